@@ -1,0 +1,54 @@
+//! One call into the engine: who, until when, with which randomness and labels.
+
+use std::time::Duration;
+
+use crate::{auth::Caller, random::Seed};
+
+/// Where a call comes from.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Peer {
+    /// The same process, or the parent at the other end of standard input.
+    Local,
+    /// Over the network (loopback included), from this address.
+    Remote(String),
+}
+
+/// Correlation labels of a call: echoed and logged, never identity (DESIGN section 5).
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Labels {
+    /// `MCP-Session-ID`
+    pub session_id: Option<String>,
+    /// `MCP-Trace-ID`
+    pub trace_id: Option<String>,
+    /// `MCP-Transaction-ID`
+    pub transaction_id: Option<String>,
+    /// `MCP-User-ID`
+    pub user_id: Option<String>,
+}
+
+/// One call.
+#[derive(Clone, Debug)]
+pub struct Call {
+    /// Who calls; for HTTP the engine replaces it by what the token says.
+    pub caller: Caller,
+    /// When the call must have ended, on the clock of [`crate::flow::Now::mono`].
+    pub deadline: Duration,
+    /// Randomness of the call.
+    pub seed: Seed,
+    /// Correlation labels.
+    pub labels: Labels,
+    /// Where it comes from.
+    pub peer: Peer,
+}
+
+impl Call {
+    /// A call of the process itself: caller, deadline on the mono clock, 32 random bytes.
+    pub fn local(caller: Caller, deadline: Duration, random: [u8; 32]) -> Self {
+        Self { caller, deadline, seed: Seed::new(random), labels: Labels::default(), peer: Peer::Local }
+    }
+
+    /// Id of the request in logs and errors.
+    pub fn request_id(&self) -> String {
+        self.seed.hex128("request")
+    }
+}

@@ -1,0 +1,298 @@
+//! Configuration: the host parses YAML to JSON, this module checks it and gives it meaning.
+//!
+//! # Shape
+//! S0's integration guide (`service`, `default_runner`, `runners`, `interfaces`) and `targets`, `server`, `auth`,
+//! `roots`, `store`. An unknown key is an error that names the nearest known one. Secrets appear only as references
+//! (`env:NAME`, `file:PATH`) that the host resolves.
+
+mod check;
+mod seed_form;
+mod target;
+
+pub use check::nearest;
+pub use target::{CredentialRef, Identity, RunnerKind, Target};
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::{auth::TokenEntry, error::Error, job::id::is_target};
+
+/// Checked configuration.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Config {
+    /// Name shown to clients.
+    pub service_name: String,
+    /// Target (or runner) taken when a caller names none.
+    pub default_runner: Option<String>,
+    /// Targets by name.
+    pub targets: BTreeMap<String, Target>,
+    /// Interfaces switched off.
+    pub interfaces: Interfaces,
+    /// Who may call.
+    pub auth: AuthConfig,
+    /// For the host: where it listens.
+    pub server: ServerConfig,
+    /// For the host: directories beneath which `code_path` is looked up.
+    pub roots: Vec<String>,
+    /// For the host: where jobs are kept.
+    pub store: StoreConfig,
+}
+
+/// The document as written.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[cfg_attr(feature = "server", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields, default)]
+pub struct Document {
+    /// Name and type of the service.
+    pub service: Service,
+    /// Target or runner taken when a caller names none.
+    pub default_runner: Option<String>,
+    /// Targets in S0's form: one per runner, named after it.
+    pub runners: BTreeMap<String, seed_form::SeedRunner>,
+    /// Targets by name.
+    pub targets: BTreeMap<String, Target>,
+    /// Which interfaces are on.
+    pub interfaces: Interfaces,
+    /// Where the server listens.
+    pub server: ServerConfig,
+    /// Who may call.
+    pub auth: AuthConfig,
+    /// Directories beneath which `code_path` is looked up.
+    pub roots: Vec<String>,
+    /// Where jobs are kept.
+    pub store: StoreConfig,
+}
+
+/// Name and type of the service.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[cfg_attr(feature = "server", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields, default)]
+pub struct Service {
+    /// Shown to clients.
+    pub name: String,
+    /// Always `beam`.
+    pub r#type: String,
+}
+
+impl Default for Service {
+    fn default() -> Self {
+        Self { name: "beam-mcp".into(), r#type: "beam".into() }
+    }
+}
+
+/// One interface of S0.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[cfg_attr(feature = "server", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields, default)]
+pub struct Interface {
+    /// Off: its verbs are refused.
+    pub enabled: bool,
+    /// Largest page of a list.
+    pub batch_size: Option<u32>,
+    /// Days ended jobs are kept.
+    pub retention_days: Option<u32>,
+}
+
+impl Default for Interface {
+    fn default() -> Self {
+        Self { enabled: true, batch_size: None, retention_days: None }
+    }
+}
+
+/// The interfaces of S0.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
+#[cfg_attr(feature = "server", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields, default)]
+pub struct Interfaces {
+    /// Jobs.
+    pub jobs: Interface,
+    /// Metrics.
+    pub metrics: Interface,
+    /// Logs.
+    pub logs: Interface,
+    /// Savepoints.
+    pub savepoints: Interface,
+}
+
+/// Where the server listens.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[cfg_attr(feature = "server", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields, default)]
+pub struct ServerConfig {
+    /// Address.
+    pub host: String,
+    /// Port; 0 takes a free one.
+    pub port: u16,
+    /// Most connections at once.
+    pub max_connections: u32,
+}
+
+impl Default for ServerConfig {
+    fn default() -> Self {
+        Self { host: "127.0.0.1".into(), port: 8888, max_connections: 1024 }
+    }
+}
+
+/// Who may call.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
+#[cfg_attr(feature = "server", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields, default)]
+pub struct AuthConfig {
+    /// `None`: required unless the server listens on loopback only and no tokens are configured.
+    pub enabled: Option<bool>,
+    /// Static tokens.
+    pub tokens: Vec<TokenEntry>,
+    /// Host names accepted besides those of the listening address.
+    pub allowed_hosts: Vec<String>,
+    /// Origins accepted; none by default.
+    pub allowed_origins: Vec<String>,
+}
+
+/// Where jobs are kept.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
+#[cfg_attr(feature = "server", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields, default)]
+pub struct StoreConfig {
+    /// `sqlite` (default) or `memory`.
+    pub kind: Option<String>,
+    /// Directory of the database, staged files and job folders.
+    pub path: Option<String>,
+}
+
+impl Config {
+    /// Checks a document and gives it meaning.
+    ///
+    /// # Errors
+    /// `invalid_argument`: unknown key (with the nearest known one), wrong type (with its path), a bad target name,
+    /// two targets of one name, a target without what its runner needs.
+    pub fn from_json(document: &Value) -> Result<Self, Error> {
+        let document: Document = check::read(document)?;
+        let mut targets = seed_form::targets(document.runners)?;
+        for (name, target) in document.targets {
+            if targets.insert(name.clone(), target).is_some() {
+                return Err(check::bad(&format!("targets.{name}"), "`runners` names a target of this name too"));
+            }
+        }
+        for (name, target) in &mut targets {
+            target.name.clone_from(name);
+            check_target(name, target)?;
+        }
+        Ok(Self {
+            service_name: document.service.name,
+            default_runner: document.default_runner,
+            targets,
+            interfaces: document.interfaces,
+            auth: document.auth,
+            server: document.server,
+            roots: document.roots,
+            store: document.store,
+        })
+    }
+
+    /// The JSON Schema of the document, draft 2020-12.
+    #[cfg(feature = "server")]
+    pub fn schema() -> Value {
+        schemars::schema_for!(Document).to_value()
+    }
+
+    /// The target a caller means by a target name or a runner name.
+    ///
+    /// # Errors
+    /// `not_found` that lists the targets, `invalid_argument` when several fit.
+    pub fn target(&self, wanted: Option<&str>) -> Result<&Target, Error> {
+        let wanted = wanted.or(self.default_runner.as_deref()).ok_or_else(|| self.no_target_named())?;
+        if let Some(target) = self.targets.get(wanted) {
+            return Ok(target);
+        }
+        let kind = RunnerKind::parse(wanted).ok_or_else(|| self.unknown_target(wanted))?;
+        let mut fitting = self.targets.values().filter(|target| target.runner == kind);
+        match (fitting.next(), fitting.next()) {
+            (Some(target), None) => Ok(target),
+            (None, _) => Err(self.unknown_target(wanted)),
+            (Some(_), Some(_)) => Err(self.several(kind)),
+        }
+    }
+
+    fn names(&self) -> String {
+        self.targets.keys().cloned().collect::<Vec<_>>().join(", ")
+    }
+
+    fn no_target_named(&self) -> Error {
+        Error::invalid("no_target", "no target was named and the server has no `default_runner`")
+            .with("targets", self.names())
+            .suggest("set `target` (or `runner_type`) to one of the listed targets")
+    }
+
+    fn unknown_target(&self, wanted: &str) -> Error {
+        let wanted = crate::text::clean_line(wanted, 64);
+        Error::not_found("unknown_target", format!("there is no target `{wanted}`"))
+            .with("targets", self.names())
+            .suggest("name one of the listed targets; list_runners shows what each can do")
+    }
+
+    fn several(&self, kind: RunnerKind) -> Error {
+        let names: Vec<_> = self.targets.values().filter(|t| t.runner == kind).map(|t| t.name.as_str()).collect();
+        Error::invalid("several_targets", format!("several targets run {}", kind.as_str()))
+            .with("targets", names.join(", "))
+            .suggest("name one of the listed targets instead of the runner")
+    }
+}
+
+fn check_target(name: &str, target: &Target) -> Result<(), Error> {
+    let path = format!("targets.{name}");
+    if !is_target(name) {
+        return Err(check::bad(&path, "a target name is a lower-case letter, then letters, digits or `-`, at most 32"));
+    }
+    if target.runner.needs_url() && target.url.is_none() {
+        return Err(check::bad(&format!("{path}.url"), "this runner needs a `url`"));
+    }
+    target.url.as_deref().map_or(Ok(()), |url| check::url(&format!("{path}.url"), url))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn the_seed_document_is_read() {
+        let config = Config::from_json(&json!({
+            "service": {"name": "beam-mcp", "type": "beam"},
+            "default_runner": "dataflow",
+            "runners": {
+                "dataflow": {"enabled": true, "default_project": "p", "default_region": "us-central1"},
+                "spark": {"enabled": true, "spark_master": "yarn"},
+                "flink": {"enabled": true, "jobmanager_address": "localhost:8081"},
+                "direct": {"enabled": true, "options": {"direct_num_workers": 4, "save_main_session": true}},
+            },
+            "interfaces": {"jobs": {"enabled": true, "batch_size": 100}, "savepoints": {"enabled": true}},
+        }))
+        .unwrap();
+        assert_eq!(config.target(Some("flink")).unwrap().url.as_deref(), Some("http://localhost:8081"));
+        assert_eq!(config.target(Some("FlinkRunner")).unwrap().name, "flink");
+        assert_eq!(config.target(None).unwrap().runner, RunnerKind::Dataflow);
+        assert_eq!(config.targets["direct"].options["direct_num_workers"], 4);
+        assert_eq!(config.target(Some("samza")).unwrap_err().reason(), "unknown_target");
+    }
+
+    #[test]
+    fn an_unknown_key_names_the_nearest() {
+        let error = Config::from_json(&json!({"targets": {"a": {"runner": "flink", "ulr": "x"}}})).unwrap_err();
+        assert_eq!(error.reason(), "unknown_key");
+        assert!(error.message().contains("targets.a"), "{error}");
+        assert!(error.suggestion().contains("`url`"), "{}", error.suggestion());
+    }
+
+    #[test]
+    fn two_targets_of_one_runner_must_be_named() {
+        let url = "http://127.0.0.1:8081";
+        let config = Config::from_json(&json!({"targets": {
+            "a": {"runner": "flink", "url": url}, "b": {"runner": "flink", "url": url}}}))
+        .unwrap();
+        assert_eq!(config.target(Some("flink")).unwrap_err().context()["targets"], "a, b");
+        assert_eq!(config.target(Some("b")).unwrap().name, "b");
+    }
+}

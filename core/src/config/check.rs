@@ -1,0 +1,74 @@
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::error::Error;
+
+pub(super) fn bad(path: &str, message: &str) -> Error {
+    Error::invalid("bad_configuration", format!("configuration key `{path}`: {message}"))
+        .suggest("correct the key; `beam-mcp-server doctor` shows what was read")
+}
+
+/// Reads a document; errors carry the path of the key and, for an unknown one, the nearest known key.
+pub(super) fn read<T: DeserializeOwned>(document: &Value) -> Result<T, Error> {
+    serde_path_to_error::deserialize(document).map_err(|error| {
+        let (path, inner) = (error.path().to_string(), error.inner().to_string());
+        unknown_key(&path, &inner).unwrap_or_else(|| bad(&path, &inner))
+    })
+}
+
+/// Reads serde's own sentence "unknown field `x`, expected one of `a`, `b`" (or "expected `a` or `b`").
+fn unknown_key(path: &str, message: &str) -> Option<Error> {
+    let mut names = message.strip_prefix("unknown field `")?.split('`').step_by(2);
+    let unknown = names.next()?;
+    let known: Vec<&str> = names.filter(|name| !name.is_empty()).collect();
+    let error =
+        Error::invalid("unknown_key", format!("configuration key `{path}` is unknown")).with("known", known.join(", "));
+    Some(match nearest(unknown, known.iter().copied()) {
+        Some(near) => error.suggest(format!("did you mean `{near}`?")),
+        None => error.suggest("use one of the known keys"),
+    })
+}
+
+pub(super) fn url(path: &str, url: &str) -> Result<(), Error> {
+    let rest = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://"));
+    let authority = rest.and_then(|rest| rest.split('/').next()).unwrap_or_default();
+    if authority.is_empty() || authority.contains(['@', ' ', '\\']) || url.contains(['?', '#']) {
+        return Err(bad(path, "expected http://host:port or https://host:port, without user, query or fragment"));
+    }
+    Ok(())
+}
+
+/// The known word with the smallest edit distance to `word`, when it is near enough to be meant.
+pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let limit = word.chars().count().max(4) / 2;
+    known.into_iter().map(|other| (distance(word, other), other)).filter(|(d, _)| *d <= limit).min().map(|(_, w)| w)
+}
+
+/// Levenshtein distance.
+fn distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, from) in a.chars().enumerate() {
+        let mut next = vec![i + 1];
+        for (j, to) in b.iter().enumerate() {
+            let at = |k: usize| row.get(k).copied().unwrap_or(usize::MAX - 1);
+            let left = next.last().copied().unwrap_or(0) + 1;
+            next.push(left.min(at(j + 1) + 1).min(at(j) + usize::from(from != *to)));
+        }
+        row = next;
+    }
+    row.last().copied().unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn distances() {
+        assert_eq!(distance("ulr", "url"), 2);
+        assert_eq!(distance("", "abc"), 3);
+        assert_eq!(nearest("paralelism", ["name", "parallelism"]), Some("parallelism"));
+        assert_eq!(nearest("zzz", ["name"]), None);
+    }
+}

@@ -1,0 +1,166 @@
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+/// System that executes jobs.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
+#[cfg_attr(feature = "server", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum RunnerKind {
+    /// Google Cloud Dataflow.
+    Dataflow,
+    /// A child process of the server running Beam's `FnApiRunner`.
+    Direct,
+    /// Apache Flink.
+    Flink,
+    /// A job server of Beam's Job API.
+    Portable,
+    /// Scripted clusters that send nothing.
+    Simulator,
+    /// Apache Spark.
+    Spark,
+}
+
+impl RunnerKind {
+    /// Every runner.
+    pub const ALL: [Self; 6] =
+        [Self::Dataflow, Self::Direct, Self::Flink, Self::Portable, Self::Simulator, Self::Spark];
+
+    /// Its name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Dataflow => "dataflow",
+            Self::Direct => "direct",
+            Self::Flink => "flink",
+            Self::Portable => "portable",
+            Self::Simulator => "simulator",
+            Self::Spark => "spark",
+        }
+    }
+
+    /// Reads `flink`, `FLINK` or Beam's `FlinkRunner`.
+    pub fn parse(text: &str) -> Option<Self> {
+        let name = text.to_ascii_lowercase();
+        let name = name.strip_suffix("runner").unwrap_or(&name);
+        Self::ALL.into_iter().find(|kind| kind.as_str() == name)
+    }
+
+    /// True when it is reached at an endpoint.
+    pub fn needs_url(self) -> bool {
+        matches!(self, Self::Flink | Self::Portable)
+    }
+}
+
+/// A named place to run.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[cfg_attr(feature = "server", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Target {
+    /// Its name: the key it stands under.
+    #[serde(skip)]
+    pub name: String,
+    /// What runs there.
+    pub runner: RunnerKind,
+    /// Base URL of its REST API, without a trailing slash.
+    #[serde(default)]
+    pub url: Option<String>,
+    /// Credential the host attaches.
+    #[serde(default)]
+    pub credential: Option<CredentialRef>,
+    /// Text for people.
+    #[serde(default)]
+    pub description: String,
+    /// Default pipeline options; a caller's value wins, except for options only an operator may set.
+    #[serde(default)]
+    pub options: Map<String, Value>,
+    /// Directory savepoints go to when a caller names none (Flink).
+    #[serde(default)]
+    pub savepoint_dir: Option<String>,
+    /// Prefixes a caller's savepoint path or directory must start with; empty: only `savepoint_dir` and its children.
+    #[serde(default)]
+    pub savepoint_prefixes: Vec<String>,
+    /// Python interpreter with `apache_beam` (Direct).
+    #[serde(default)]
+    pub python: Option<String>,
+    /// Variables a child sees besides the host's own allow-list (Direct).
+    #[serde(default)]
+    pub env: BTreeMap<String, String>,
+    /// Most jobs at once (Direct).
+    #[serde(default)]
+    pub max_jobs: Option<u32>,
+    /// Google Cloud project (Dataflow).
+    #[serde(default)]
+    pub project: Option<String>,
+    /// Region (Dataflow).
+    #[serde(default)]
+    pub region: Option<String>,
+    /// Master URL (Spark).
+    #[serde(default)]
+    pub spark_master: Option<String>,
+    /// How many times faster than the wall clock (simulator); default 1.
+    #[serde(default)]
+    pub speed: Option<f64>,
+    /// Script taken when a job's `simulator_script` option names none (simulator); default `running`.
+    #[serde(default)]
+    pub script: Option<String>,
+    /// How much of a caller-made id the scripted cluster honours (simulator).
+    #[serde(default)]
+    pub identity: Identity,
+}
+
+impl Target {
+    /// A target with nothing but its runner.
+    pub fn new(name: &str, runner: RunnerKind) -> Self {
+        Self {
+            name: name.to_owned(),
+            runner,
+            url: None,
+            credential: None,
+            description: String::new(),
+            options: Map::new(),
+            savepoint_dir: None,
+            savepoint_prefixes: Vec::new(),
+            python: None,
+            env: BTreeMap::new(),
+            max_jobs: None,
+            project: None,
+            region: None,
+            spark_master: None,
+            speed: None,
+            script: None,
+            identity: Identity::Chosen,
+        }
+    }
+}
+
+/// How a scripted cluster knows its jobs.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Deserialize, Serialize)]
+#[cfg_attr(feature = "server", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Identity {
+    /// By the id we choose (as Flink).
+    #[default]
+    Chosen,
+    /// By a unique name while active (as Dataflow).
+    Named,
+    /// By a marker among the options (as Spark).
+    Marker,
+    /// Not at all.
+    None,
+}
+
+/// Where the host finds a credential and how it attaches it.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[cfg_attr(feature = "server", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct CredentialRef {
+    /// Header it goes into; default `authorization`.
+    #[serde(default)]
+    pub header: Option<String>,
+    /// Text before the secret, for instance `Bearer `.
+    #[serde(default)]
+    pub prefix: Option<String>,
+    /// `env:NAME` or `file:PATH`; never the secret itself.
+    pub secret: String,
+}

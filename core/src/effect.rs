@@ -1,0 +1,157 @@
+//! What the core asks a host to do, and what the host answers.
+//!
+//! An [`Effect`] and a [`Reply`] are plain comparable values with one JSON form (serde, below), which is the
+//! format of the shared vectors and of every language binding. Bytes travel beside that form: see [`Blob`].
+
+mod blob;
+mod http;
+mod process;
+mod wire;
+
+pub use blob::Blob;
+pub use http::{Body, CredentialId, Fault, FaultKind, Method, Part, Request, Response};
+pub use process::{
+    Artifact, Fact, Handle, Held, Launch, Limits, LogStream, Origin, Query, Recipe, Refusal, Signal, Source, SourceId,
+};
+pub use wire::{decode_reply, encode_effect};
+
+use serde::{Deserialize, Serialize};
+
+use crate::store::{Op, StoreReply};
+
+/// One thing a flow asks its host to do; the host answers with exactly one [`Reply`].
+#[non_exhaustive]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "effect", rename_all = "snake_case")]
+pub enum Effect {
+    /// Sends one HTTP request: [`Reply::Response`] or [`Reply::Fault`].
+    Send(Request),
+    /// Sends requests side by side: [`Reply::Responses`], one outcome for each, in the same order.
+    SendAll {
+        /// The requests; at most 64.
+        requests: Vec<Request>,
+    },
+    /// One unary gRPC call: [`Reply::Rpc`] or [`Reply::Fault`].
+    Rpc {
+        /// Target whose endpoint and credential the host uses.
+        target: String,
+        /// Full method, for instance `/org.apache.beam.model.job_management.v1.JobService/GetState`.
+        method: String,
+        /// The encoded message.
+        message: Blob,
+        /// Limit on the call in milliseconds.
+        timeout_ms: u64,
+    },
+    /// Waits: [`Reply::Elapsed`].
+    Sleep {
+        /// Milliseconds.
+        ms: u64,
+    },
+    /// One store operation: [`Reply::Store`].
+    Store(Op),
+    /// Reads, hashes and keeps a copy of a file or artifact: [`Reply::Staged`] or [`Reply::Refused`].
+    Stage(Recipe),
+    /// Starts a child that waits for its release: [`Reply::Held`] or [`Reply::Refused`].
+    Launch(Launch),
+    /// Acts on a child: [`Reply::Ok`], also when it is gone already.
+    Signal {
+        /// The child.
+        handle: Handle,
+        /// What to do to it.
+        signal: Signal,
+    },
+    /// Asks about a child: [`Reply::Facts`], in the order of the queries.
+    Observe {
+        /// The child.
+        handle: Handle,
+        /// The questions.
+        queries: Vec<Query>,
+    },
+    /// Sends one frame of a streamed answer: [`Reply::Ok`] or [`Reply::Closed`].
+    ///
+    /// The first one commits status 200 and `text/event-stream`.
+    Emit {
+        /// Text of one event's `data`; has no newline.
+        data: String,
+    },
+    /// Tells waiting flows of this process (and others, where the host can) that a topic moved: [`Reply::Ok`].
+    Publish {
+        /// Name of the topic.
+        topic: String,
+        /// Hint of at most 64 KiB; the truth is re-read from the store.
+        payload: String,
+    },
+    /// Waits for any topic to move past what was seen: [`Reply::Woken`], [`Reply::Elapsed`] or [`Reply::Closed`].
+    Wait {
+        /// Topics with the last sequence number seen (0: none).
+        topics: Vec<(String, u64)>,
+        /// Milliseconds.
+        timeout_ms: u64,
+    },
+}
+
+/// The answer to one [`Effect`].
+#[non_exhaustive]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "reply", rename_all = "snake_case")]
+pub enum Reply {
+    /// An HTTP answer, whatever its status.
+    Response(Response),
+    /// No HTTP answer.
+    Fault(Fault),
+    /// One outcome for each request of a [`Effect::SendAll`].
+    Responses {
+        /// In the order of the requests.
+        outcomes: Vec<Outcome>,
+    },
+    /// A gRPC answer.
+    Rpc {
+        /// gRPC status code; 0 is OK.
+        status: u32,
+        /// gRPC status message.
+        message: String,
+        /// The encoded message.
+        body: Blob,
+    },
+    /// A sleep or wait ran its time.
+    Elapsed,
+    /// A store operation ended.
+    Store(StoreReply),
+    /// A recipe was carried out.
+    Staged(Source),
+    /// A recipe or launch was refused.
+    Refused(Refusal),
+    /// A child was started and waits for its release.
+    Held(Held),
+    /// Answers about a child, one per query.
+    Facts {
+        /// In the order of the queries.
+        facts: Vec<Fact>,
+    },
+    /// Done; nothing to tell.
+    Ok,
+    /// The peer of a stream is gone.
+    Closed,
+    /// Topics that moved: name, sequence number, payload.
+    Woken {
+        /// At least one.
+        topics: Vec<(String, u64, String)>,
+    },
+    /// The caller went away or the host stops; end the flow.
+    Cancelled,
+    /// The host has no way to do this effect.
+    Unsupported {
+        /// Why, and which host can.
+        reason: String,
+    },
+}
+
+/// What became of one request among several.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "outcome", rename_all = "snake_case")]
+pub enum Outcome {
+    /// An HTTP answer.
+    Response(Response),
+    /// No HTTP answer.
+    Fault(Fault),
+}

@@ -1,0 +1,211 @@
+use serde::{Deserialize, Serialize};
+
+use super::Blob;
+
+/// Name of bytes the host holds: `sha256:<64 hex>`.
+#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct SourceId(pub String);
+
+/// Bytes to open, check and keep under their hash.
+///
+/// # Shape
+/// The host opens a path beneath its configured roots without following a symbolic link, copies it into its own
+/// folder while hashing, and from then on only the copy is used. `add` makes a new zip from `base` with entries added.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Recipe {
+    /// Where the bytes come from.
+    pub base: Origin,
+    /// Zip entries to add: entry name and source.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub add: Vec<(String, SourceId)>,
+    /// Largest size accepted, in bytes.
+    pub max_bytes: u64,
+}
+
+/// Where staged bytes come from.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Origin {
+    /// A path beneath the configured roots.
+    Path(String),
+    /// Bytes that are staged already (an uploaded artifact).
+    Artifact(SourceId),
+    /// These bytes.
+    Bytes(Blob),
+}
+
+/// A staged source.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Source {
+    /// The name.
+    pub id: SourceId,
+    /// Lower-case hex of the SHA-256.
+    pub sha256: String,
+    /// Size in bytes.
+    pub size: u64,
+    /// Last path segment it was asked under.
+    #[serde(default)]
+    pub file_name: String,
+    /// For a zip: what it declares, read from the central directory; `None` when it is no zip.
+    #[serde(default)]
+    pub archive: Option<Artifact>,
+}
+
+/// What a zip declares.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Artifact {
+    /// `Main-Class` of `META-INF/MANIFEST.MF`.
+    #[serde(default)]
+    pub main_class: Option<String>,
+    /// Number of entries.
+    pub entries: u64,
+    /// True when one entry is the class file of the given name (see [`Artifact::main_class`]).
+    #[serde(default)]
+    pub main_class_present: bool,
+}
+
+/// Why a recipe or launch was refused.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub struct Refusal {
+    /// Machine word: `not_found`, `outside_roots`, `symlink`, `not_a_file`, `too_large`, `unreadable`, `no_program`, `limit`.
+    pub reason: String,
+    /// What a person reads; names no path of the host beyond what the caller gave.
+    #[serde(default)]
+    pub detail: String,
+}
+
+/// A child process to start: its own session and folder, a cleared environment, no shell.
+///
+/// The child waits on a pipe. The flow commits its identity, then sends [`Signal::Release`]; when the parent is gone
+/// first the child exits without doing anything.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Launch {
+    /// Named program of the host's configuration, for instance `python`.
+    pub program: String,
+    /// Arguments after the program's own, each one item.
+    pub argv: Vec<String>,
+    /// Variables set besides the host's allow-list.
+    #[serde(default)]
+    pub env: Vec<(String, String)>,
+    /// Folder name beneath the host's work folder: `[0-9a-f]{32}`.
+    pub folder: String,
+    /// Files placed in the folder first: name and source.
+    #[serde(default)]
+    pub files: Vec<(String, SourceId)>,
+    /// Limits.
+    pub limits: Limits,
+}
+
+/// Limits of a child; `None` is the host's default.
+#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
+pub struct Limits {
+    /// Address space in bytes.
+    #[serde(default)]
+    pub memory_bytes: Option<u64>,
+    /// CPU seconds.
+    #[serde(default)]
+    pub cpu_seconds: Option<u64>,
+    /// Largest file written, in bytes.
+    #[serde(default)]
+    pub file_bytes: Option<u64>,
+    /// Wall time in milliseconds before the group is killed.
+    #[serde(default)]
+    pub wall_ms: Option<u64>,
+}
+
+/// A child that waits.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub struct Held {
+    /// Process id, also of its group and session.
+    pub pid: u32,
+    /// Start time in the clock ticks of the system since boot.
+    pub start_time: u64,
+}
+
+/// Identity of a child that holds after a restart of the server.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub struct Handle {
+    /// Its folder.
+    pub folder: String,
+    /// Process id.
+    pub pid: u32,
+    /// Start time in the clock ticks of the system since boot.
+    pub start_time: u64,
+}
+
+/// What is done to a child and its group.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Signal {
+    /// Lets it go on.
+    Release,
+    /// SIGTERM to the group.
+    Term,
+    /// SIGKILL to the group.
+    Kill,
+}
+
+/// One question about a child.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "query")]
+pub enum Query {
+    /// Does it live? [`Fact::Alive`]
+    Alive,
+    /// What did it leave as `state.json` and `result.json`? [`Fact::Result`]
+    Result,
+    /// A piece of its output: [`Fact::Log`].
+    Log {
+        /// Which.
+        stream: LogStream,
+        /// Byte offset to read from; `None` reads the last `max` bytes.
+        from: Option<u64>,
+        /// Most bytes to return.
+        max: u64,
+    },
+}
+
+/// Output streams of a child.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LogStream {
+    /// Standard error.
+    Stderr,
+    /// Standard output.
+    Stdout,
+}
+
+/// One answer about a child.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "fact")]
+pub enum Fact {
+    /// Whether it lives, and how it ended where the host saw that.
+    Alive {
+        /// The same process still runs.
+        alive: bool,
+        /// Exit code, known only to the host that started it.
+        #[serde(default)]
+        exit_code: Option<i32>,
+        /// Signal that ended it, known only to the host that started it.
+        #[serde(default)]
+        signal: Option<i32>,
+    },
+    /// The files it left, as JSON text.
+    Result {
+        /// `state.json`
+        #[serde(default)]
+        state: Option<String>,
+        /// `result.json`
+        #[serde(default)]
+        result: Option<String>,
+    },
+    /// A piece of output.
+    Log {
+        /// Offset of the first byte returned.
+        from: u64,
+        /// Size of the file.
+        size: u64,
+        /// The bytes.
+        data: Blob,
+    },
+}

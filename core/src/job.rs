@@ -1,0 +1,18 @@
+//! Apache Beam's job vocabulary as plain types: no runner, no door.
+
+/// Names of jobs and targets.
+pub mod id;
+mod logs;
+mod metrics;
+mod operation;
+mod record;
+mod spec;
+mod state;
+
+pub use id::JobId;
+pub use logs::{LogEntry, LogPage, LogQuery, Severity};
+pub use metrics::{Metric, MetricKind, MetricValue, Metrics};
+pub use operation::{Operation, OperationKind, OperationState};
+pub use record::{EndedBy, Job, Origin, Phase};
+pub use spec::{JobSpec, JobType};
+pub use state::JobState;

@@ -1,0 +1,87 @@
+use serde::{Deserialize, Serialize};
+
+/// Severity of a log line.
+#[derive(Clone, Copy, Debug, Default, Eq, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
+#[cfg_attr(feature = "server", derive(schemars::JsonSchema))]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Severity {
+    /// The line says none.
+    #[default]
+    Default,
+    /// For developers.
+    Debug,
+    /// Ordinary.
+    Info,
+    /// Unusual.
+    Warn,
+    /// Broken.
+    Error,
+    /// The process ends.
+    Fatal,
+}
+
+/// One line (or one exception) of a job's log. Its text is untrusted.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "server", derive(schemars::JsonSchema))]
+pub struct LogEntry {
+    /// RFC 3339, where the line has a time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timestamp: Option<String>,
+    /// Severity.
+    #[serde(default)]
+    pub severity: Severity,
+    /// Cleaned text; written by the pipeline or runner, not by beam-mcp.
+    pub message: String,
+    /// The job.
+    pub job_id: String,
+    /// Process that wrote it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub worker_id: Option<String>,
+    /// Step that wrote it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step_name: Option<String>,
+    /// Which stream or file: `stderr`, `stdout`, `exceptions`, `taskmanager.log`, …
+    #[serde(default)]
+    pub source: String,
+    /// True when other jobs write to the same log.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub shared: bool,
+}
+
+/// What log lines are asked for.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct LogQuery {
+    /// Most entries, 1 to 1000.
+    pub max_results: u32,
+    /// Where the last page ended.
+    pub page_token: Option<String>,
+    /// Not before this Unix time in milliseconds (lines without a time pass).
+    pub since_ms: Option<u64>,
+    /// At least this severe.
+    pub min_severity: Option<Severity>,
+    /// Holds this text.
+    pub contains: Option<String>,
+}
+
+impl LogQuery {
+    /// True when an entry with this time in Unix milliseconds fits.
+    pub fn admits(&self, entry: &LogEntry, at_ms: Option<u64>) -> bool {
+        self.min_severity.is_none_or(|least| entry.severity >= least)
+            && self.contains.as_deref().is_none_or(|text| entry.message.contains(text))
+            && self.since_ms.zip(at_ms).is_none_or(|(since, at)| at >= since)
+    }
+}
+
+/// One page of a job's log, oldest line first.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "server", derive(schemars::JsonSchema))]
+pub struct LogPage {
+    /// The lines.
+    pub logs: Vec<LogEntry>,
+    /// Send it to go on from here; also when there is nothing new yet. `None`: the log is complete.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_page_token: Option<String>,
+    /// What a reader should know, for instance that the log is shared.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
+}

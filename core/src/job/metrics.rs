@@ -1,0 +1,80 @@
+use serde::{Deserialize, Serialize};
+
+/// Kind of a metric.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
+#[cfg_attr(feature = "server", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum MetricKind {
+    /// A sum.
+    Counter,
+    /// Count, sum, minimum, maximum.
+    Distribution,
+    /// The latest value.
+    Gauge,
+    /// A set of strings.
+    StringSet,
+}
+
+/// Value of a metric.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "server", derive(schemars::JsonSchema))]
+#[serde(untagged)]
+pub enum MetricValue {
+    /// A whole number.
+    Int(i64),
+    /// A number.
+    Float(f64),
+    /// A distribution.
+    Distribution {
+        /// Number of values.
+        count: i64,
+        /// Their sum.
+        sum: i64,
+        /// The smallest.
+        min: i64,
+        /// The largest.
+        max: i64,
+    },
+    /// A set.
+    Set(Vec<String>),
+}
+
+/// One metric as the runner or Beam reported it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "server", derive(schemars::JsonSchema))]
+pub struct Metric {
+    /// Name, for instance `words` or `numRestarts`.
+    pub name: String,
+    /// Beam's metric namespace, or the runner's name for its own metrics.
+    pub namespace: String,
+    /// `PTransform` or vertex.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step: Option<String>,
+    /// Kind.
+    pub kind: MetricKind,
+    /// Value, counting attempts that were rolled back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attempted: Option<MetricValue>,
+    /// Value of committed work only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub committed: Option<MetricValue>,
+    /// Unit: `ms`, `bytes`, `records/s`, … empty where it is a count.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub unit: String,
+}
+
+/// Metrics of a job.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "server", derive(schemars::JsonSchema))]
+pub struct Metrics {
+    /// Metrics the pipeline itself counts (Beam's user metrics).
+    pub user: Vec<Metric>,
+    /// Metrics of Beam and the runner.
+    pub system: Vec<Metric>,
+    /// The unified names of S0 that this runner really reports: `elements_processed`, `processing_rate`,
+    /// `worker_count`, `elapsed_time_ms`, `cpu_utilization`, …
+    pub unified: std::collections::BTreeMap<String, f64>,
+    /// What a reader should know, for instance that numbers come only at the end.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
+}

@@ -1,0 +1,91 @@
+//! Repeating a call that may be repeated.
+
+use std::{future::Future, time::Duration};
+
+use crate::{
+    error::{Error, Retry},
+    flow::Io,
+    pace::Backoff,
+    random::Seed,
+};
+
+/// Longest `Retry-After` that is honoured.
+pub const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(120);
+
+/// Makes a call until it succeeds, may not be repeated, or the tries or the time are used up.
+///
+/// # Errors
+/// The last error of the call.
+pub async fn retry<T, F>(
+    io: &Io,
+    backoff: Backoff,
+    deadline: Duration,
+    seed: &Seed,
+    mut call: impl FnMut() -> F,
+) -> Result<T, Error>
+where
+    F: Future<Output = Result<T, Error>>,
+{
+    let mut tries = 1;
+    loop {
+        let error = match call().await {
+            Ok(value) => return Ok(value),
+            Err(error) => error,
+        };
+        tries += 1;
+        let Some(delay) = delay(&error, backoff, tries, seed) else { return Err(error) };
+        if error.gave_up() || tries > backoff.tries || io.is_cancelled() || io.now().mono + delay >= deadline {
+            return Err(error);
+        }
+        io.sleep(delay).await?;
+    }
+}
+
+fn delay(error: &Error, backoff: Backoff, next: u32, seed: &Seed) -> Option<Duration> {
+    match error.retry() {
+        Retry::Never => None,
+        Retry::Safe => Some(backoff.delay(next, seed)),
+        Retry::After(wait) => Some(wait.min(LONGEST_RETRY_AFTER)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        effect::{Effect, Fault, FaultKind, Method, Reply, Request},
+        flow::{Flow, Now, Step},
+    };
+
+    fn get() -> Flow<u16> {
+        Flow::new(|io| async move {
+            let seed = Seed::new([0; 32]);
+            let call = || async { io.send(Request::new("t", Method::Get, "/")).await.map(|r| r.status) };
+            retry(&io, Backoff { tries: 3, ..Backoff::READ }, Duration::from_secs(60), &seed, call).await
+        })
+    }
+
+    #[test]
+    fn a_refused_connection_is_tried_three_times() {
+        let mut flow = get();
+        let (mut sends, mut reply) = (0, None);
+        let end = loop {
+            match flow.step(Now::default(), reply.take()) {
+                Step::Effect(Effect::Send(_)) => {
+                    sends += 1;
+                    reply = Some(Reply::Fault(Fault { kind: FaultKind::Refused, detail: String::new() }));
+                }
+                Step::Effect(_) => reply = Some(Reply::Elapsed),
+                Step::Done(end) => break end,
+            }
+        };
+        assert_eq!((sends, end.unwrap_err().reason().to_owned()), (3, "connection_refused".to_owned()));
+    }
+
+    #[test]
+    fn a_cancel_ends_it() {
+        let mut flow = get();
+        let _ = flow.step(Now::default(), None);
+        assert!(matches!(flow.step(Now::default(), Some(Reply::Cancelled)), Step::Done(Err(_))));
+    }
+}

@@ -1,0 +1,29 @@
+//! Runners: each a folder of `mod`, `request`, `response` and `flow`, behind one set of calls.
+//!
+//! A runner's calls are flows over [`crate::flow::Io`]; they know the target and the stored [`crate::job::Job`],
+//! never a caller, store or door.
+
+mod backend;
+mod contract;
+
+pub use backend::Backend;
+pub use contract::{
+    Begun, Capability, Look, PlannedCall, Probe, Progress, Provenance, ResolvedOption, Sighting, Submission, Submitted,
+};
+
+use std::{sync::Arc, time::Duration};
+
+use crate::{config::Target, flow::Io, random::Seed};
+
+/// What every runner's calls need: the way out, the target, the time limit and randomness.
+#[derive(Clone)]
+pub struct Context {
+    /// The way out.
+    pub io: Io,
+    /// The target.
+    pub target: Arc<Target>,
+    /// When the calls must have ended, on the mono clock.
+    pub deadline: Duration,
+    /// Randomness for jitter.
+    pub seed: Seed,
+}

@@ -1,0 +1,62 @@
+use std::future::Future;
+
+use super::{Begun, Look, PlannedCall, Probe, Progress, Sighting, Submission, Submitted};
+use crate::{
+    error::Error,
+    job::{Job, JobSpec, LogPage, LogQuery, Metrics, Operation},
+};
+
+/// The calls every runner answers. Each makes its own retries of what may be repeated; none touches the store.
+///
+/// Errors: `unsupported` with a reason and the nearest honest alternative for what the runner cannot do;
+/// `unavailable` or `deadline_exceeded` when it does not answer; [`Error::landed`] tells whether a write may have
+/// arrived.
+pub trait Backend {
+    /// Version, health, capabilities: at most two cheap calls.
+    fn probe(&self) -> impl Future<Output = Result<Probe, Error>> + Send;
+
+    /// All jobs the runner lists, in one call.
+    fn list(&self) -> impl Future<Output = Result<Vec<Sighting>, Error>> + Send;
+
+    /// One job.
+    fn look(&self, job: &Job) -> impl Future<Output = Result<Look, Error>> + Send;
+
+    /// Checks a spec, stages its code and resolves its options: everything before the intent is stored. Sends nothing
+    /// that lasts.
+    ///
+    /// `token` is the 32 hex digits of the job to be; `operator_options` is true when the caller may set options that
+    /// load code or redirect traffic (security-reliability.md T25).
+    fn prepare(
+        &self,
+        spec: &JobSpec,
+        token: &str,
+        operator_options: bool,
+    ) -> impl Future<Output = Result<Submission, Error>> + Send;
+
+    /// Submits once, with the id derived from the job's token. The caller took a permit in the store before.
+    ///
+    /// An error with [`crate::error::Landed::No`] says that certainly nothing runs; anything unsure is `Perhaps`.
+    /// "Already submitted" for our own id is success.
+    fn submit(&self, job: &Job) -> impl Future<Output = Result<Submitted, Error>> + Send;
+
+    /// Lets a held child go on; nothing to do elsewhere.
+    fn release(&self, job: &Job) -> impl Future<Output = Result<(), Error>> + Send;
+
+    /// Reads what an operation needs before it is stored, and names the calls it will make.
+    fn check(&self, job: &Job, operation: &Operation) -> impl Future<Output = Result<Vec<PlannedCall>, Error>> + Send;
+
+    /// Sends an operation once, with its trigger id where the runner takes one.
+    fn begin(&self, job: &Job, operation: &Operation) -> impl Future<Output = Result<Begun, Error>> + Send;
+
+    /// How far the runner is with an operation that was sent (`ACCEPTED` or `IN_PROGRESS`).
+    fn progress(&self, job: &Job, operation: &Operation) -> impl Future<Output = Result<Progress, Error>> + Send;
+
+    /// Metrics as they are now.
+    fn metrics(&self, job: &Job) -> impl Future<Output = Result<Metrics, Error>> + Send;
+
+    /// One page of the log.
+    fn logs(&self, job: &Job, query: &LogQuery) -> impl Future<Output = Result<LogPage, Error>> + Send;
+
+    /// What must be cleaned up once the job has ended (an uploaded jar); errors are of no consequence.
+    fn tidy(&self, job: &Job) -> impl Future<Output = Result<(), Error>> + Send;
+}

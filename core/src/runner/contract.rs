@@ -1,0 +1,202 @@
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::{
+    effect::{Handle, SourceId},
+    job::{JobState, JobType, OperationState},
+};
+
+/// What a target can do; probed, not assumed.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
+#[cfg_attr(feature = "server", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Capability {
+    /// Bounded pipelines.
+    Batch,
+    /// Unbounded pipelines.
+    Streaming,
+    /// Submission of a jar.
+    JarSubmit,
+    /// Submission of a Python file or module.
+    PythonSubmit,
+    /// Plain cancel.
+    Cancel,
+    /// Flush and end.
+    Drain,
+    /// End with a savepoint to resume from.
+    Stop,
+    /// Savepoints.
+    Savepoints,
+    /// Start from a savepoint.
+    Restore,
+    /// Automatic checkpoints.
+    Checkpointing,
+    /// Change of parallelism in place.
+    Rescale,
+    /// Metrics while the job runs.
+    Metrics,
+    /// Logs.
+    Logging,
+}
+
+/// How a target is, as of now.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Probe {
+    /// The runner's version, where it says.
+    pub version: Option<String>,
+    /// What it can do.
+    pub capabilities: Vec<Capability>,
+    /// Facts about it: slots, task managers, workers, … plain names and values.
+    pub facts: Map<String, Value>,
+    /// What a user should know.
+    pub warnings: Vec<String>,
+}
+
+/// What a runner says about one job.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Sighting {
+    /// The runner's own id.
+    pub native_id: String,
+    /// Name on the runner.
+    pub name: Option<String>,
+    /// Mapped state; `None` for a raw state nobody knows: no change.
+    pub state: Option<JobState>,
+    /// The runner's word.
+    pub runner_state: String,
+    /// Kind of pipeline, where the runner says.
+    pub job_type: Option<JobType>,
+    /// Unix milliseconds of the start.
+    pub started_ms: Option<u64>,
+    /// Unix milliseconds of the end.
+    pub ended_ms: Option<u64>,
+    /// Largest parallelism of its steps.
+    pub parallelism: Option<u32>,
+    /// Latest retained checkpoint or savepoint.
+    pub savepoint_path: Option<String>,
+    /// Why it is as it is; empty when there is nothing to say.
+    pub diagnostics: String,
+}
+
+/// Answer to a look at one job.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Look {
+    /// The runner knows it.
+    Seen(Sighting),
+    /// A healthy runner answered that it does not.
+    Absent,
+}
+
+/// One call that a write will make, for people to read before it is made.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "server", derive(schemars::JsonSchema))]
+pub struct PlannedCall {
+    /// For instance `POST /jars/{jar}/run`, or `exec python`.
+    pub call: String,
+    /// What it does.
+    pub purpose: String,
+    /// Body or arguments, without secrets.
+    #[serde(default)]
+    pub body: Value,
+}
+
+/// Where an option's value comes from.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "server", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Provenance {
+    /// The caller said so.
+    Caller,
+    /// The operator's configuration of the target.
+    Target,
+    /// beam-mcp needs it.
+    Product,
+}
+
+/// One option with its origin.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "server", derive(schemars::JsonSchema))]
+pub struct ResolvedOption {
+    /// Name as sent.
+    pub name: String,
+    /// Value as sent.
+    pub value: Value,
+    /// Who chose it.
+    pub from: Provenance,
+    /// For instance that an alias was translated.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub note: String,
+}
+
+/// All that is needed to send a submission, also by another process later; stored with the job.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Submission {
+    /// Staged code, where there is any.
+    pub source: Option<SourceId>,
+    /// SHA-256 of the code in lower-case hex.
+    pub sha256: Option<String>,
+    /// File name of the code.
+    pub file_name: Option<String>,
+    /// Arguments of the program, each one item.
+    pub argv: Vec<String>,
+    /// What else the runner's request needs (Flink: entry class, parallelism, savepoint path, configuration).
+    pub settings: Map<String, Value>,
+    /// The calls that will be made.
+    pub calls: Vec<PlannedCall>,
+    /// The resolved options.
+    pub options: Vec<ResolvedOption>,
+    /// What cannot be known beforehand or should be known.
+    pub notes: Vec<String>,
+}
+
+/// A submission the runner took.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Submitted {
+    /// It has the job.
+    Accepted {
+        /// The runner's own id.
+        native_id: String,
+    },
+    /// A child waits: commit its identity, then release it.
+    Held {
+        /// The child.
+        handle: Handle,
+    },
+}
+
+/// How a runner took an operation.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Begun {
+    /// It works on it: poll.
+    Accepted,
+    /// It is done already.
+    Done(Progress),
+}
+
+/// How far a runner is with an operation.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Progress {
+    /// State; never `REQUESTED`.
+    pub state: OperationState,
+    /// Path of a finished savepoint.
+    pub savepoint_path: Option<String>,
+    /// Parallelism per vertex name (scale).
+    pub actual: BTreeMap<String, u32>,
+    /// Text for people.
+    pub diagnostics: String,
+}
+
+impl Progress {
+    /// Progress without details.
+    pub fn new(state: OperationState) -> Self {
+        Self { state, savepoint_path: None, actual: BTreeMap::new(), diagnostics: String::new() }
+    }
+
+    /// The same with text for people.
+    #[must_use]
+    pub fn because(mut self, diagnostics: impl Into<String>) -> Self {
+        self.diagnostics = diagnostics.into();
+        self
+    }
+}
