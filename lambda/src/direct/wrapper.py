@@ -1,0 +1,430 @@
+"""Runs one Beam job of the Direct runner and writes down how it ended.
+
+    python -I wrapper.py <folder> <script|module> <target> [args...]
+
+The parent makes the session and the folder, redirects stdout and stderr to files, and holds the
+other end of stdin. Nothing runs before the byte `R` arrives there. Then `<folder>/state.json`
+appears, and at the end `<folder>/result.json`. There is no result when the process is killed or
+calls `os._exit`: what that means only the parent can tell.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import importlib
+import itertools
+import json
+import math
+import operator
+import os
+import platform
+import runpy
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any
+
+EXIT_USAGE = 64
+EXIT_NOT_RELEASED = 75
+EXIT_INTERRUPTED = 130
+
+MESSAGE_BYTES = 8 * 1024
+TRACEBACK_BYTES = 16 * 1024
+LABEL_BYTES = 256
+METRICS = 2_000
+STRINGS_PER_SET = 100
+STRINGS = 10_000
+ERRORS = 20
+INT64 = 2**63
+
+GOOD_STATES = frozenset({"DONE", "DRAINED", "UPDATED"})
+FINAL_STATES = GOOD_STATES | {"FAILED", "CANCELLED"}
+
+Row = dict[str, Any]
+
+
+# ---- what is remembered while the program runs
+
+
+@dataclass
+class Run:
+    """One call of `Pipeline.run`: its result, or what it raised, or neither yet."""
+
+    result: Any = None
+    raised: BaseException | None = None
+    over: threading.Event = field(default_factory=threading.Event)
+
+    @property
+    def state(self) -> str:
+        if self.raised is not None:
+            return "FAILED"
+        return known_state(self.result) if self.over.is_set() else "RUNNING"
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How the program itself ended, as the operating system will see it."""
+
+    exit_code: int
+    error: Row | None = None
+
+
+def known_state(result: Any) -> str:
+    """What the runner says; it may be far away and not answer."""
+    try:
+        return clip(str(result.state), LABEL_BYTES)
+    except Exception:  # noqa: BLE001 - a runner that cannot tell leaves the state unknown
+        return "UNKNOWN"
+
+
+def record_runs(pipeline: Any, runs: list[Run]) -> None:
+    """Makes `pipeline.run` remember its results; runs within a run belong to the outer one."""
+    original: Callable[..., Any] = pipeline.run
+    inside = threading.local()
+
+    @functools.wraps(original)
+    def run(*args: Any, **kwargs: Any) -> Any:
+        if getattr(inside, "run", False):
+            return original(*args, **kwargs)
+        entry = Run()
+        runs.append(entry)
+        inside.run = True
+        try:
+            return remember(entry, functools.partial(original, *args, **kwargs))
+        finally:
+            inside.run = False
+
+    pipeline.run = run
+
+
+def remember(run: Run, call: Callable[[], Any]) -> Any:
+    try:
+        run.result = call()
+    except BaseException as error:
+        run.raised = error
+        raise
+    finally:
+        run.over.set()
+    return run.result
+
+
+# ---- running the program
+
+
+def execute(kind: str, target: str, runs: list[Run]) -> Ending:
+    try:
+        beam = importlib.import_module("apache_beam")
+        record_runs(beam.Pipeline, runs)
+        forbid_silent_download()
+        add_import_path(target)
+        run_target(kind, target)
+    except SystemExit as stop:
+        return exit_ending(stop)
+    except BaseException as error:  # noqa: BLE001 - whatever ended the program is its ending
+        return crash_ending(error)
+    return Ending(0)
+
+
+def run_target(kind: str, target: str) -> None:
+    if kind == "script":
+        runpy.run_path(target, run_name="__main__")
+    else:
+        runpy.run_module(target, run_name="__main__", alter_sys=True)
+
+
+def forbid_silent_download() -> None:
+    """Beam's default runner first fetches and starts Prism, except when it is interactive.
+
+    `beam.Pipeline()` does not look at the command line, so `--runner` alone cannot prevent that.
+    Who names PrismRunner still gets it.
+    """
+    direct = importlib.import_module("apache_beam.runners.direct.direct_runner")
+    direct.SwitchingDirectRunner._is_interactive = True
+
+
+def add_import_path(target: str) -> None:
+    """The program's own modules, here and in the worker processes that Beam may start."""
+    path = os.environ.get("BEAM_MCP_PYTHONPATH") or os.path.dirname(os.path.abspath(target))
+    sys.path.insert(0, path)
+    os.environ["PYTHONPATH"] = path
+
+
+def exit_ending(stop: SystemExit) -> Ending:
+    code = exit_code(stop.code)
+    if code == 0:
+        return Ending(0)
+    if not isinstance(stop.code, int):
+        print(stop.code, file=sys.stderr)
+    message = f"the program called sys.exit({stop.code!r})"
+    return Ending(code, describe(stop) | {"message": clip(message, MESSAGE_BYTES)})
+
+
+def exit_code(code: object) -> int:
+    if code is None:
+        return 0
+    return code & 0xFF if isinstance(code, int) else 1
+
+
+def crash_ending(error: BaseException) -> Ending:
+    error.__traceback__ = own_frames(error.__traceback__)
+    with contextlib.suppress(Exception):
+        sys.excepthook(type(error), error, error.__traceback__)
+    code = EXIT_INTERRUPTED if isinstance(error, KeyboardInterrupt) else 1
+    return Ending(code, describe(error))
+
+
+def own_frames(trace: TracebackType | None) -> TracebackType | None:
+    """The traceback without the frames of this file and of runpy above the program."""
+    above = {__file__, runpy.run_path.__code__.co_filename}
+    while trace and trace.tb_frame.f_code.co_filename in above:
+        trace = trace.tb_next
+    return trace
+
+
+def describe(error: BaseException) -> Row:
+    lines = traceback.format_exception(type(error), error, own_frames(error.__traceback__))
+    try:
+        message = str(error)
+    except Exception:  # noqa: BLE001 - a broken __str__ must not hide the failure
+        message = "<the exception has no readable message>"
+    return {
+        "type": clip(type(error).__qualname__, LABEL_BYTES),
+        "message": clip(message, MESSAGE_BYTES),
+        "traceback_tail": clip_front("".join(lines), TRACEBACK_BYTES),
+    }
+
+
+# ---- judging
+
+
+def settle(runs: list[Run]) -> Row | None:
+    """Waits for pipelines the program left running; the first error found there."""
+    first: Row | None = None
+    for run in runs:  # grows while a thread of the program still starts pipelines
+        run.over.wait()
+        try:
+            if run.raised is None and run.state not in FINAL_STATES:
+                run.result.wait_until_finish()
+        except BaseException as error:  # noqa: BLE001 - one failure must not hide the others
+            traceback.print_exception(error)
+            first = first or describe(error)
+    return first
+
+
+def judged(runs: list[Run]) -> list[tuple[int, Run]]:
+    """All runs but those that raised and that the program followed by another attempt."""
+    last = len(runs) - 1
+    return [(i, run) for i, run in enumerate(runs) if run.raised is None or i == last]
+
+
+def judge(ending: Ending, late: Row | None, runs: list[Run]) -> str:
+    if ending.exit_code != 0:
+        return "FAILED"
+    bad = {run.state for _, run in judged(runs)} - GOOD_STATES
+    if not bad:
+        return "FAILED" if late else "FINISHED"
+    return "CANCELED" if bad == {"CANCELLED"} else "FAILED"
+
+
+def pipeline_error(runs: list[Run]) -> Row | None:
+    """The reason why a program that exited with 0 has failed none the less."""
+    for index, run in judged(runs):
+        if run.raised is not None:
+            return describe(run.raised)
+        if run.state not in GOOD_STATES:
+            message = f"pipeline {index} ended in state {run.state}"
+            return {"type": "PipelineState", "message": message, "traceback_tail": ""}
+    return None
+
+
+# ---- metrics
+
+
+def collect_metrics(runs: list[Run]) -> Row:
+    """At most METRICS rows over all kinds and pipelines, and whether there were more."""
+    errors: list[str] = []
+    rows = list(itertools.islice(metric_rows(runs, errors), METRICS + 1))
+    kinds: Row = {kind: [row for k, row in rows[:METRICS] if k == kind] for kind in CONVERT}
+    kept = drop_strings(kinds["string_sets"])
+    return {**kinds, "truncated": len(rows) > METRICS or not kept, "errors": errors[:ERRORS]}
+
+
+def metric_rows(runs: list[Run], errors: list[str]) -> Iterator[tuple[str, Row]]:
+    for index, run in enumerate(runs):
+        try:
+            yield from run_rows(index, run)
+        except Exception as error:  # noqa: BLE001 - some runners cannot answer; the job still ended
+            reason = f"pipeline {index}: {type(error).__name__}: {error}"
+            errors.append(clip(reason, LABEL_BYTES))
+
+
+def run_rows(index: int, run: Run) -> Iterator[tuple[str, Row]]:
+    found = run.result.metrics().query() if run.result is not None else {}
+    for kind, convert in CONVERT.items():
+        for item in sorted(found.get(kind, ()), key=sort_key):
+            yield kind, {"pipeline": index, **metric_row(item, convert)}
+
+
+def sort_key(item: Any) -> tuple[str, str, str]:
+    metric = item.key.metric
+    return str(item.key.step), str(metric.namespace), str(metric.name)
+
+
+def metric_row(item: Any, convert: Callable[[Any], Any]) -> Row:
+    step, namespace, name = (clip(text, LABEL_BYTES) for text in sort_key(item))
+    row: Row = {"namespace": namespace, "name": name, "step": step}
+    for side in ("attempted", "committed"):
+        value = getattr(item, side)
+        row[side] = None if value is None else convert(value)
+    return row
+
+
+def number(value: Any) -> int | float | None:
+    """A number that every JSON reader understands, or None."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    try:
+        whole = operator.index(value)
+    except TypeError:
+        return None
+    return whole if -INT64 <= whole < INT64 else None
+
+
+def distribution(value: Any) -> Row:
+    return {part: number(getattr(value, part)) for part in ("count", "sum", "min", "max")}
+
+
+def gauge(value: Any) -> Row:
+    return {"value": number(value.value), "timestamp_ms": milliseconds(value.timestamp)}
+
+
+def milliseconds(timestamp: Any) -> int | None:
+    micros = getattr(timestamp, "micros", None)
+    if micros is not None:
+        return int(micros) // 1000
+    return int(timestamp * 1000) if isinstance(timestamp, (int, float)) else None
+
+
+def string_set(value: Any) -> list[str]:
+    strings = getattr(value, "string_set", value)
+    return sorted(clip(str(text), LABEL_BYTES) for text in strings)
+
+
+def drop_strings(rows: list[Row]) -> bool:
+    """Cuts string sets to their bounds, in place; False when something was dropped."""
+    room, whole = STRINGS, True
+    for row, side in itertools.product(rows, ("attempted", "committed")):
+        strings = row[side] or []
+        keep = min(len(strings), STRINGS_PER_SET, room)
+        whole = whole and keep == len(strings)
+        room -= keep
+        del strings[keep:]
+    return whole
+
+
+CONVERT: dict[str, Callable[[Any], Any]] = {
+    "counters": number,
+    "distributions": distribution,
+    "gauges": gauge,
+    "string_sets": string_set,
+}
+
+
+# ---- files and bounds
+
+
+def clip(text: str, limit: int) -> str:
+    """The first `limit` bytes of `text` as clean UTF-8."""
+    return text.encode("utf-8", "replace")[:limit].decode("utf-8", "ignore")
+
+
+def clip_front(text: str, limit: int) -> str:
+    """The last `limit` bytes of `text` as clean UTF-8."""
+    return text.encode("utf-8", "replace")[-limit:].decode("utf-8", "ignore")
+
+
+def write_json(folder: str, name: str, document: Row) -> None:
+    """Whole or not at all, also when the machine stops."""
+    path = os.path.join(folder, name)
+    with open(path + ".tmp", "w", encoding="utf-8") as file:
+        json.dump(document, file, allow_nan=False)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(path + ".tmp", path)
+    sync_folder(folder)
+
+
+def sync_folder(folder: str) -> None:
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+# ---- the whole
+
+
+def released() -> bool:
+    """Waits for the parent's word; False when the parent has gone. Stdin is empty afterwards."""
+    word = os.read(0, 1)
+    null = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(null, 0)
+    os.close(null)
+    return word == b"R"
+
+
+def report(ending: Ending, runs: list[Run]) -> Row:
+    late = settle(runs) if ending.exit_code == 0 else None
+    state = judge(ending, late, runs)
+    error = ending.error or late or (pipeline_error(runs) if state == "FAILED" else None)
+    return {
+        "state": state,
+        "exit_code": ending.exit_code,
+        "beam_version": getattr(sys.modules.get("apache_beam"), "__version__", None),
+        "python_version": platform.python_version(),
+        "error": error,
+        "metrics": collect_metrics(runs),
+        "pipeline_states": [run.state for run in runs[:METRICS]],
+        "finished_at_ms": now_ms(),
+    }
+
+
+def supervise(folder: str, kind: str, target: str) -> int:
+    pid, runs = os.getpid(), list[Run]()
+    write_json(folder, "state.json", {"state": "RUNNING", "pid": pid, "started_at_ms": now_ms()})
+    ending = execute(kind, target, runs)
+    if os.getpid() == pid:  # a child that the program forked must not speak for it
+        document = report(ending, runs)
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(Exception):
+                stream.flush()
+        write_json(folder, "result.json", document)
+    return ending.exit_code
+
+
+def main(argv: list[str]) -> int:
+    match argv:
+        case [_, folder, "script" | "module" as kind, target, *_]:
+            folder = os.path.abspath(folder)
+        case _:
+            print("usage: wrapper.py <folder> <script|module> <target> [args...]", file=sys.stderr)
+            return EXIT_USAGE
+    if not released():
+        return EXIT_NOT_RELEASED
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+    sys.argv = argv[3:]
+    return supervise(folder, kind, target)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv))
