@@ -5,6 +5,7 @@
 
 mod backend;
 mod contract;
+pub mod options;
 
 pub use backend::Backend;
 pub use contract::{
