@@ -12,6 +12,7 @@ pub mod engine;
 pub mod error;
 pub mod flow;
 pub mod job;
+pub mod json;
 pub mod mcp;
 pub mod pace;
 pub mod random;
