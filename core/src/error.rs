@@ -24,7 +24,7 @@ struct Inner {
     message: String,
     reason: Cow<'static, str>,
     suggestion: Cow<'static, str>,
-    context: BTreeMap<&'static str, String>,
+    context: BTreeMap<Cow<'static, str>, String>,
     retry: Retry,
     landed: Landed,
 }
@@ -143,8 +143,8 @@ impl Error {
 
     /// The same with one named fact.
     #[must_use]
-    pub fn with(mut self, key: &'static str, value: impl fmt::Display) -> Self {
-        self.0.context.insert(key, crate::text::clean(&value.to_string(), 512));
+    pub fn with(mut self, key: impl Into<Cow<'static, str>>, value: impl fmt::Display) -> Self {
+        self.0.context.insert(key.into(), crate::text::clean(&value.to_string(), 512));
         self
     }
 
@@ -183,7 +183,7 @@ impl Error {
         if self.0.suggestion.is_empty() { self.0.kind.advice() } else { &self.0.suggestion }
     }
     /// Named facts.
-    pub fn context(&self) -> &BTreeMap<&'static str, String> {
+    pub fn context(&self) -> &BTreeMap<Cow<'static, str>, String> {
         &self.0.context
     }
     /// Whether repeating the call may help.
@@ -206,7 +206,7 @@ impl Error {
     pub fn to_json(&self) -> serde_json::Value {
         let mut details = serde_json::Map::new();
         for (key, value) in &self.0.context {
-            details.insert((*key).to_owned(), value.clone().into());
+            details.insert(key.clone().into_owned(), value.clone().into());
         }
         details.insert("reason".into(), self.reason().into());
         details.insert("suggestion".into(), self.suggestion().into());

@@ -5,6 +5,8 @@
 
 pub mod auth;
 pub mod call;
+#[cfg(feature = "client")]
+pub mod client;
 pub mod clock;
 pub mod config;
 pub mod effect;

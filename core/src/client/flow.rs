@@ -1,0 +1,103 @@
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+
+use super::{ClientOptions, Route, request, response, route};
+use crate::{
+    call::Call,
+    effect::Request,
+    error::{Error, ErrorKind, Retry},
+    flow::{Flow, Io},
+    pace::Backoff,
+    random::Seed,
+    retry::retry,
+};
+
+/// Most items collected when all pages are asked for; the rest stays behind `next_page_token`.
+const MOST_ITEMS: usize = 10_000;
+
+/// Calls a verb of the server; the flow ends with the answer's `data`.
+///
+/// `input` is an object. `idempotency_key` in it names a write (else one is derived from the call's seed), and
+/// `all: true` collects every page of a list. `call.deadline` bounds the whole call, `options` each exchange.
+pub fn call(verb: &str, input: Value, options: ClientOptions, call: Call) -> Flow<Value> {
+    let found = route(verb);
+    Flow::new(|io| async move {
+        let route = found?;
+        let mut input = object(input)?;
+        let all = route.items.filter(|_| input.remove("all") == Some(Value::Bool(true)));
+        let link = Link { io, route, options, call };
+        match all {
+            Some(items) => link.pages(input, items).await,
+            None => link.exchange(input).await,
+        }
+    })
+}
+
+fn object(input: Value) -> Result<Map<String, Value>, Error> {
+    match input {
+        Value::Object(map) => Ok(map),
+        Value::Null => Ok(Map::new()),
+        _ => Err(Error::invalid("wrong_type", "the input of a call must be an object")),
+    }
+}
+
+struct Link {
+    io: Io,
+    route: &'static Route,
+    options: ClientOptions,
+    call: Call,
+}
+
+impl Link {
+    async fn exchange(&self, input: Map<String, Value>) -> Result<Value, Error> {
+        let request = request::build(self.route, input, &self.options, &self.call)?;
+        let backoff = Backoff { tries: self.options.max_retries.saturating_add(1), ..Backoff::READ };
+        let seed: Seed = self.call.seed.child("client");
+        retry(&self.io, backoff, self.call.deadline, &seed, || self.once(&request)).await
+    }
+
+    async fn once(&self, request: &Request) -> Result<Value, Error> {
+        let mut request = request.clone();
+        let left = self.call.deadline.saturating_sub(self.io.now().mono);
+        if left < Duration::from_millis(1) {
+            return Err(Error::deadline("the call's time is over").retry_as(Retry::Never).during(self.route.verb));
+        }
+        request.timeout_ms = request.timeout_ms.min(u64::try_from(left.as_millis()).unwrap_or(u64::MAX));
+        let answer = self.io.send(request).await.map_err(|error| unanswered(error).during(self.route.verb))?;
+        response::parse(self.route, &answer)
+    }
+
+    async fn pages(&self, mut input: Map<String, Value>, items: &str) -> Result<Value, Error> {
+        let mut all = Vec::new();
+        loop {
+            let mut page = object(self.exchange(input.clone()).await?)?;
+            let Some(Value::Array(mut found)) = page.remove(items) else {
+                return Err(Error::malformed(format!("a page without `{items}`")).during(self.route.verb));
+            };
+            let empty = found.is_empty();
+            all.append(&mut found);
+            let next = page.get("next_page_token").filter(|token| !token.is_null()).cloned();
+            match next {
+                Some(token) if !empty && all.len() < MOST_ITEMS => input.insert("page_token".to_owned(), token),
+                _ => {
+                    page.insert(items.to_owned(), Value::Array(all));
+                    return Ok(Value::Object(page));
+                }
+            };
+        }
+    }
+}
+
+/// The error of an exchange without an answer, in words that fit a client.
+fn unanswered(error: Error) -> Error {
+    if matches!(error.reason(), "tls" | "credential") {
+        return error.retry_as(Retry::Never);
+    }
+    match error.kind() {
+        ErrorKind::Unavailable => {
+            error.suggest("check the server's URL (BEAM_MCP_URL), or start one with `beam-mcp serve`")
+        }
+        _ => error,
+    }
+}
