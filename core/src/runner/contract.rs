@@ -75,6 +75,9 @@ pub struct Sighting {
     pub parallelism: Option<u32>,
     /// Latest retained checkpoint or savepoint.
     pub savepoint_path: Option<String>,
+    /// For a job that ended: whether a stop or drain with savepoint ended it; `None` where the runner does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_with_savepoint: Option<bool>,
     /// Why it is as it is; empty when there is nothing to say.
     pub diagnostics: String,
 }
