@@ -4,6 +4,7 @@
 //! never a caller, store or door.
 
 mod backend;
+pub mod code;
 mod contract;
 pub mod options;
 

@@ -3,6 +3,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::effect::Limits;
+
 /// System that executes jobs.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
 #[cfg_attr(feature = "server", derive(schemars::JsonSchema))]
@@ -83,12 +85,15 @@ pub struct Target {
     /// Python interpreter with `apache_beam` (Direct).
     #[serde(default)]
     pub python: Option<String>,
-    /// Variables a child sees besides the host's own allow-list (Direct).
+    /// Variables a child sees besides the host's own allow-list (Direct); `env:NAME` and `file:PATH` are resolved by the host.
     #[serde(default)]
     pub env: BTreeMap<String, String>,
-    /// Most jobs at once (Direct).
+    /// Most jobs at once (Direct); default 8.
     #[serde(default)]
     pub max_jobs: Option<u32>,
+    /// Limits of each job's process (Direct).
+    #[serde(default)]
+    pub limits: Limits,
     /// Google Cloud project (Dataflow).
     #[serde(default)]
     pub project: Option<String>,
@@ -124,6 +129,7 @@ impl Target {
             python: None,
             env: BTreeMap::new(),
             max_jobs: None,
+            limits: Limits::default(),
             project: None,
             region: None,
             spark_master: None,

@@ -19,8 +19,18 @@ pub struct Recipe {
     /// Zip entries to add: entry name and source.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub add: Vec<(String, SourceId)>,
+    /// Class looked for in a zip; `None`: its `Main-Class`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub entry_class: Option<String>,
     /// Largest size accepted, in bytes.
     pub max_bytes: u64,
+}
+
+impl Recipe {
+    /// The bytes as they are.
+    pub fn plain(base: Origin, max_bytes: u64) -> Self {
+        Self { base, add: Vec::new(), entry_class: None, max_bytes }
+    }
 }
 
 /// Where staged bytes come from.
@@ -60,7 +70,7 @@ pub struct Artifact {
     pub main_class: Option<String>,
     /// Number of entries.
     pub entries: u64,
-    /// True when one entry is the class file of the given name (see [`Artifact::main_class`]).
+    /// True when one entry is the class file of [`Recipe::entry_class`] or, without one, of the `Main-Class`.
     #[serde(default)]
     pub main_class_present: bool,
 }
@@ -68,7 +78,8 @@ pub struct Artifact {
 /// Why a recipe or launch was refused.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
 pub struct Refusal {
-    /// Machine word: `not_found`, `outside_roots`, `symlink`, `not_a_file`, `too_large`, `unreadable`, `no_program`, `limit`.
+    /// Machine word: `not_found`, `outside_roots`, `symlink`, `not_a_file`, `too_large`, `unreadable`, `bad_name`,
+    /// `bad_archive`, `disk_full`, `no_program`, `limit`, `already_ran`.
     pub reason: String,
     /// What a person reads; names no path of the host beyond what the caller gave.
     #[serde(default)]
@@ -81,16 +92,19 @@ pub struct Refusal {
 /// first the child exits without doing anything.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Launch {
-    /// Named program of the host's configuration, for instance `python`.
+    /// Target whose configuration names the program's file and the most children at once.
+    #[serde(default)]
+    pub target: String,
+    /// Named program of the host, for instance `python`: an interpreter and its own first arguments.
     pub program: String,
-    /// Arguments after the program's own, each one item.
+    /// Arguments after the program's own, each one item; paths are relative to the folder.
     pub argv: Vec<String>,
-    /// Variables set besides the host's allow-list.
+    /// Variables set besides the host's allow-list; `env:NAME` and `file:PATH` are resolved by the host.
     #[serde(default)]
     pub env: Vec<(String, String)>,
     /// Folder name beneath the host's work folder: `[0-9a-f]{32}`.
     pub folder: String,
-    /// Files placed in the folder first: name and source.
+    /// Files placed in the folder first: name, of at most two segments, and source.
     #[serde(default)]
     pub files: Vec<(String, SourceId)>,
     /// Limits.
@@ -99,6 +113,8 @@ pub struct Launch {
 
 /// Limits of a child; `None` is the host's default.
 #[derive(Clone, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "server", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
 pub struct Limits {
     /// Address space in bytes.
     #[serde(default)]
@@ -163,6 +179,13 @@ pub enum Query {
         /// Most bytes to return.
         max: u64,
     },
+    /// Is a named program there? [`Fact::Program`]; the handle is not looked at.
+    Program {
+        /// Target whose configuration names the program's file.
+        target: String,
+        /// Name of the program, for instance `python`.
+        program: String,
+    },
 }
 
 /// Output streams of a child.
@@ -189,6 +212,9 @@ pub enum Fact {
         /// Signal that ended it, known only to the host that started it.
         #[serde(default)]
         signal: Option<i32>,
+        /// Limit for which the host ended it: `wall_ms` or `log_bytes`.
+        #[serde(default)]
+        limit: Option<String>,
     },
     /// The files it left, as JSON text.
     Result {
@@ -207,5 +233,16 @@ pub enum Fact {
         size: u64,
         /// The bytes.
         data: Blob,
+    },
+    /// What a named program says of itself, as of the last minutes.
+    Program {
+        /// It is there and can be started.
+        found: bool,
+        /// Its version.
+        #[serde(default)]
+        version: Option<String>,
+        /// Version of the `apache_beam` it can import.
+        #[serde(default)]
+        beam_version: Option<String>,
     },
 }

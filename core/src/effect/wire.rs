@@ -69,7 +69,7 @@ fn outcome_blob(outcome: &mut Outcome) -> Option<&mut Blob> {
 fn fact_blob(fact: &mut super::Fact) -> Option<&mut Blob> {
     match fact {
         super::Fact::Log { data, .. } => Some(data),
-        super::Fact::Alive { .. } | super::Fact::Result { .. } => None,
+        super::Fact::Alive { .. } | super::Fact::Result { .. } | super::Fact::Program { .. } => None,
     }
 }
 
