@@ -15,6 +15,12 @@ pub trait Surface: Send + Sync + 'static {
 
     /// Calls a tool that [`Surface::tools`] lists. The arguments have not been checked against its schema.
     fn call_tool(&self, io: Io, call: Call, name: &str, arguments: Map<String, Value>) -> ToolFuture;
+
+    /// Client capabilities that a tool cannot do without, in the form of `clientCapabilities`; a request that does not
+    /// declare them is refused. None by default.
+    fn required_capabilities(&self, _tool: &str) -> Option<&Value> {
+        None
+    }
 }
 
 /// A tool at work. An error of a kind with a JSON-RPC code in its [`crate::error::Door`] becomes a protocol error,

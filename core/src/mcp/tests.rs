@@ -1,0 +1,5 @@
+mod exploration;
+pub(super) mod fixture;
+mod ladder;
+mod results;
+mod vectors;
