@@ -6,6 +6,7 @@
 mod backend;
 pub mod code;
 mod contract;
+pub mod direct;
 pub mod options;
 
 pub use backend::Backend;
