@@ -1,10 +1,78 @@
 //! One engine per process: the only entry for requests, embedded calls and the reconciler.
 
-use std::sync::Arc;
+mod edge;
+mod state;
+
+pub use state::{Claim, Health, State};
+
+use std::{sync::Arc, time::Duration};
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
-use crate::effect::{Blob, Response, Source};
+use crate::{
+    call::Call,
+    config::Config,
+    effect::{Blob, Response, Source},
+    error::Error,
+    flow::Flow,
+    lifecycle, mcp, rest,
+    tool::BeamSurface,
+    verb::{self, Context},
+};
+
+/// The engine: shared by all calls of a process, cheap to clone.
+#[derive(Clone)]
+pub struct Engine {
+    state: Arc<State>,
+    surface: Arc<BeamSurface>,
+}
+
+impl Engine {
+    /// An engine for a configuration on a host.
+    ///
+    /// # Errors
+    /// `invalid_argument` when the two do not fit: a host that others can reach, without any token.
+    pub fn new(config: Config, host: Host) -> Result<Self, Error> {
+        edge::check_posture(&config, &host)?;
+        let state = Arc::new(State::new(config, host));
+        Ok(Self { surface: Arc::new(BeamSurface::new(Arc::clone(&state))), state })
+    }
+
+    /// The checked configuration.
+    pub fn config(&self) -> &Config {
+        &self.state.config
+    }
+
+    /// What to do with the body of a request.
+    pub fn body_rule(&self, method: &str, path: &str) -> BodyRule {
+        rest::body_rule(method, path)
+    }
+
+    /// Answers something that arrived.
+    pub fn handle(&self, inbound: Inbound, call: Call) -> Flow<Response> {
+        let engine = self.clone();
+        match inbound {
+            Inbound::Http(request) => Flow::new(move |io| edge::http(engine, io, request, call)),
+            Inbound::Line(line) => Flow::new(move |io| mcp::line(io, engine.surface, line, call)),
+        }
+    }
+
+    /// Runs a verb for a caller of the same process.
+    pub fn run(&self, verb: &str, input: Value, call: Call) -> Flow<Value> {
+        let (state, verb) = (Arc::clone(&self.state), verb.to_owned());
+        Flow::new(move |io| async move {
+            let verb = verb::find(&verb).ok_or_else(|| verb::unknown(&verb))?;
+            verb.run(Context::new(io, call, state), input).await
+        })
+    }
+
+    /// One round of the reconciler; answers when to come again.
+    pub fn tick(&self, call: Call) -> Flow<Duration> {
+        let state = Arc::clone(&self.state);
+        Flow::new(move |io| async move { lifecycle::reconcile(&Context::new(io, call, state)).await })
+    }
+}
 
 /// Something that arrived.
 #[derive(Clone, Debug, PartialEq)]
@@ -72,7 +140,7 @@ pub struct Host {
 
 /// The answer to a body over its limit.
 pub fn too_large(limit: u64) -> Response {
-    let error = crate::error::Error::new(
+    let error = Error::new(
         crate::error::ErrorKind::PayloadTooLarge,
         "body_too_large",
         format!("the body is larger than {limit} bytes"),

@@ -14,7 +14,7 @@
 
 mod io;
 
-pub use io::{Io, Rpc, Wake};
+pub use io::Io;
 
 use std::{
     future::Future,

@@ -15,14 +15,18 @@ pub mod error;
 pub mod flow;
 pub mod job;
 pub mod json;
+pub mod lifecycle;
 pub mod mcp;
 pub mod pace;
 pub mod random;
+pub mod rest;
 pub mod retry;
 pub mod runner;
 pub mod store;
 pub mod text;
+pub mod tool;
 pub mod url;
+pub mod verb;
 
 pub use call::Call;
 pub use error::{Error, ErrorKind};

@@ -6,13 +6,14 @@
 mod backend;
 pub mod code;
 mod contract;
-pub mod direct;
+mod dispatch;
 pub mod options;
 
 pub use backend::Backend;
 pub use contract::{
     Begun, Capability, Look, PlannedCall, Probe, Progress, Provenance, ResolvedOption, Sighting, Submission, Submitted,
 };
+pub use dispatch::Runner;
 
 use std::{sync::Arc, time::Duration};
 

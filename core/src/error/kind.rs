@@ -21,6 +21,8 @@ pub enum ErrorKind {
     NotAcceptable,
     /// Another write was first, or the key is used for something else.
     Conflict,
+    /// An idempotency key was used for something else.
+    IdempotencyKeyReused,
     /// The state of things does not allow it.
     FailedPrecondition,
     /// The body is too large.
@@ -65,7 +67,7 @@ pub struct Door {
 }
 
 /// Every kind, in table order.
-const ALL: [ErrorKind; 19] = {
+const ALL: [ErrorKind; 20] = {
     use ErrorKind as K;
     [
         K::InvalidArgument,
@@ -75,6 +77,7 @@ const ALL: [ErrorKind; 19] = {
         K::MethodNotAllowed,
         K::NotAcceptable,
         K::Conflict,
+        K::IdempotencyKeyReused,
         K::FailedPrecondition,
         K::PayloadTooLarge,
         K::UnsupportedMediaType,
@@ -117,6 +120,9 @@ impl ErrorKind {
             Self::MethodNotAllowed => row("method_not_allowed", 405, Some(-32601), "APIError", "MethodNotAllowed", 1),
             Self::NotAcceptable => row("not_acceptable", 406, Some(-32600), "APIError", "NotAcceptable", 1),
             Self::Conflict => row("conflict", 409, None, "ConflictError", "Conflict", 1),
+            Self::IdempotencyKeyReused => {
+                row("idempotency_key_reused", 422, None, "ConflictError", "IdempotencyKeyReused", 1)
+            }
             Self::FailedPrecondition => {
                 row("failed_precondition", 409, None, "FailedPreconditionError", "FailedPrecondition", 5)
             }
@@ -168,6 +174,7 @@ impl ErrorKind {
             Self::MethodNotAllowed => "use one of the methods in the Allow header",
             Self::NotAcceptable => "accept application/json (and text/event-stream on /mcp)",
             Self::Conflict => "read the current state and decide again",
+            Self::IdempotencyKeyReused => "use a new key for a new call",
             Self::FailedPrecondition => "read the job with get_job and act on its state",
             Self::PayloadTooLarge => "send less; upload files through POST /api/v1/artifacts",
             Self::UnsupportedMediaType => "send application/json",

@@ -29,6 +29,12 @@ impl OperationKind {
         }
     }
 
+    /// The kind in an operation id.
+    pub fn of_id(id: &str) -> Option<Self> {
+        let word = id.rsplit('/').next()?.split('-').next()?;
+        [Self::Cancel, Self::Drain, Self::Scale, Self::Savepoint, Self::Stop].into_iter().find(|k| k.as_str() == word)
+    }
+
     /// True when the job ends with it.
     pub fn ends_job(self) -> bool {
         matches!(self, Self::Cancel | Self::Drain | Self::Stop)

@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use super::{JobId, JobSpec, JobState, JobType};
+use super::{JobId, JobSpec, JobState, JobType, OperationKind};
 use crate::{config::RunnerKind, effect::Handle, runner::Submission};
 
 /// Who made a job known to us.
@@ -98,10 +98,79 @@ pub struct Job {
     pub ended_ms: Option<u64>,
     /// Unix milliseconds of the last answer about it from the runner.
     pub observed_ms: Option<u64>,
-    /// Unix milliseconds since which the runner has not answered; `None`: it answers.
-    pub stale_since_ms: Option<u64>,
     /// Unix milliseconds of the first answer in a row that did not know it.
     pub absent_since_ms: Option<u64>,
     /// Number of answers in a row that did not know it.
     pub absences: u32,
+    /// Unix milliseconds before which the submission is not sent again.
+    pub retry_at_ms: u64,
+    /// Starts at 1, grows with every stored change.
+    pub version: u64,
+}
+
+impl Job {
+    /// A job of ours whose intent is about to be stored.
+    pub fn intended(id: JobId, runner: RunnerKind, principal: &str, spec: JobSpec, now_ms: u64) -> Self {
+        Self {
+            name: spec.job_name.clone(),
+            job_type: spec.job_type,
+            spec: Some(spec),
+            ..Self::blank(id, runner, principal, Origin::Submitted, now_ms)
+        }
+    }
+
+    /// A job that was found on a runner.
+    pub fn discovered(id: JobId, runner: RunnerKind, now_ms: u64) -> Self {
+        let native_id = id.foreign_id().map(str::to_owned);
+        Self {
+            phase: Phase::Submitted,
+            state: JobState::Pending,
+            native_id,
+            ..Self::blank(id, runner, "", Origin::Discovered, now_ms)
+        }
+    }
+
+    fn blank(id: JobId, runner: RunnerKind, principal: &str, origin: Origin, now_ms: u64) -> Self {
+        Self {
+            id,
+            name: String::new(),
+            runner,
+            principal: principal.to_owned(),
+            origin,
+            job_type: None,
+            spec: None,
+            submission: None,
+            phase: Phase::Intent,
+            state: JobState::Submitting,
+            runner_state: None,
+            native_id: None,
+            handle: None,
+            diagnostics: String::new(),
+            attempts: 0,
+            generation: 1,
+            ambiguous: false,
+            savepoint_path: None,
+            ended_by: None,
+            parallelism: None,
+            open_operations: Vec::new(),
+            created_ms: now_ms,
+            started_ms: None,
+            ended_ms: None,
+            observed_ms: None,
+            absent_since_ms: None,
+            absences: 0,
+            retry_at_ms: 0,
+            version: 1,
+        }
+    }
+
+    /// The 32 hex digits the runner knows a job of ours by, or the native id of a foreign one.
+    pub fn token(&self) -> &str {
+        self.id.token().or(self.id.foreign_id()).unwrap_or_default()
+    }
+
+    /// Kind of the first operation that ends the job and has not ended itself.
+    pub fn ending(&self) -> Option<OperationKind> {
+        self.open_operations.iter().filter_map(|id| OperationKind::of_id(id)).find(|kind| kind.ends_job())
+    }
 }

@@ -1,0 +1,187 @@
+//! The edge of HTTP: who may reach the engine at all, before any route is looked at.
+
+use std::sync::Arc;
+
+use super::{Engine, Host, HttpRequest};
+use crate::{
+    auth::{Caller, Role, find_token},
+    call::{Call, Labels, Peer},
+    config::Config,
+    effect::{Blob, Response},
+    error::{Error, ErrorKind},
+    flow::Io,
+    mcp, rest,
+    verb::Context,
+};
+
+const CORS_HEADERS: &str = "authorization, content-type, accept, idempotency-key, x-api-key, mcp-protocol-version, \
+    mcp-method, mcp-name, mcp-session-id, mcp-trace-id, mcp-transaction-id, mcp-user-id, x-mcp-connection-id";
+
+/// Refuses a host that others can reach without any token (security-reliability.md O3).
+pub(super) fn check_posture(config: &Config, host: &Host) -> Result<(), Error> {
+    let open = config.auth.enabled == Some(false) || config.auth.tokens.is_empty();
+    if host.loopback_only || !open || matches!(host.kind.as_str(), "embedded" | "simulation" | "wasm") {
+        return Ok(());
+    }
+    Err(Error::invalid("open_to_others", "the server would be open to others without any token")
+        .suggest("configure auth.tokens (name, sha256, role), or listen on 127.0.0.1"))
+}
+
+/// One HTTP request: Host, Origin, token, then `/mcp` or REST.
+pub(super) async fn http(engine: Engine, io: Io, request: Box<HttpRequest>, mut call: Call) -> Result<Response, Error> {
+    call.labels = labels(&request);
+    let origin = request.header("origin").map(str::to_owned);
+    let connection = request.header("x-mcp-connection-id").and_then(label);
+    let (labels, state) = (call.labels.clone(), Arc::clone(&engine.state));
+    let request_id = call.request_id();
+    let answer = match admit(&engine, &request, call) {
+        Ok(Admitted::Preflight) => Ok(preflight()),
+        Ok(Admitted::Call(call)) => route(&engine, io.clone(), *request, *call).await,
+        Err(error) => Err(error),
+    };
+    let mut response = match answer {
+        Ok(response) => response,
+        Err(error) if error.gave_up() => return Err(error),
+        Err(error) => rest::failure(&error, &labels, &request_id, io.now().wall_ms),
+    };
+    decorate(&mut response, &labels, &request_id, connection.as_ref());
+    if let Some(origin) = origin.filter(|origin| allowed_origin(&state.config, origin)) {
+        response.headers.push(("access-control-allow-origin".into(), origin));
+        response.headers.push(("vary".into(), "origin".into()));
+        response.headers.push(("access-control-expose-headers".into(), "x-mcp-connection-id, x-request-id".into()));
+    }
+    Ok(response)
+}
+
+enum Admitted {
+    Call(Box<Call>),
+    Preflight,
+}
+
+fn admit(engine: &Engine, request: &HttpRequest, mut call: Call) -> Result<Admitted, Error> {
+    let (config, host) = (&engine.state.config, &engine.state.host);
+    check_host(config, host, request)?;
+    check_origin(config, request)?;
+    if request.method == "OPTIONS" {
+        return Ok(Admitted::Preflight);
+    }
+    if !rest::is_public(&request.path) {
+        call.caller = authenticate(config, host, request, &call)?;
+    }
+    Ok(Admitted::Call(Box::new(call)))
+}
+
+async fn route(engine: &Engine, io: Io, request: HttpRequest, call: Call) -> Result<Response, Error> {
+    if request.path.trim_end_matches('/') == "/mcp" {
+        return mcp::http(io, Arc::clone(&engine.surface), request, call).await;
+    }
+    rest::handle(Context::new(io, call, Arc::clone(&engine.state)), request).await
+}
+
+fn check_host(config: &Config, host: &Host, request: &HttpRequest) -> Result<(), Error> {
+    let mut named = request.headers.iter().filter(|(name, _)| name == "host").map(|(_, value)| value.as_str());
+    let (first, second) = (named.next(), named.next());
+    if host.authorities.is_empty() || matches!(host.kind.as_str(), "embedded" | "wasm") {
+        return Ok(());
+    }
+    let known = |name: &str| {
+        let mut all = host.authorities.iter().chain(&config.auth.allowed_hosts);
+        all.any(|authority| authority.eq_ignore_ascii_case(name))
+    };
+    match (first, second) {
+        (Some(name), None) if known(name) => Ok(()),
+        _ => Err(forbidden("foreign_host", "the Host header names another server")
+            .suggest("call the server under its own address, or add the name to auth.allowed_hosts")),
+    }
+}
+
+fn check_origin(config: &Config, request: &HttpRequest) -> Result<(), Error> {
+    match request.header("origin") {
+        Some(origin) if !allowed_origin(config, origin) => {
+            Err(forbidden("foreign_origin", "requests from this Origin are not accepted")
+                .suggest("add the origin to auth.allowed_origins if the page is yours"))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn allowed_origin(config: &Config, origin: &str) -> bool {
+    origin != "null" && config.auth.allowed_origins.iter().any(|allowed| allowed.eq_ignore_ascii_case(origin))
+}
+
+fn forbidden(reason: &'static str, message: &str) -> Error {
+    Error::new(ErrorKind::PermissionDenied, reason, message)
+}
+
+/// The caller behind the token. Where none is required a local process is an operator: it may run jobs, not load code
+/// through options.
+fn authenticate(config: &Config, host: &Host, request: &HttpRequest, call: &Call) -> Result<Caller, Error> {
+    if crate::url::pairs(&request.query).unwrap_or_default().iter().any(|(name, _)| name == "access_token") {
+        return Err(Error::invalid("token_in_query", "a token in the query is refused: it would end up in logs"));
+    }
+    let required = config.auth.enabled.unwrap_or(!host.loopback_only || !config.auth.tokens.is_empty());
+    let bearer = request.header("authorization").and_then(|value| value.strip_prefix("Bearer ")).map(str::trim);
+    match bearer.or_else(|| request.header("x-api-key")) {
+        Some(token) if required => {
+            find_token(&config.auth.tokens, token).ok_or_else(|| unauthenticated("unknown_token"))
+        }
+        None if required => Err(unauthenticated("no_token")),
+        Some(_) | None => Ok(match call.peer {
+            Peer::Local => call.caller.clone(),
+            Peer::Remote(_) => Caller::with_role("local", Role::Operator),
+        }),
+    }
+}
+
+fn unauthenticated(reason: &'static str) -> Error {
+    Error::new(ErrorKind::Unauthenticated, reason, "this server needs a token it knows")
+}
+
+fn preflight() -> Response {
+    let headers = [
+        ("access-control-allow-methods", "GET, POST, PUT, PATCH, DELETE, OPTIONS"),
+        ("access-control-allow-headers", CORS_HEADERS),
+        ("access-control-max-age", "600"),
+    ];
+    let headers = headers.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+    Response { status: 204, headers, body: Blob::EMPTY }
+}
+
+fn labels(request: &HttpRequest) -> Labels {
+    let read = |name| request.header(name).and_then(label);
+    Labels {
+        session_id: read("mcp-session-id"),
+        trace_id: read("mcp-trace-id"),
+        transaction_id: read("mcp-transaction-id"),
+        user_id: read("mcp-user-id"),
+    }
+}
+
+/// A label as it may be echoed and logged: `[A-Za-z0-9._:-]{1,128}`, else it is dropped (T49).
+fn label(value: &str) -> Option<String> {
+    let fits =
+        (1..=128).contains(&value.len()) && value.bytes().all(|b| b.is_ascii_alphanumeric() || b"._:-".contains(&b));
+    fits.then(|| value.to_owned())
+}
+
+fn decorate(response: &mut Response, labels: &Labels, request_id: &str, connection: Option<&String>) {
+    let pairs = [
+        ("mcp-session-id", labels.session_id.as_ref()),
+        ("mcp-trace-id", labels.trace_id.as_ref()),
+        ("mcp-transaction-id", labels.transaction_id.as_ref()),
+        ("mcp-user-id", labels.user_id.as_ref()),
+        ("x-mcp-connection-id", connection),
+    ];
+    let is_set = |response: &Response, name: &str| response.header(name).is_some();
+    for (name, value) in pairs {
+        if let Some(value) = value.filter(|_| !is_set(response, name)) {
+            response.headers.push((name.to_owned(), value.clone()));
+        }
+    }
+    response.headers.push(("x-request-id".into(), request_id.to_owned()));
+    for (name, value) in [("x-content-type-options", "nosniff"), ("cache-control", "no-store")] {
+        if !is_set(response, name) {
+            response.headers.push((name.into(), value.into()));
+        }
+    }
+}

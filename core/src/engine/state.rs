@@ -1,0 +1,110 @@
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use super::Host;
+use crate::{
+    config::{Config, Target},
+    error::Error,
+    runner::Probe,
+};
+
+/// What the calls of one process share. Correctness rests on the store: all that is mutable here is bounded and may
+/// be lost at any time.
+pub struct State {
+    /// Checked configuration.
+    pub config: Config,
+    /// Where the engine runs.
+    pub host: Host,
+    targets: BTreeMap<String, Arc<Target>>,
+    live: Mutex<Live>,
+}
+
+/// Most jobs whose last observation is remembered.
+const REMEMBERED: usize = 100_000;
+
+#[derive(Default)]
+struct Live {
+    /// Unix milliseconds of the last answer of the runner about a job, by tenant and job id.
+    observed: BTreeMap<String, u64>,
+    /// Work that one flow of this process is at, so that others leave it alone.
+    busy: BTreeSet<String>,
+    health: BTreeMap<String, Health>,
+}
+
+/// How a target answered last.
+#[derive(Clone, Debug, Default)]
+pub struct Health {
+    /// Unix milliseconds since which it does not answer; `None`: it answers.
+    pub down_since_ms: Option<u64>,
+    /// Failed calls in a row.
+    pub failures: u32,
+    /// Unix milliseconds of the next call the reconciler makes.
+    pub next_call_ms: u64,
+    /// The last probe, with Unix milliseconds.
+    pub probe: Option<(u64, Result<Probe, Error>)>,
+}
+
+impl State {
+    /// State of an engine that has done nothing yet.
+    pub fn new(config: Config, host: Host) -> Self {
+        let targets = config.targets.iter().map(|(name, target)| (name.clone(), Arc::new(target.clone()))).collect();
+        Self { config, host, targets, live: Mutex::default() }
+    }
+
+    fn live(&self) -> MutexGuard<'_, Live> {
+        self.live.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A target of the configuration by its name.
+    pub fn target(&self, name: &str) -> Option<Arc<Target>> {
+        self.targets.get(name).cloned()
+    }
+
+    /// All targets in name order.
+    pub fn targets(&self) -> impl Iterator<Item = &Arc<Target>> {
+        self.targets.values()
+    }
+
+    /// Remembers that the runner answered about a job.
+    pub fn observed(&self, tenant: &str, job: &str, at_ms: u64) {
+        let mut live = self.live();
+        if live.observed.len() >= REMEMBERED {
+            live.observed.pop_first();
+        }
+        live.observed.insert(format!("{tenant}/{job}"), at_ms);
+    }
+
+    /// When the runner last answered about a job, as far as this process knows.
+    pub fn last_observed(&self, tenant: &str, job: &str) -> Option<u64> {
+        self.live().observed.get(&format!("{tenant}/{job}")).copied()
+    }
+
+    /// Claims a piece of work for one flow of this process; `None` when another flow is at it.
+    pub fn claim(self: &Arc<Self>, work: String) -> Option<Claim> {
+        self.live().busy.insert(work.clone()).then(|| Claim { state: Arc::clone(self), work })
+    }
+
+    /// How a target answered last.
+    pub fn health(&self, target: &str) -> Health {
+        self.live().health.get(target).cloned().unwrap_or_default()
+    }
+
+    /// Changes what is known about a target.
+    pub fn set_health(&self, target: &str, edit: impl FnOnce(&mut Health)) {
+        edit(self.live().health.entry(target.to_owned()).or_default());
+    }
+}
+
+/// A piece of work one flow of this process is at; dropping it lets go.
+pub struct Claim {
+    state: Arc<State>,
+    work: String,
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        self.state.live().busy.remove(&self.work);
+    }
+}

@@ -1,0 +1,16 @@
+//! What happens to a job after a caller asked for it: submitting, observing, operating.
+//!
+//! All of it is level-triggered: it starts from the stored row, so a request, another process or the reconciler can
+//! take it up at any step.
+
+mod look;
+mod observe;
+mod operate;
+mod reconcile;
+mod submit;
+
+pub use look::{fresh, look_now};
+pub use observe::{Seen, observe};
+pub use operate::{drive_operation, request_operation};
+pub use reconcile::reconcile;
+pub use submit::{Driven, drive_submission};

@@ -1,0 +1,311 @@
+//! Operations: savepoint, scale, drain, stop, cancel. Stored first, sent with a permit, believed when confirmed.
+
+use crate::{
+    error::{Error, ErrorKind, Landed, Retry},
+    job::{EndedBy, Job, JobId, JobState, Operation, OperationKind, OperationState, Phase},
+    runner::{Backend, Begun, Progress, Runner},
+    store::{Audit, Committed, Stored, Write, job_writes, operation_write},
+    verb::Context,
+};
+
+/// Most operations of a job that have not ended; a cancel overtakes and does not count.
+const QUEUE: usize = 4;
+/// Permits to send one operation.
+const PERMITS: u32 = 5;
+
+/// Stores an operation and the job that waits for it, with further writes of the same commit.
+///
+/// # Errors
+/// `conflict` when another write was first, `failed_precondition` when the queue is full, or the store's.
+pub async fn request_operation(
+    context: &Context,
+    job: &Stored<Job>,
+    operation: &Operation,
+    audit: &Audit<'_>,
+    extra: Vec<Write>,
+) -> Result<(), Error> {
+    let mut new = job.value.clone();
+    if new.open_operations.len() >= QUEUE && operation.kind != OperationKind::Cancel {
+        return Err(Error::precondition("operations_queued", format!("{QUEUE} operations of this job have not ended"))
+            .suggest("wait for one of them with get_operation, then call again"));
+    }
+    match operation.kind {
+        OperationKind::Cancel => new.open_operations.insert(0, operation.id.clone()),
+        _ => new.open_operations.push(operation.id.clone()),
+    }
+    new.version = job.version + 1;
+    let tenant = context.rows.tenant();
+    let mut writes = job_writes(tenant, Some(job), &new)?;
+    writes.push(operation_write(tenant, None, operation)?);
+    writes.push(audit.write(&context.call, context.now_ms())?);
+    writes.extend(extra);
+    match context.rows.commit(&format!("request {}", operation.id), writes).await? {
+        Committed::Written(_) => {
+            context.io.intent_is_durable();
+            Ok(())
+        }
+        Committed::Conflict { .. } => {
+            Err(Error::new(ErrorKind::Conflict, "job_changed", "the job was changed by another call")
+                .retry_as(Retry::Safe))
+        }
+    }
+}
+
+/// Takes an operation one step on: a send, or a look at its progress. Gives it as it is then.
+///
+/// # Errors
+/// The store's. What the runner answers is in the row; an outage leaves it as it is.
+pub async fn drive_operation(context: &Context, id: &str) -> Result<Stored<Operation>, Error> {
+    let Some(_claim) = context.state.claim(format!("operate/{}/{id}", context.rows.tenant())) else {
+        return context.rows.operation(id).await;
+    };
+    let stored = context.rows.operation(id).await?;
+    let job = context.rows.job(&JobId::parse(&stored.value.job_id)?).await?;
+    match stored.value.state {
+        OperationState::Requested if is_turn(&job.value, id) => begin(context, &job, stored).await,
+        OperationState::Accepted | OperationState::InProgress => progress(context, &job, stored).await,
+        OperationState::Requested | OperationState::Succeeded | OperationState::Failed | OperationState::Unknown => {
+            Ok(stored)
+        }
+    }
+}
+
+/// First come first served; a cancel stands in front.
+fn is_turn(job: &Job, id: &str) -> bool {
+    job.open_operations.first().is_some_and(|first| first == id)
+}
+
+async fn begin(context: &Context, job: &Stored<Job>, stored: Stored<Operation>) -> Result<Stored<Operation>, Error> {
+    if job.value.state.is_terminal() {
+        return end(context, job, &stored, ended_before(&job.value, stored.value.kind)).await;
+    }
+    if never_sent(&job.value) && stored.value.kind == OperationKind::Cancel {
+        return cancel_unsent(context, job, &stored).await;
+    }
+    if job.value.phase != Phase::Submitted {
+        return Ok(stored);
+    }
+    let runner = context.runner(job.value.id.target())?;
+    let mut permitted = stored.value.clone();
+    permitted.attempts += 1;
+    permitted.sent_ms = if permitted.sent_ms == 0 { context.now_ms() } else { permitted.sent_ms };
+    let Some(stored) = replace(context, &stored, permitted).await? else {
+        return context.rows.operation(&stored.value.id).await;
+    };
+    match runner.begin(&job.value, &stored.value).await {
+        Ok(Begun::Accepted) => accepted(context, job, &stored).await,
+        Ok(Begun::Done(progress)) => end(context, job, &stored, progress).await,
+        Err(error) => not_begun(context, job, stored, error).await,
+    }
+}
+
+fn never_sent(job: &Job) -> bool {
+    job.phase == Phase::Intent && job.attempts == 0
+}
+
+fn ended_before(job: &Job, kind: OperationKind) -> Progress {
+    let text = format!("the job had ended before: {}", job.state.as_str());
+    let state = match kind {
+        OperationKind::Cancel if job.state == JobState::Canceled => OperationState::Succeeded,
+        _ => OperationState::Failed,
+    };
+    Progress::new(state).because(text)
+}
+
+async fn cancel_unsent(
+    context: &Context,
+    job: &Stored<Job>,
+    stored: &Stored<Operation>,
+) -> Result<Stored<Operation>, Error> {
+    end(context, job, stored, Progress::new(OperationState::Succeeded).because("the job had not been sent")).await
+}
+
+/// Replaces an operation alone; `None` when another write was first.
+async fn replace(
+    context: &Context,
+    old: &Stored<Operation>,
+    new: Operation,
+) -> Result<Option<Stored<Operation>>, Error> {
+    let write = operation_write(context.rows.tenant(), Some(old), &new)?;
+    let label = format!("operation {} {}", new.id, old.version);
+    Ok(match context.rows.commit(&label, vec![write]).await? {
+        Committed::Written(_) => Some(Stored { value: new, version: old.version + 1 }),
+        Committed::Conflict { .. } => None,
+    })
+}
+
+/// The runner took it. The job's state shows it where its kind has a state of its own.
+async fn accepted(
+    context: &Context,
+    job: &Stored<Job>,
+    stored: &Stored<Operation>,
+) -> Result<Stored<Operation>, Error> {
+    let mut operation = stored.value.clone();
+    operation.state = OperationState::Accepted;
+    let write = operation_write(context.rows.tenant(), Some(stored), &operation)?;
+    let showing = match operation.kind {
+        OperationKind::Cancel => Some(JobState::Cancelling),
+        OperationKind::Drain => Some(JobState::Draining),
+        OperationKind::Scale | OperationKind::Savepoint | OperationKind::Stop => None,
+    };
+    context
+        .rows
+        .change_job(&job.value.id, "operation accepted", |row| {
+            if let Some(state) = showing.filter(|state| row.state.may_become(*state)) {
+                row.state = state;
+            }
+            Ok(vec![write.clone()])
+        })
+        .await?;
+    Ok(Stored { value: operation, version: stored.version + 1 })
+}
+
+async fn not_begun(
+    context: &Context,
+    job: &Stored<Job>,
+    stored: Stored<Operation>,
+    error: Error,
+) -> Result<Stored<Operation>, Error> {
+    if error.gave_up() {
+        return Err(error);
+    }
+    let outage = super::look::is_outage(&error);
+    let error = super::look::note_outage(context, job.value.id.target(), error);
+    if error.landed() == Landed::Perhaps && stored.value.kind != OperationKind::Cancel {
+        return accepted(context, job, &stored).await;
+    }
+    if outage && stored.value.attempts < PERMITS {
+        let operation = Operation { diagnostics: error.message().to_owned(), ..stored.value.clone() };
+        let replaced = replace(context, &stored, operation).await?;
+        return Ok(replaced.unwrap_or(stored));
+    }
+    end(context, job, &stored, Progress::new(OperationState::Failed).because(error.message())).await
+}
+
+async fn progress(context: &Context, job: &Stored<Job>, stored: Stored<Operation>) -> Result<Stored<Operation>, Error> {
+    let runner = context.runner(job.value.id.target())?;
+    let progress = match runner.progress(&job.value, &stored.value).await {
+        Ok(progress) => progress,
+        Err(error) if super::look::is_outage(&error) => {
+            let _ = super::look::note_outage(context, job.value.id.target(), error);
+            return Ok(stored);
+        }
+        Err(error) => return Err(error),
+    };
+    if progress.state.is_terminal() {
+        let ended = end(context, job, &stored, progress).await?;
+        after(context, &runner, &job.value, &ended.value).await?;
+        return Ok(ended);
+    }
+    let operation = Operation {
+        state: progress.state,
+        actual: progress.actual,
+        diagnostics: progress.diagnostics,
+        ..stored.value.clone()
+    };
+    if operation == stored.value {
+        return Ok(stored);
+    }
+    Ok(replace(context, &stored, operation).await?.unwrap_or(stored))
+}
+
+/// Stores the end of an operation and what it means for the job, together.
+async fn end(
+    context: &Context,
+    job: &Stored<Job>,
+    stored: &Stored<Operation>,
+    progress: Progress,
+) -> Result<Stored<Operation>, Error> {
+    let now = context.now_ms();
+    let mut operation = stored.value.clone();
+    operation.state = progress.state;
+    operation.savepoint_path.clone_from(&progress.savepoint_path);
+    operation.actual = progress.actual;
+    operation.diagnostics = progress.diagnostics;
+    operation.ended_ms = now;
+    let write = operation_write(context.rows.tenant(), Some(stored), &operation)?;
+    context
+        .rows
+        .change_job(&job.value.id, "operation ended", |row| {
+            settle(row, &operation, now);
+            Ok(vec![write.clone()])
+        })
+        .await?;
+    Ok(Stored { value: operation, version: stored.version + 1 })
+}
+
+/// What the end of an operation means for its job: pure.
+fn settle(job: &mut Job, operation: &Operation, now_ms: u64) {
+    job.open_operations.retain(|id| id != &operation.id);
+    let succeeded = operation.state == OperationState::Succeeded;
+    if succeeded && operation.savepoint_path.is_some() {
+        job.savepoint_path.clone_from(&operation.savepoint_path);
+    }
+    let (state, by) = match operation.kind {
+        OperationKind::Cancel => (JobState::Canceled, EndedBy::Cancel),
+        OperationKind::Drain => (JobState::Drained, EndedBy::Drain),
+        OperationKind::Stop => (JobState::Canceled, EndedBy::Stop),
+        OperationKind::Scale | OperationKind::Savepoint => return,
+    };
+    if succeeded && !job.state.is_terminal() {
+        (job.state, job.ended_by, job.ended_ms) = (state, Some(by), Some(now_ms));
+        (job.observed_ms, job.phase) = (Some(now_ms), Phase::Submitted);
+    } else if !succeeded && job.state == JobState::Draining {
+        job.state = JobState::Running;
+    }
+}
+
+/// A job that ended is looked at once more for its times, and cleaned up behind.
+async fn after(context: &Context, runner: &Runner, before: &Job, operation: &Operation) -> Result<(), Error> {
+    let now = context.rows.job(&before.id).await?;
+    if operation.kind.ends_job() || now.value.state.is_terminal() {
+        super::look::tidy(runner, before, &now.value).await;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lifecycle::observe::tests::job;
+
+    fn operation(kind: OperationKind, state: OperationState) -> Operation {
+        Operation {
+            id: format!("x/{}-0", kind.as_str()),
+            job_id: "x".into(),
+            kind,
+            state,
+            trigger_id: "0".into(),
+            savepoint_dir: None,
+            savepoint_path: Some("file:/sp".into()),
+            parallelism: None,
+            actual: std::collections::BTreeMap::new(),
+            force: false,
+            diagnostics: String::new(),
+            requested_ms: 0,
+            sent_ms: 0,
+            ended_ms: 0,
+            attempts: 0,
+        }
+    }
+
+    #[test]
+    fn a_stop_ends_canceled_with_its_savepoint_and_a_drain_ends_drained() {
+        for (kind, state, by) in [
+            (OperationKind::Stop, JobState::Canceled, EndedBy::Stop),
+            (OperationKind::Drain, JobState::Drained, EndedBy::Drain),
+            (OperationKind::Cancel, JobState::Canceled, EndedBy::Cancel),
+        ] {
+            let mut row = job(JobState::Running);
+            settle(&mut row, &operation(kind, OperationState::Succeeded), 5);
+            assert_eq!((row.state, row.ended_by, row.savepoint_path.as_deref()), (state, Some(by), Some("file:/sp")));
+        }
+    }
+
+    #[test]
+    fn a_failed_drain_lets_the_job_go_on() {
+        let mut row = job(JobState::Draining);
+        settle(&mut row, &operation(OperationKind::Drain, OperationState::Failed), 5);
+        assert_eq!((row.state, row.savepoint_path), (JobState::Running, None));
+    }
+}

@@ -1,0 +1,162 @@
+use std::sync::Arc;
+
+use serde::{Serialize, de::DeserializeOwned};
+
+use super::{Commit, Committed, Expect, Key, Kind, Page, Record, Scan, Write, job_rows::job_writes};
+use crate::{
+    error::{Error, ErrorKind},
+    flow::Io,
+    job::{Job, JobId, Operation},
+    random::Seed,
+};
+
+/// A stored value with its version.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Stored<T> {
+    /// The value.
+    pub value: T,
+    /// Version of its record.
+    pub version: u64,
+}
+
+/// Typed rows of one tenant.
+#[derive(Clone)]
+pub struct Rows {
+    io: Io,
+    tenant: String,
+    seed: Seed,
+}
+
+const TRIES: u32 = 8;
+
+impl Rows {
+    /// Rows of a tenant; commits take their ids from the seed.
+    pub fn new(io: Io, tenant: &str, seed: Seed) -> Self {
+        Self { io, tenant: tenant.to_owned(), seed }
+    }
+
+    /// The tenant.
+    pub fn tenant(&self) -> &str {
+        &self.tenant
+    }
+
+    /// A job.
+    ///
+    /// # Errors
+    /// `not_found`, the same for an unknown job and for one of another tenant.
+    pub async fn job(&self, id: &JobId) -> Result<Stored<Job>, Error> {
+        self.find_job(id).await?.ok_or_else(|| unknown_job(id))
+    }
+
+    /// A job, if it is there.
+    ///
+    /// # Errors
+    /// `unavailable` when the store cannot answer.
+    pub async fn find_job(&self, id: &JobId) -> Result<Option<Stored<Job>>, Error> {
+        self.read(Kind::Job.key(&self.tenant, id.to_string())).await
+    }
+
+    /// An operation.
+    ///
+    /// # Errors
+    /// `not_found`.
+    pub async fn operation(&self, id: &str) -> Result<Stored<Operation>, Error> {
+        self.read(super::operation_key(&self.tenant, id)).await?.ok_or_else(|| {
+            Error::not_found("unknown_operation", "there is no such operation")
+                .with("operation_id", id)
+                .suggest("take the id from the answer of the write, or list the job's operations")
+        })
+    }
+
+    /// A record read as a type; expired ones count as absent.
+    ///
+    /// # Errors
+    /// `unavailable`, `internal` for a row that cannot be read.
+    pub async fn read<T: DeserializeOwned>(&self, key: Key) -> Result<Option<Stored<T>>, Error> {
+        let record = self.io.get(key).await?;
+        let now = self.io.now().wall_ms;
+        record.filter(|record| record.expires_at.is_none_or(|at| at > now)).map(|record| parse(&record)).transpose()
+    }
+
+    /// One page of a kind.
+    ///
+    /// # Errors
+    /// `unavailable` when the store cannot answer.
+    pub async fn scan(&self, kind: Kind, scan: Scan) -> Result<Page, Error> {
+        self.io.scan(Scan { tenant: self.tenant.clone(), kind: kind.as_str().into(), ..scan }).await
+    }
+
+    /// Commits writes under an id made of the label.
+    ///
+    /// # Errors
+    /// `unavailable` when the store cannot answer.
+    pub async fn commit(&self, label: &str, writes: Vec<Write>) -> Result<Committed, Error> {
+        self.io.commit(Commit { op_id: self.seed.hex128(&format!("commit {label}")), writes }).await
+    }
+
+    /// Reads a job, edits it and writes it with its index rows; again from the start when another write was first.
+    /// Nothing is written when the edit changes nothing. `extra` makes further writes of the same commit.
+    ///
+    /// # Errors
+    /// `not_found`, `conflict` after 8 tries, `unavailable`, or what `edit` answers.
+    pub async fn change_job(
+        &self,
+        id: &JobId,
+        label: &str,
+        mut edit: impl FnMut(&mut Job) -> Result<Vec<Write>, Error>,
+    ) -> Result<Stored<Job>, Error> {
+        for _ in 0..TRIES {
+            let old = self.job(id).await?;
+            let mut new = old.value.clone();
+            let extra = edit(&mut new)?;
+            if new == old.value && extra.is_empty() {
+                return Ok(old);
+            }
+            new.version = old.version + 1;
+            let mut writes = job_writes(&self.tenant, Some(&old), &new)?;
+            writes.extend(extra);
+            if let Committed::Written(_) = self.commit(&format!("{label} {id} {}", old.version), writes).await? {
+                return Ok(Stored { value: new, version: old.version + 1 });
+            }
+        }
+        Err(Error::new(ErrorKind::Conflict, "busy_job", "the job is being changed by others").with("job_id", id))
+    }
+}
+
+fn unknown_job(id: &JobId) -> Error {
+    Error::not_found("unknown_job", format!("there is no job `{id}`"))
+        .with("job_id", id)
+        .suggest("list_jobs shows the jobs you may see")
+}
+
+/// A row's value as a type.
+pub(crate) fn parse<T: DeserializeOwned>(record: &Record) -> Result<Stored<T>, Error> {
+    let value = serde_json::from_str(&record.value).map_err(|error| {
+        Error::new(ErrorKind::Internal, "unreadable_row", "a stored row cannot be read")
+            .with("kind", &record.key.kind)
+            .with("detail", error)
+            .suggest("the row may come from a newer version; see `beam-mcp-server doctor`")
+    })?;
+    Ok(Stored { value, version: record.version })
+}
+
+/// JSON text of a row.
+pub(crate) fn text(value: &impl Serialize) -> Result<Arc<str>, Error> {
+    let text = serde_json::to_string(value).map_err(|error| {
+        Error::new(ErrorKind::Internal, "unwritable_row", "a row cannot be written").with("detail", error)
+    })?;
+    Ok(text.into())
+}
+
+/// What must be there for a stored value to be replaced.
+pub(crate) fn expect<T>(old: Option<&Stored<T>>) -> Expect {
+    old.map_or(Expect::Absent, |old| Expect::Version(old.version))
+}
+
+/// The value of a record read as a type.
+///
+/// # Errors
+/// `internal` for a row that cannot be read.
+pub fn parse_record<T: DeserializeOwned>(record: &Record) -> Result<T, Error> {
+    parse(record).map(|stored| stored.value)
+}

@@ -1,0 +1,31 @@
+//! Verbs: what a caller can ask for, one file each, the same behind every door.
+//!
+//! A read has `run`. A write has `plan` (reads only: the exact calls, where each option comes from, what cannot be
+//! known) and `apply`; `dry_run` answers with the plan, and `plan_digest` binds a confirmation to it.
+
+pub mod cancel_job;
+mod context;
+pub mod create_job;
+pub mod create_savepoint;
+pub mod get_job;
+pub mod get_logs;
+pub mod get_metrics;
+pub mod get_operation;
+mod idempotency;
+pub mod list_jobs;
+pub mod list_runners;
+mod operate;
+mod plan;
+mod registry;
+pub mod restore_job;
+pub mod scale_job;
+pub mod update_job;
+mod view;
+pub mod wait_for_change;
+mod written;
+
+pub use context::Context;
+pub use plan::Plan;
+pub use registry::{Hints, VERBS, Verb, VerbFuture, find, unknown};
+pub use view::{JobView, OperationView};
+pub use written::{Changed, Submitted};

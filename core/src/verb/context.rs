@@ -1,0 +1,99 @@
+use std::{sync::Arc, time::Duration};
+
+use super::JobView;
+use crate::{
+    auth::Scope,
+    call::Call,
+    config::Interface,
+    engine::State,
+    error::{Error, ErrorKind},
+    flow::Io,
+    job::Job,
+    runner::{self, Runner},
+    store::Rows,
+};
+
+/// What a verb works with: the way out, the call, the engine's state and the caller's rows.
+#[derive(Clone)]
+pub struct Context {
+    /// The way out.
+    pub io: Io,
+    /// The call.
+    pub call: Call,
+    /// The engine's state.
+    pub state: Arc<State>,
+    /// The caller's rows.
+    pub rows: Rows,
+}
+
+impl Context {
+    /// A context for a call.
+    pub fn new(io: Io, call: Call, state: Arc<State>) -> Self {
+        let rows = Rows::new(io.clone(), &call.caller.tenant, call.seed.child("rows"));
+        Self { io, call, state, rows }
+    }
+
+    /// The same for the rows of another tenant (the reconciler's).
+    #[must_use]
+    pub fn for_tenant(&self, tenant: &str) -> Self {
+        let mut call = self.call.clone();
+        tenant.clone_into(&mut call.caller.tenant);
+        Self::new(self.io.clone(), call, Arc::clone(&self.state))
+    }
+
+    /// Unix time in milliseconds.
+    pub fn now_ms(&self) -> u64 {
+        self.io.now().wall_ms
+    }
+
+    /// The call's deadline, or `limit` from now when that is sooner.
+    pub fn until(&self, limit: Duration) -> Duration {
+        self.call.deadline.min(self.io.now().mono + limit)
+    }
+
+    /// The runner of a target.
+    ///
+    /// # Errors
+    /// `failed_precondition` for a target that is gone from the configuration, `unsupported` for one not driven yet.
+    pub fn runner(&self, target: &str) -> Result<Runner, Error> {
+        let target = self.state.target(target).ok_or_else(|| {
+            Error::precondition("target_removed", format!("the target `{target}` is not configured any more"))
+                .suggest("ask the operator to put the target back, then call again")
+        })?;
+        let deadline = self.until(Duration::from_secs(60));
+        let seed = self.call.seed.child(&format!("runner {}", target.name));
+        Runner::open(runner::Context { io: self.io.clone(), target, deadline, seed })
+    }
+
+    /// Refuses a verb of an interface that is switched off.
+    ///
+    /// # Errors
+    /// `unsupported` with reason `interface_off`.
+    pub fn interface_on(&self, name: &str, interface: &Interface) -> Result<(), Error> {
+        if interface.enabled {
+            return Ok(());
+        }
+        Err(Error::unsupported("interface_off", format!("the operator switched the {name} interface off")))
+    }
+
+    /// A job as the caller sees it now.
+    pub fn view(&self, job: &Job) -> JobView {
+        JobView::new(job, &self.call.caller.tenant, &self.state, self.now_ms())
+    }
+
+    /// Refuses a caller without the scope.
+    ///
+    /// # Errors
+    /// `permission_denied` that names the scope.
+    pub fn require(&self, scope: Scope) -> Result<(), Error> {
+        if self.call.caller.may(scope) {
+            return Ok(());
+        }
+        Err(Error::new(
+            ErrorKind::PermissionDenied,
+            "missing_scope",
+            format!("this needs the scope `{}`", scope.as_str()),
+        )
+        .with("scope", scope.as_str()))
+    }
+}

@@ -1,0 +1,93 @@
+//! `create_job`: an intent that is durable before anything is sent.
+
+mod apply;
+mod input;
+
+pub use input::Input;
+
+use super::{Context, Hints, Plan, Submitted, registry::Define};
+use crate::{
+    auth::Scope,
+    config::Target,
+    error::Error,
+    job::{JobId, JobSpec},
+    random::{hex, hmac},
+    runner::{Backend, Submission},
+    verb::idempotency::{Keyed, digest_of},
+};
+
+pub(super) struct CreateJob;
+
+impl Define for CreateJob {
+    const NAME: &'static str = "create_job";
+    const TITLE: &'static str = "Submit a job";
+    const DESCRIPTION: &'static str = "Submits a Beam pipeline to a target: a Python file or module on direct, a jar on \
+        flink, a script on simulator. code_path is a path on the server or artifact:sha256:<hex>. Send an \
+        idempotency_key so that a repeated call makes no second job; dry_run shows the plan. Then use \
+        wait_for_change.";
+    const SCOPE: Scope = Scope::JobsWrite;
+    const HINTS: Hints = Hints::Write;
+    type Input = Input;
+    type Output = Submitted;
+
+    async fn run(context: Context, input: Input) -> Result<Submitted, Error> {
+        let ask = Ask { key: input.idempotency_key.clone(), dry_run: input.dry_run, digest: input.plan_digest.clone() };
+        let (spec, target) = input.normalise(&context.state.config)?;
+        submit(context, spec, &target, ask, Self::NAME).await
+    }
+}
+
+/// How a submission was asked for.
+pub(super) struct Ask {
+    pub(super) key: Option<String>,
+    pub(super) dry_run: bool,
+    pub(super) digest: Option<String>,
+}
+
+/// Plans a submission and carries it out, or answers with the plan.
+pub(super) async fn submit(
+    context: Context,
+    spec: JobSpec,
+    target: &Target,
+    ask: Ask,
+    verb: &'static str,
+) -> Result<Submitted, Error> {
+    let keyed = Keyed::new(&context, verb, ask.key.as_deref(), digest_of(&spec))?;
+    if let Some(id) = keyed.subject(&context).await? {
+        return apply::replay(&context, &JobId::parse(&id)?).await;
+    }
+    let token = token(&context, target, ask.key.as_deref());
+    let submission =
+        context.runner(&target.name)?.prepare(&spec, &token, context.call.caller.may(Scope::Admin)).await?;
+    let plan = plan(&spec, &submission);
+    plan.confirm(ask.digest.as_deref())?;
+    if ask.dry_run {
+        return Ok(Submitted { plan: Some(plan), ..Submitted::default() });
+    }
+    let id = JobId::own(&target.name, &token);
+    apply::apply(&context, &keyed, id, target, spec, submission, verb).await
+}
+
+/// Minted once; where nothing is stored, the same for the same key.
+fn token(context: &Context, target: &Target, key: Option<&str>) -> String {
+    match key.filter(|_| !context.state.host.durable) {
+        None => context.call.seed.hex128("job"),
+        Some(key) => {
+            let parts = [context.call.caller.tenant.as_bytes(), target.name.as_bytes(), key.as_bytes()];
+            hex(hmac(b"job", &parts).get(..16).unwrap_or_default())
+        }
+    }
+}
+
+fn plan(spec: &JobSpec, submission: &Submission) -> Plan {
+    let code = submission.file_name.as_deref().or(spec.module.as_deref()).unwrap_or("a script");
+    let plan = Plan {
+        summary: format!("submit `{}` ({code}) to target `{}`", spec.job_name, spec.target),
+        calls: submission.calls.clone(),
+        options: submission.options.clone(),
+        changes: vec![format!("a new job on `{}`", spec.target)],
+        unknown: submission.notes.clone(),
+        ..Plan::default()
+    };
+    plan.sealed(submission.sha256.as_deref().unwrap_or_default())
+}

@@ -1,0 +1,81 @@
+use std::time::Duration;
+
+use crate::{
+    config::Target,
+    error::{Error, ErrorKind},
+    job::{Job, JobId, JobSpec, JobState, Phase},
+    lifecycle::{drive_submission, fresh},
+    runner::Submission,
+    store::{Audit, Committed, Stored, job_writes},
+    verb::{Context, Submitted, idempotency::Keyed},
+};
+
+/// Longest a caller waits for the runner's acknowledgement.
+const ACKNOWLEDGED_WITHIN: Duration = Duration::from_secs(20);
+
+/// Stores the intent, then submits until the runner acknowledges, refuses, or time runs out.
+pub(super) async fn apply(
+    context: &Context,
+    keyed: &Keyed,
+    id: JobId,
+    target: &Target,
+    spec: JobSpec,
+    submission: Submission,
+    verb: &str,
+) -> Result<Submitted, Error> {
+    let notes = submission.notes.clone();
+    let principal = &context.call.caller.principal;
+    let job = Job {
+        submission: Some(submission),
+        ..Job::intended(id.clone(), target.runner, principal, spec, context.now_ms())
+    };
+    if let Some(replayed) = store_intent(context, keyed, &job, verb).await? {
+        return Ok(replayed);
+    }
+    let job = acknowledged(context, &id).await?;
+    Ok(Submitted { job: Some(context.view(&job.value)), notes, ..Submitted::default() })
+}
+
+/// The intent, its index rows, the idempotency row and the audit row, together. `Some`: the key was used already.
+async fn store_intent(context: &Context, keyed: &Keyed, job: &Job, verb: &str) -> Result<Option<Submitted>, Error> {
+    let id = job.id.to_string();
+    let mut writes = job_writes(context.rows.tenant(), None, job)?;
+    writes.push(Audit { verb, subject: &id, digest: keyed.digest() }.write(&context.call, context.now_ms())?);
+    writes.extend(keyed.write(&id, context.now_ms())?);
+    match context.rows.commit(&format!("intent {id}"), writes).await? {
+        Committed::Written(_) => {
+            context.io.intent_is_durable();
+            Ok(None)
+        }
+        Committed::Conflict { .. } => match keyed.subject(context).await? {
+            Some(other) => replay(context, &JobId::parse(&other)?).await.map(Some),
+            None if context.rows.find_job(&job.id).await?.is_some() => replay(context, &job.id).await.map(Some),
+            None => Err(Error::new(ErrorKind::Conflict, "busy", "the intent could not be stored; call again")),
+        },
+    }
+}
+
+/// The answer to a repeated call: the job of the first, as it is now.
+pub(super) async fn replay(context: &Context, id: &JobId) -> Result<Submitted, Error> {
+    let job = fresh(context, id, None).await?;
+    Ok(Submitted { job: Some(context.view(&job.value)), replayed: true, ..Submitted::default() })
+}
+
+async fn acknowledged(context: &Context, id: &JobId) -> Result<Stored<Job>, Error> {
+    let until = context.until(ACKNOWLEDGED_WITHIN);
+    loop {
+        let driven = drive_submission(context, id).await?;
+        if let Some(refusal) = driven.refusal {
+            return Err(refusal.with("job_id", id));
+        }
+        let job = driven.job;
+        if matches!(job.value.phase, Phase::Submitted | Phase::Parked) || job.value.state == JobState::Failed {
+            return Ok(job);
+        }
+        let pause = Duration::from_millis(job.value.retry_at_ms.saturating_sub(context.now_ms()).max(500));
+        if context.io.now().mono + pause >= until {
+            return Ok(job);
+        }
+        context.io.sleep(pause).await?;
+    }
+}

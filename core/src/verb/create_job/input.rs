@@ -1,0 +1,187 @@
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use crate::{
+    config::{Config, RunnerKind, Target},
+    error::Error,
+    job::{JobSpec, JobType},
+    text::clean_line,
+    verb::create_savepoint::{contradiction, same},
+};
+
+/// Input of `create_job`. Pairs of names mean the same thing; two different values for one meaning are an error.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Input {
+    /// Name for people; default: the file's or module's name.
+    pub job_name: Option<String>,
+    /// Same as `job_name`.
+    pub name: Option<String>,
+    /// Name of the target, from `list_runners`.
+    pub target: Option<String>,
+    /// Runner or target: `flink` means the target `flink`, else the only Flink target.
+    pub runner_type: Option<String>,
+    /// Same as `runner_type`.
+    pub runner: Option<String>,
+    /// BATCH or STREAMING.
+    pub job_type: Option<String>,
+    /// Path on the server beneath its roots, or `artifact:sha256:<hex>` of an uploaded file.
+    pub code_path: Option<String>,
+    /// Same as `code_path`.
+    pub pipeline_path: Option<String>,
+    /// Dotted name of a Python module that is installed with the target's interpreter, instead of `code_path`.
+    pub module: Option<String>,
+    /// Main class of the jar, where its manifest names none.
+    pub entry_class: Option<String>,
+    /// Plain program arguments, before the options.
+    pub args: Vec<String>,
+    /// Template to launch (Dataflow).
+    pub template_path: Option<String>,
+    /// Parameters of the template.
+    pub template_parameters: Map<String, Value>,
+    /// Pipeline options by name: Beam's own, the pipeline's, and `parallelism`, `checkpoint_interval` (ms),
+    /// `state_backend` (Flink).
+    pub pipeline_options: Map<String, Value>,
+    /// Same as `pipeline_options`.
+    pub options: Map<String, Value>,
+    /// Same as the option of this name.
+    pub project: Option<String>,
+    /// Same as the option of this name.
+    pub region: Option<String>,
+    /// Same as the option of this name.
+    pub temp_location: Option<String>,
+    /// Same as the option of this name.
+    pub parallelism: Option<u32>,
+    /// Savepoint to start from; beneath what the target allows.
+    pub savepoint_path: Option<String>,
+    /// Start although the savepoint holds state the pipeline no longer has.
+    pub allow_non_restored_state: bool,
+    /// Makes a repeated call answer with the job of the first; at most 255 bytes, kept 7 days.
+    pub idempotency_key: Option<String>,
+    /// Only answer what would be done.
+    pub dry_run: bool,
+    /// Digest of the plan a dry run answered; anything else is refused.
+    pub plan_digest: Option<String>,
+}
+
+impl Input {
+    /// The spec that is meant, and its target.
+    ///
+    /// # Errors
+    /// `invalid_argument` for contradicting aliases and bad values, or [`Config::target`]'s.
+    pub(crate) fn normalise(self, config: &Config) -> Result<(JobSpec, Target), Error> {
+        let runner = same("runner_type", self.runner_type, "runner", self.runner)?;
+        let target = find_target(config, self.target.as_deref(), runner.as_deref())?.clone();
+        let code_path = same("code_path", self.code_path, "pipeline_path", self.pipeline_path)?;
+        let job_name = same("job_name", self.job_name, "name", self.name)?;
+        let pipeline_options = merged([
+            ("pipeline_options", self.pipeline_options),
+            ("options", self.options),
+            ("top level", top_level(self.project, self.region, self.temp_location, self.parallelism)),
+        ])?;
+        let spec = JobSpec {
+            job_name: checked_name(job_name, code_path.as_deref().or(self.module.as_deref()))?,
+            target: target.name.clone(),
+            job_type: self.job_type.as_deref().map(job_type).transpose()?,
+            code_path,
+            module: self.module,
+            entry_class: self.entry_class,
+            args: self.args,
+            template_path: self.template_path,
+            template_parameters: self.template_parameters,
+            pipeline_options,
+            savepoint_path: self.savepoint_path,
+            allow_non_restored_state: self.allow_non_restored_state,
+        };
+        Ok((spec, target))
+    }
+}
+
+fn find_target<'a>(config: &'a Config, target: Option<&str>, runner: Option<&str>) -> Result<&'a Target, Error> {
+    let found = config.target(target.or(runner))?;
+    let agrees = runner.is_none_or(|runner| runner == found.name || RunnerKind::parse(runner) == Some(found.runner));
+    if agrees { Ok(found) } else { Err(contradiction("target", "runner_type")) }
+}
+
+fn job_type(text: &str) -> Result<JobType, Error> {
+    match text.to_ascii_uppercase().as_str() {
+        "BATCH" => Ok(JobType::Batch),
+        "STREAMING" => Ok(JobType::Streaming),
+        _ => Err(Error::invalid("bad_job_type", "`job_type` is BATCH or STREAMING").with("job_type", text)),
+    }
+}
+
+fn checked_name(name: Option<String>, code: Option<&str>) -> Result<String, Error> {
+    let from_code = || code.and_then(|path| path.rsplit(['/', ':']).next()).map_or("job".to_owned(), str::to_owned);
+    let name = name.unwrap_or_else(from_code);
+    if name.is_empty() || name.len() > 128 || clean_line(&name, 128) != name {
+        return Err(Error::invalid("bad_job_name", "`job_name` is 1 to 128 bytes of visible text on one line"));
+    }
+    Ok(name)
+}
+
+fn top_level(
+    project: Option<String>,
+    region: Option<String>,
+    temp_location: Option<String>,
+    parallelism: Option<u32>,
+) -> Map<String, Value> {
+    let texts = [("project", project), ("region", region), ("temp_location", temp_location)];
+    let texts = texts.into_iter().filter_map(|(key, value)| Some((key.to_owned(), Value::from(value?))));
+    texts.chain(parallelism.map(|value| ("parallelism".to_owned(), value.into()))).collect()
+}
+
+fn merged(sources: [(&str, Map<String, Value>); 3]) -> Result<Map<String, Value>, Error> {
+    let mut all = Map::new();
+    for (source, options) in sources {
+        for (name, value) in options {
+            if all.get(&name).is_some_and(|there| *there != value) {
+                return Err(contradiction(&format!("{name} ({source})"), &format!("{name} (pipeline_options)")));
+            }
+            all.insert(name, value);
+        }
+    }
+    Ok(all)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn read(input: Value) -> Result<JobSpec, Error> {
+        let config = Config::from_json(&json!({"targets": {
+            "flink": {"runner": "flink", "url": "http://127.0.0.1:8081"}, "sim": {"runner": "simulator"}}}))?;
+        serde_json::from_value::<Input>(input).unwrap().normalise(&config).map(|(spec, _)| spec)
+    }
+
+    #[test]
+    fn the_spellings_of_the_seeds_mean_the_same() {
+        let s0 = json!({"name": "j", "runner": "FlinkRunner", "pipeline_path": "a.jar", "options": {"parallelism": 4},
+            "job_type": "streaming"});
+        let s1 = json!({"job_name": "j", "runner_type": "flink", "code_path": "a.jar", "parallelism": 4,
+            "pipeline_options": {"parallelism": 4}, "job_type": "STREAMING"});
+        assert_eq!(read(s0).unwrap(), read(s1).unwrap());
+    }
+
+    #[test]
+    fn two_values_for_one_meaning_are_an_error() {
+        for input in [
+            json!({"name": "a", "job_name": "b", "target": "sim"}),
+            json!({"runner": "flink", "runner_type": "simulator"}),
+            json!({"target": "sim", "runner": "flink"}),
+            json!({"target": "sim", "options": {"x": 1}, "pipeline_options": {"x": 2}}),
+            json!({"target": "sim", "parallelism": 1, "options": {"parallelism": 2}}),
+        ] {
+            assert_eq!(read(input.clone()).unwrap_err().reason(), "contradicting_aliases", "{input}");
+        }
+    }
+
+    #[test]
+    fn a_name_is_taken_from_the_code_and_must_be_plain() {
+        assert_eq!(read(json!({"target": "sim", "code_path": "x/wordcount.py"})).unwrap().job_name, "wordcount.py");
+        assert_eq!(read(json!({"target": "sim", "name": "a\u{202e}b"})).unwrap_err().reason(), "bad_job_name");
+    }
+}

@@ -1,0 +1,186 @@
+//! What savepoint, scale, drain, stop and cancel have in common: plan, store, send, wait.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use serde::Serialize;
+
+use super::{
+    Changed, Context, Plan,
+    idempotency::{Keyed, digest_of},
+};
+use crate::{
+    error::{Error, ErrorKind},
+    job::{Job, JobId, JobState, Operation, OperationKind, OperationState},
+    lifecycle::{drive_operation, fresh, request_operation},
+    pace::Pace,
+    runner::Backend,
+    store::{Audit, Stored},
+};
+
+/// How long a caller waits where it says nothing.
+const DEFAULT_WAIT: Duration = Duration::from_secs(20);
+
+/// One operation as a caller asks for it.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Ask {
+    pub(super) job_id: JobId,
+    pub(super) kind: OperationKind,
+    pub(super) savepoint_dir: Option<String>,
+    pub(super) parallelism: Option<u32>,
+    pub(super) force: bool,
+    #[serde(skip)]
+    pub(super) how: How,
+}
+
+/// How an operation is asked for, the same for all of them.
+#[derive(Clone, Debug, Default)]
+pub(super) struct How {
+    pub(super) verb: &'static str,
+    pub(super) idempotency_key: Option<String>,
+    pub(super) dry_run: bool,
+    pub(super) plan_digest: Option<String>,
+    pub(super) wait_seconds: Option<f64>,
+    pub(super) notes: Vec<String>,
+}
+
+/// Plans an operation and carries it out, or answers with the plan.
+pub(super) async fn operate(context: &Context, ask: Ask) -> Result<Changed, Error> {
+    let keyed = Keyed::new(context, ask.how.verb, ask.how.idempotency_key.as_deref(), digest_of(&ask))?;
+    if let Some(id) = keyed.subject(context).await? {
+        let operation = wait(context, &id, &ask).await?;
+        return changed(context, &ask, operation, true).await;
+    }
+    let job = fresh(context, &ask.job_id, Some(0)).await?;
+    if let Some(done) = already(context, &job.value, &ask)? {
+        return Ok(done);
+    }
+    let operation = new_operation(context, &ask);
+    let plan = plan(context, &job.value, &operation).await?;
+    plan.confirm(ask.how.plan_digest.as_deref())?;
+    if ask.how.dry_run {
+        return Ok(Changed { plan: Some(plan), notes: ask.how.notes, ..Changed::default() });
+    }
+    request(context, &job, &operation, &keyed).await?;
+    let operation = wait(context, &operation.id, &ask).await?;
+    changed(context, &ask, operation, false).await
+}
+
+/// A second cancel of a canceled job changes nothing; anything else on an ended job is refused.
+fn already(context: &Context, job: &Job, ask: &Ask) -> Result<Option<Changed>, Error> {
+    match job.state {
+        JobState::Canceled if ask.kind == OperationKind::Cancel => Ok(Some(Changed {
+            job_id: Some(job.id.to_string()),
+            state: Some(job.state),
+            job: Some(context.view(job)),
+            notes: vec!["the job was canceled before".into()],
+            ..Changed::default()
+        })),
+        state if state.is_terminal() => Err(Error::precondition(
+            "job_ended",
+            format!("the job has ended ({}) and cannot take a {}", state.as_str(), ask.kind.as_str()),
+        )
+        .with("job_id", &job.id)
+        .with("state", state.as_str())),
+        _ => Ok(None),
+    }
+}
+
+fn new_operation(context: &Context, ask: &Ask) -> Operation {
+    let trigger_id = context.call.seed.hex128("operation");
+    Operation {
+        id: format!("{}/{}-{trigger_id}", ask.job_id, ask.kind.as_str()),
+        job_id: ask.job_id.to_string(),
+        kind: ask.kind,
+        state: OperationState::Requested,
+        trigger_id,
+        savepoint_dir: ask.savepoint_dir.clone(),
+        savepoint_path: None,
+        parallelism: ask.parallelism,
+        actual: BTreeMap::new(),
+        force: ask.force,
+        diagnostics: String::new(),
+        requested_ms: context.now_ms(),
+        sent_ms: 0,
+        ended_ms: 0,
+        attempts: 0,
+    }
+}
+
+async fn plan(context: &Context, job: &Job, operation: &Operation) -> Result<Plan, Error> {
+    let kind = operation.kind.as_str();
+    let calls = match context.runner(job.id.target())?.check(job, operation).await {
+        Ok(calls) => calls,
+        Err(error) if operation.kind == OperationKind::Cancel && error.kind() != ErrorKind::Unsupported => Vec::new(),
+        Err(error) => return Err(error),
+    };
+    let plan = Plan {
+        summary: format!("{kind} the job `{}` on target `{}`", job.name, job.id.target()),
+        calls,
+        changes: vec![if operation.kind.ends_job() { "the job ends".into() } else { format!("a {kind} of the job") }],
+        ..Plan::default()
+    };
+    let bound = (&job.id, job.generation, job.state, &operation.savepoint_dir, operation.parallelism, operation.force);
+    Ok(plan.sealed(&digest_of(&bound)))
+}
+
+async fn request(context: &Context, job: &Stored<Job>, operation: &Operation, keyed: &Keyed) -> Result<(), Error> {
+    let audit = Audit { verb: operation.kind.as_str(), subject: &operation.id, digest: keyed.digest() };
+    let mut job = job.clone();
+    for _ in 0..4 {
+        let extra = keyed.write(&operation.id, context.now_ms())?.into_iter().collect();
+        match request_operation(context, &job, operation, &audit, extra).await {
+            Err(error) if error.reason() == "job_changed" => job = context.rows.job(&job.value.id).await?,
+            other => return other,
+        }
+    }
+    Err(Error::new(ErrorKind::Conflict, "busy_job", "the job is being changed by others; call again"))
+}
+
+/// Drives the operation until it ends or the caller's patience does.
+async fn wait(context: &Context, id: &str, ask: &Ask) -> Result<Operation, Error> {
+    let until = context.until(patience(context, ask));
+    let mut pace = Pace::new(Duration::from_millis(250), Duration::from_secs(5));
+    loop {
+        let operation = drive_operation(context, id).await?.value;
+        let delay = pace.next(context.io.now().mono, until);
+        match delay.filter(|_| !operation.state.is_terminal()) {
+            Some(delay) => context.io.sleep(delay).await?,
+            None => return Ok(operation),
+        }
+    }
+}
+
+fn patience(context: &Context, ask: &Ask) -> Duration {
+    let longest = Duration::from_millis(context.state.host.longest_wait_ms);
+    let asked = ask.how.wait_seconds.map(|seconds| Duration::try_from_secs_f64(seconds).unwrap_or_default());
+    asked.unwrap_or(DEFAULT_WAIT).min(longest)
+}
+
+async fn changed(context: &Context, ask: &Ask, operation: Operation, replayed: bool) -> Result<Changed, Error> {
+    if matches!(operation.state, OperationState::Failed | OperationState::Unknown) {
+        return Err(failed(&operation));
+    }
+    let job = fresh(context, &ask.job_id, Some(0)).await?.value;
+    Ok(Changed {
+        job_id: Some(job.id.to_string()),
+        state: Some(job.state),
+        job: Some(context.view(&job)),
+        savepoint_path: operation.savepoint_path.clone(),
+        pending: !operation.state.is_terminal(),
+        operation: Some(operation.into()),
+        replayed,
+        notes: ask.how.notes.clone(),
+        plan: None,
+    })
+}
+
+fn failed(operation: &Operation) -> Error {
+    let (reason, what) = match operation.state {
+        OperationState::Unknown => ("operation_unknown", "nobody can say what became of the"),
+        _ => ("operation_failed", "the runner reported a failure of the"),
+    };
+    let text = crate::text::clean(&operation.diagnostics, 1024);
+    Error::new(ErrorKind::JobFailed, reason, format!("{what} {}: {text}", operation.kind.as_str()))
+        .with("operation_id", &operation.id)
+        .suggest("read the job with get_job; the job's own state tells whether it goes on")
+}

@@ -1,0 +1,139 @@
+use std::{future::Future, pin::Pin};
+
+use schemars::{JsonSchema, generate::SchemaSettings};
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
+
+use super::{
+    Context, cancel_job, create_job, create_savepoint, get_job, get_logs, get_metrics, get_operation, list_jobs,
+    list_runners, restore_job, scale_job, update_job, wait_for_change,
+};
+use crate::{auth::Scope, error::Error};
+
+/// A verb at work.
+pub type VerbFuture = Pin<Box<dyn Future<Output = Result<Value, Error>> + Send>>;
+
+/// What a verb may do to the world; the source of MCP's annotations.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Hints {
+    /// Changes nothing.
+    Read,
+    /// Makes or changes something; with an idempotency key twice is once.
+    Write,
+    /// Ends something.
+    Destructive,
+}
+
+/// One row of the table of verbs.
+pub struct Verb {
+    /// `verb_noun`
+    pub name: &'static str,
+    /// For people.
+    pub title: &'static str,
+    /// When to use it, when not, what comes next.
+    pub description: &'static str,
+    /// Scope a caller needs.
+    pub scope: Scope,
+    /// What it may do.
+    pub hints: Hints,
+    /// JSON Schema of the input.
+    pub input_schema: fn() -> Value,
+    /// JSON Schema of the output.
+    pub output_schema: fn() -> Value,
+    run: fn(Context, Value) -> VerbFuture,
+}
+
+/// What a verb's file defines.
+pub(super) trait Define {
+    const NAME: &'static str;
+    const TITLE: &'static str;
+    const DESCRIPTION: &'static str;
+    const SCOPE: Scope;
+    const HINTS: Hints;
+    type Input: DeserializeOwned + JsonSchema + Send + 'static;
+    type Output: Serialize + JsonSchema;
+
+    fn run(context: Context, input: Self::Input) -> impl Future<Output = Result<Self::Output, Error>> + Send;
+}
+
+const fn row<V: Define + 'static>() -> Verb {
+    Verb {
+        name: V::NAME,
+        title: V::TITLE,
+        description: V::DESCRIPTION,
+        scope: V::SCOPE,
+        hints: V::HINTS,
+        input_schema: schema::<V::Input>,
+        output_schema: schema::<V::Output>,
+        run: run::<V>,
+    }
+}
+
+/// Every verb, in the order tools are listed.
+pub static VERBS: [Verb; 13] = [
+    row::<list_runners::ListRunners>(),
+    row::<list_jobs::ListJobs>(),
+    row::<get_job::GetJob>(),
+    row::<get_metrics::GetMetrics>(),
+    row::<get_logs::GetLogs>(),
+    row::<wait_for_change::WaitForChange>(),
+    row::<create_job::CreateJob>(),
+    row::<update_job::UpdateJob>(),
+    row::<scale_job::ScaleJob>(),
+    row::<create_savepoint::CreateSavepoint>(),
+    row::<restore_job::RestoreJob>(),
+    row::<cancel_job::CancelJob>(),
+    row::<get_operation::GetOperation>(),
+];
+
+/// The verb of a name.
+pub fn find(name: &str) -> Option<&'static Verb> {
+    VERBS.iter().find(|verb| verb.name == name)
+}
+
+/// There is no such verb.
+pub fn unknown(name: &str) -> Error {
+    let error = Error::not_found("unknown_verb", format!("there is no verb `{}`", crate::text::clean_line(name, 64)));
+    match crate::config::nearest(name, VERBS.iter().map(|verb| verb.name)) {
+        Some(near) => error.suggest(format!("did you mean `{near}`?")),
+        None => error.suggest("tools/list or GET /api/v1/manifest shows the verbs"),
+    }
+}
+
+impl Verb {
+    /// Runs it for a caller that holds its scope.
+    ///
+    /// # Errors
+    /// `permission_denied`, `invalid_argument` that names the wrong value, or what the verb answers.
+    pub fn run(&self, context: Context, input: Value) -> VerbFuture {
+        match context.require(self.scope) {
+            Ok(()) => (self.run)(context, input),
+            Err(error) => Box::pin(std::future::ready(Err(error))),
+        }
+    }
+}
+
+fn run<V: Define + 'static>(context: Context, input: Value) -> VerbFuture {
+    Box::pin(async move {
+        let input = read::<V::Input>(&input).map_err(|error| error.during(V::NAME))?;
+        let output = V::run(context, input).await.map_err(|error| error.during(V::NAME))?;
+        serde_json::to_value(output).map_err(|error| Error::misuse(error.to_string()))
+    })
+}
+
+fn read<I: DeserializeOwned>(input: &Value) -> Result<I, Error> {
+    serde_path_to_error::deserialize(input).map_err(|error| {
+        let (path, inner) = (error.path().to_string(), error.inner().to_string());
+        let place = if path == "." { String::new() } else { format!(" at `{}`", crate::text::clean_line(&path, 128)) };
+        let message = format!("the input is not as expected{place}: {}", crate::text::clean_line(&inner, 512));
+        Error::invalid("bad_input", message).suggest("read the input schema of the tool and call again")
+    })
+}
+
+fn schema<T: JsonSchema>() -> Value {
+    let settings = SchemaSettings::draft2020_12().with(|settings| {
+        settings.inline_subschemas = true;
+        settings.meta_schema = None;
+    });
+    settings.into_generator().into_root_schema_for::<T>().to_value()
+}

@@ -1,0 +1,87 @@
+//! `restore_job`: a new submission of a job's spec, from a savepoint.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use super::{
+    Context, Hints, Submitted,
+    create_job::{Ask, submit},
+    registry::Define,
+};
+use crate::{
+    auth::Scope,
+    error::Error,
+    job::{Job, JobId, JobSpec},
+};
+
+/// Input of `restore_job`.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Input {
+    /// The job to start again; it must have been submitted through beam-mcp.
+    pub job_id: String,
+    /// Savepoint to start from; default: the last one of the job.
+    #[serde(alias = "location")]
+    pub savepoint_path: Option<String>,
+    /// Name of the new job; default: the same.
+    pub job_name: Option<String>,
+    /// Options that replace those of the same name.
+    #[serde(alias = "options")]
+    pub pipeline_options: Map<String, Value>,
+    /// Parallelism of the new job.
+    pub parallelism: Option<u32>,
+    /// New code; default: the same.
+    pub code_path: Option<String>,
+    /// Start although the savepoint holds state the pipeline no longer has.
+    pub allow_non_restored_state: bool,
+    /// Makes a repeated call answer with the job of the first.
+    pub idempotency_key: Option<String>,
+    /// Only answer what would be done.
+    pub dry_run: bool,
+    /// Digest of the plan a dry run answered; anything else is refused.
+    pub plan_digest: Option<String>,
+}
+
+pub(super) struct RestoreJob;
+
+impl Define for RestoreJob {
+    const NAME: &'static str = "restore_job";
+    const TITLE: &'static str = "Restore a job";
+    const DESCRIPTION: &'static str = "Submits a job again from a savepoint, as a new job with a new id; options, code \
+        and parallelism may change. The old job must have ended, or two would work on the same input.";
+    const SCOPE: Scope = Scope::JobsWrite;
+    const HINTS: Hints = Hints::Write;
+    type Input = Input;
+    type Output = Submitted;
+
+    async fn run(context: Context, input: Input) -> Result<Submitted, Error> {
+        let old = context.rows.job(&JobId::parse(&input.job_id)?).await?.value;
+        let ask = Ask { key: input.idempotency_key.clone(), dry_run: input.dry_run, digest: input.plan_digest.clone() };
+        let spec = restored(&old, input)?;
+        let target = context.state.config.target(Some(&spec.target))?.clone();
+        submit(context, spec, &target, ask, Self::NAME).await
+    }
+}
+
+fn restored(old: &Job, input: Input) -> Result<JobSpec, Error> {
+    if !old.state.is_terminal() && old.state != crate::job::JobState::Lost {
+        return Err(Error::precondition("job_runs", "the job has not ended; two jobs would work on the same input")
+            .suggest("end it first with cancel_job mode stop"));
+    }
+    let mut spec = old.spec.clone().ok_or_else(|| {
+        Error::precondition("not_ours", "the job was not submitted through beam-mcp, so its code is not known")
+            .suggest("submit it with create_job and `savepoint_path`")
+    })?;
+    let savepoint = input.savepoint_path.or(old.savepoint_path.clone()).ok_or_else(|| {
+        Error::precondition("no_savepoint", "no savepoint was named and the job has none")
+            .suggest("send `savepoint_path`")
+    })?;
+    spec.savepoint_path = Some(savepoint);
+    spec.job_name = input.job_name.unwrap_or(spec.job_name);
+    spec.code_path = input.code_path.or(spec.code_path);
+    spec.allow_non_restored_state = input.allow_non_restored_state;
+    spec.pipeline_options.extend(input.pipeline_options);
+    spec.pipeline_options.extend(input.parallelism.map(|value| ("parallelism".to_owned(), value.into())));
+    Ok(spec)
+}

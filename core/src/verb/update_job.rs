@@ -1,0 +1,87 @@
+//! `update_job`: S0's door to scaling.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use super::{Changed, Context, Hints, operate::How, registry::Define, scale_job::scale};
+use crate::{auth::Scope, error::Error};
+
+/// Input of `update_job`.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Input {
+    /// The job.
+    pub job_id: String,
+    /// What changes.
+    pub scaling: Scaling,
+    /// Options to change in a running job; no runner of this version can, so any is refused.
+    pub update_options: Map<String, Value>,
+    /// Makes a repeated call answer with the operation of the first.
+    pub idempotency_key: Option<String>,
+    /// Longest to wait for the runner to show it, in seconds; default 20.
+    pub wait_seconds: Option<f64>,
+    /// Only answer what would be done.
+    pub dry_run: bool,
+    /// Digest of the plan a dry run answered; anything else is refused.
+    pub plan_digest: Option<String>,
+}
+
+/// New size of a job. The names of the seeds mean the same on a runner that scales by parallelism.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Scaling {
+    /// Parallelism of every step.
+    pub parallelism: Option<u32>,
+    /// Same as `parallelism`.
+    pub num_workers: Option<u32>,
+    /// Largest number of workers; same as `parallelism` on Flink.
+    pub max_workers: Option<u32>,
+    /// Smallest number of workers; only 1 is possible on Flink.
+    pub min_workers: Option<u32>,
+}
+
+pub(super) struct UpdateJob;
+
+impl Define for UpdateJob {
+    const NAME: &'static str = "update_job";
+    const TITLE: &'static str = "Update a job";
+    const DESCRIPTION: &'static str = "Changes a running job; today its scaling, the same as scale_job. Use scale_job \
+        for a plain change of parallelism, restore_job to start again from a savepoint with other options.";
+    const SCOPE: Scope = Scope::JobsWrite;
+    const HINTS: Hints = Hints::Write;
+    type Input = Input;
+    type Output = Changed;
+
+    async fn run(context: Context, input: Input) -> Result<Changed, Error> {
+        if let Some(name) = input.update_options.keys().next() {
+            return Err(Error::unsupported("options_are_fixed", "the options of a running job cannot be changed")
+                .with("option", name)
+                .suggest("stop the job with a savepoint, then restore_job with the new options"));
+        }
+        let how = How {
+            verb: Self::NAME,
+            idempotency_key: input.idempotency_key,
+            dry_run: input.dry_run,
+            plan_digest: input.plan_digest,
+            wait_seconds: input.wait_seconds,
+            notes: Vec::new(),
+        };
+        scale(&context, &input.job_id, parallelism(&input.scaling)?, how).await
+    }
+}
+
+fn parallelism(scaling: &Scaling) -> Result<u32, Error> {
+    if scaling.min_workers.is_some_and(|least| least != 1) {
+        return Err(Error::unsupported("lower_bound_is_one", "`min_workers` other than 1 cannot be promised"));
+    }
+    let named = [scaling.parallelism, scaling.num_workers, scaling.max_workers];
+    let mut values = named.into_iter().flatten();
+    let first = values.next().ok_or_else(|| {
+        Error::invalid("nothing_to_update", "no change was named").suggest("send {\"scaling\": {\"parallelism\": 4}}")
+    })?;
+    if values.any(|other| other != first) {
+        return Err(super::create_savepoint::contradiction("parallelism", "num_workers` or `max_workers"));
+    }
+    Ok(first)
+}
