@@ -10,7 +10,7 @@ mod seed_form;
 mod target;
 
 pub use check::nearest;
-pub use target::{CredentialRef, Identity, RunnerKind, Target};
+pub use target::{CredentialRef, DEFAULT_MAX_JOBS, Identity, RunnerKind, Target};
 
 use std::collections::BTreeMap;
 

@@ -14,7 +14,7 @@
 
 mod io;
 
-pub use io::Io;
+pub use io::{Io, Rpc, Wake};
 
 use std::{
     future::Future,

@@ -5,6 +5,9 @@ use serde_json::{Map, Value};
 
 use crate::effect::Limits;
 
+/// Most jobs of a Direct target at once, where its `max_jobs` says nothing.
+pub const DEFAULT_MAX_JOBS: u32 = 8;
+
 /// System that executes jobs.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
 #[cfg_attr(feature = "server", derive(schemars::JsonSchema))]
@@ -85,6 +88,9 @@ pub struct Target {
     /// Python interpreter with `apache_beam` (Direct).
     #[serde(default)]
     pub python: Option<String>,
+    /// Dotted prefixes of installed Python modules that callers may run (Direct); `apache_beam.examples` always.
+    #[serde(default)]
+    pub modules: Vec<String>,
     /// Variables a child sees besides the host's own allow-list (Direct); `env:NAME` and `file:PATH` are resolved by the host.
     #[serde(default)]
     pub env: BTreeMap<String, String>,
@@ -127,6 +133,7 @@ impl Target {
             savepoint_dir: None,
             savepoint_prefixes: Vec::new(),
             python: None,
+            modules: Vec::new(),
             env: BTreeMap::new(),
             max_jobs: None,
             limits: Limits::default(),

@@ -1,0 +1,242 @@
+//! Pipeline options as the arguments of a Python program.
+//!
+//! # Source
+//! `PipelineOptions.from_dictionary` and `DirectOptions` of Apache Beam 2.77 (Python).
+
+use serde_json::{Value, json};
+
+use crate::{
+    config::{Target, nearest},
+    error::Error,
+    job::{JobSpec, JobType},
+    runner::{Provenance, ResolvedOption, options},
+};
+
+/// Most workers a caller may ask for; 0 lets Beam take one per core.
+const WORKERS: u64 = 256;
+const MODES: [&str; 3] = ["in_memory", "multi_threading", "multi_processing"];
+/// Flags that are on unless another flag switches them off.
+const OFF_FLAGS: [(&str, &str); 2] =
+    [("use_public_ips", "no_use_public_ips"), ("save_main_session", "no_save_main_session")];
+
+/// The options of a job as the program gets them, in order of name, the product's own last.
+///
+/// # Errors
+/// `invalid_argument` or `permission_denied`: see [`options::merge`]; reasons `wrong_runner`, `bad_running_mode`,
+/// `bad_worker_count`, `option_twice`.
+pub(super) fn resolve(target: &Target, spec: &JobSpec, operator_options: bool) -> Result<Vec<ResolvedOption>, Error> {
+    let mut options = options::merge(&target.options, &spec.pipeline_options, operator_options)?;
+    let runner = take(&mut options, "runner");
+    fold_parallelism(&mut options)?;
+    fold_streaming(&mut options, spec.job_type)?;
+    check_workers(&options)?;
+    check_mode(&options)?;
+    note_flags(&mut options);
+    options.push(the_runner(runner)?);
+    Ok(options)
+}
+
+/// The arguments of resolved options, each one item.
+pub(super) fn items(options: &[ResolvedOption]) -> Vec<String> {
+    options.iter().flat_map(option_items).collect()
+}
+
+fn option_items(option: &ResolvedOption) -> Vec<String> {
+    let name = &option.name;
+    match &option.value {
+        Value::Null => Vec::new(),
+        Value::Bool(true) => vec![format!("--{name}")],
+        Value::Bool(false) => off_flag(name).map(|off| format!("--{off}")).into_iter().collect(),
+        Value::Array(values) => values.iter().map(|value| format!("--{name}={}", options::text(value))).collect(),
+        value => vec![format!("--{name}={}", options::text(value))],
+    }
+}
+
+fn off_flag(name: &str) -> Option<&'static str> {
+    OFF_FLAGS.iter().find(|(flag, _)| *flag == name).map(|(_, off)| *off)
+}
+
+fn take(options: &mut Vec<ResolvedOption>, name: &str) -> Option<ResolvedOption> {
+    let at = options.iter().position(|option| options::same(&option.name, name))?;
+    Some(options.remove(at))
+}
+
+fn find<'a>(options: &'a [ResolvedOption], name: &str) -> Option<&'a ResolvedOption> {
+    options.iter().find(|option| options::same(&option.name, name))
+}
+
+/// Beam's direct runners do not read `parallelism`; what a caller means by it is the number of workers.
+fn fold_parallelism(options: &mut Vec<ResolvedOption>) -> Result<(), Error> {
+    let Some(mut alias) = take(options, "parallelism") else { return Ok(()) };
+    if let Some(workers) = find(options, "direct_num_workers") {
+        let caller_says_both = (workers.from, alias.from) == (Provenance::Caller, Provenance::Caller);
+        if caller_says_both && workers.value != alias.value {
+            return Err(Error::invalid(
+                "option_twice",
+                "`parallelism` and `direct_num_workers` differ and mean one thing",
+            )
+            .suggest("set one of them"));
+        }
+        if workers.from == Provenance::Caller || alias.from == Provenance::Target {
+            return Ok(());
+        }
+        take(options, "direct_num_workers");
+    }
+    "direct_num_workers".clone_into(&mut alias.name);
+    "translated from `parallelism`".clone_into(&mut alias.note);
+    options.push(alias);
+    Ok(())
+}
+
+fn fold_streaming(options: &mut Vec<ResolvedOption>, job_type: Option<JobType>) -> Result<(), Error> {
+    let asked = find(options, "streaming").map(|option| option.value == true);
+    match (job_type, asked) {
+        (Some(JobType::Streaming), None) => {
+            options.push(product("streaming", json!(true), "from job_type STREAMING"));
+            Ok(())
+        }
+        (Some(JobType::Streaming), Some(false)) | (Some(JobType::Batch), Some(true)) => {
+            Err(Error::invalid("job_type_differs", "`job_type` and the option `streaming` contradict each other")
+                .suggest("set one of them"))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn check_workers(options: &[ResolvedOption]) -> Result<(), Error> {
+    let Some(option) = find(options, "direct_num_workers") else { return Ok(()) };
+    let count = option.value.as_u64().or_else(|| option.value.as_str()?.parse().ok());
+    if count.is_some_and(|count| count <= WORKERS) {
+        return Ok(());
+    }
+    Err(Error::invalid("bad_worker_count", format!("the number of workers is a whole number from 0 to {WORKERS}"))
+        .with("direct_num_workers", &option.value)
+        .suggest("0 takes one worker per core"))
+}
+
+fn check_mode(options: &[ResolvedOption]) -> Result<(), Error> {
+    let Some(option) = find(options, "direct_running_mode") else { return Ok(()) };
+    let mode = options::text(&option.value);
+    if MODES.contains(&mode.as_str()) {
+        return Ok(());
+    }
+    let error = Error::invalid("bad_running_mode", format!("`direct_running_mode` is one of {}", MODES.join(", ")))
+        .with("direct_running_mode", &mode);
+    Err(match nearest(&mode, MODES) {
+        Some(near) => error.suggest(format!("did you mean `{near}`?")),
+        None => error,
+    })
+}
+
+fn note_flags(options: &mut [ResolvedOption]) {
+    for option in options {
+        let note = match &option.value {
+            Value::Null => "left out: it has no value",
+            Value::Bool(false) if off_flag(&option.name).is_none() => "left out: a flag is off unless it is named",
+            _ => continue,
+        };
+        note.clone_into(&mut option.note);
+    }
+}
+
+/// `FnApiRunner`, or the other runner of the direct family that a caller may name.
+fn the_runner(asked: Option<ResolvedOption>) -> Result<ResolvedOption, Error> {
+    let Some(mut option) = asked else {
+        return Ok(product("runner", json!("FnApiRunner"), "the runner of this target"));
+    };
+    let name = options::text(&option.value).to_ascii_lowercase();
+    let (runner, note) = match name.strip_suffix("runner").unwrap_or(&name) {
+        "fnapi" => ("FnApiRunner", ""),
+        "bundlebaseddirect" => ("BundleBasedDirectRunner", ""),
+        "direct" | "switchingdirect" => ("FnApiRunner", "instead of DirectRunner, which first downloads Prism"),
+        _ => return Err(wrong_runner(&option)),
+    };
+    option.value = json!(runner);
+    note.clone_into(&mut option.note);
+    "runner".clone_into(&mut option.name);
+    Ok(option)
+}
+
+fn wrong_runner(option: &ResolvedOption) -> Error {
+    Error::invalid("wrong_runner", "this target runs FnApiRunner or BundleBasedDirectRunner")
+        .with("runner", options::text(&option.value))
+        .suggest("leave `runner` out, or submit to a target of the other runner; list_runners shows them")
+}
+
+fn product(name: &str, value: Value, note: &str) -> ResolvedOption {
+    ResolvedOption { name: name.to_owned(), value, from: Provenance::Product, note: note.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::RunnerKind;
+
+    fn argv(job_type: Option<JobType>, options: Value) -> Result<Vec<String>, Error> {
+        let mut target = Target::new("local", RunnerKind::Direct);
+        target.options.insert("direct_num_workers".into(), json!(4));
+        let spec =
+            JobSpec { job_type, pipeline_options: serde_json::from_value(options).unwrap(), ..JobSpec::default() };
+        resolve(&target, &spec, false).map(|options| items(&options))
+    }
+
+    #[test]
+    fn values_become_items_as_beam_makes_them() {
+        let argv = argv(
+            None,
+            json!({"a": "x; rm -rf / --b=1", "l": ["p", 2], "d": {"k": [1]}, "on": true, "off": false,
+            "none": null, "save_main_session": false, "n": 1.5}),
+        )
+        .unwrap();
+        assert_eq!(
+            argv,
+            [
+                "--a=x; rm -rf / --b=1",
+                "--d={\"k\":[1]}",
+                "--direct_num_workers=4",
+                "--l=p",
+                "--l=2",
+                "--n=1.5",
+                "--on",
+                "--no_save_main_session",
+                "--runner=FnApiRunner"
+            ]
+        );
+    }
+
+    #[test]
+    fn the_runner_is_ours_or_one_of_its_family() {
+        for (asked, given) in [
+            ("FnApiRunner", "--runner=FnApiRunner"),
+            ("DirectRunner", "--runner=FnApiRunner"),
+            ("direct", "--runner=FnApiRunner"),
+            ("bundlebaseddirectrunner", "--runner=BundleBasedDirectRunner"),
+        ] {
+            assert_eq!(argv(None, json!({"runner": asked})).unwrap().last().unwrap(), given);
+        }
+        for wrong in ["FlinkRunner", "my.module.Runner", "PrismRunner"] {
+            assert_eq!(argv(None, json!({"Runner": wrong})).unwrap_err().reason(), "wrong_runner");
+        }
+    }
+
+    #[test]
+    fn parallelism_is_the_number_of_workers() {
+        let workers = |options| argv(None, options).map(|argv| argv.join(" "));
+        assert!(workers(json!({"parallelism": 2})).unwrap().contains("--direct_num_workers=2"));
+        assert!(workers(json!({"parallelism": 2, "direct_num_workers": 2})).is_ok());
+        let twice = workers(json!({"parallelism": 2, "directNumWorkers": 3})).unwrap_err();
+        assert_eq!(twice.reason(), "option_twice");
+        for bad in [json!(-1), json!("many"), json!(1000), json!(1.5)] {
+            assert_eq!(workers(json!({"direct_num_workers": bad})).unwrap_err().reason(), "bad_worker_count");
+        }
+        let near = workers(json!({"direct_running_mode": "multi_thread"})).unwrap_err();
+        assert!(near.suggestion().contains("multi_threading"), "{}", near.suggestion());
+    }
+
+    #[test]
+    fn streaming_follows_the_job_type() {
+        assert!(argv(Some(JobType::Streaming), json!({})).unwrap().contains(&"--streaming".into()));
+        let differs = argv(Some(JobType::Batch), json!({"streaming": true})).unwrap_err();
+        assert_eq!(differs.reason(), "job_type_differs");
+    }
+}

@@ -1,0 +1,139 @@
+//! The sequences: what is asked of the host for each call, in order.
+
+use std::time::Duration;
+
+use serde_json::{Map, json};
+
+use super::{argv, logs, request, response};
+use crate::{
+    effect::{Fact, Handle, Query, Signal},
+    error::{Error, ErrorKind, Landed},
+    job::{Job, JobSpec, LogPage, LogQuery, Metrics, Operation, OperationState},
+    runner::{Begun, Capability, Context, Look, Probe, Progress, Submission, Submitted, code},
+};
+
+/// How long a process has after SIGTERM before its group is killed.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// Asks whether the target's interpreter is there and which Beam it can import; starts nothing that lasts.
+pub(super) async fn probe(context: &Context) -> Result<Probe, Error> {
+    let query = Query::Program { target: context.target.name.clone(), program: "python".into() };
+    let nobody = Handle { folder: String::new(), pid: 0, start_time: 0 };
+    match context.io.observe(nobody, vec![query]).await.map_err(only_on_a_server)?.pop() {
+        Some(Fact::Program { found, version, beam_version }) => {
+            Ok(probed(context, found, version.as_deref(), beam_version))
+        }
+        _ => Err(Error::misuse("no fact about the program")),
+    }
+}
+
+fn probed(context: &Context, found: bool, python: Option<&str>, beam: Option<String>) -> Probe {
+    use Capability as C;
+    let mut facts = Map::new();
+    facts.insert("python_version".into(), json!(python));
+    facts.insert("max_jobs".into(), json!(context.target.max_jobs.unwrap_or(crate::config::DEFAULT_MAX_JOBS)));
+    let warning = if !found {
+        Some("the target's `python` cannot be started: set `targets.<name>.python` to an interpreter with apache_beam")
+    } else if beam.is_none() {
+        Some("the target's `python` cannot import apache_beam: install it there, or set `targets.<name>.python`")
+    } else {
+        None
+    };
+    Probe {
+        version: beam,
+        capabilities: vec![C::Batch, C::Streaming, C::PythonSubmit, C::Cancel, C::Logging],
+        facts,
+        warnings: warning.into_iter().map(str::to_owned).collect(),
+    }
+}
+
+pub(super) async fn prepare(context: &Context, spec: &JobSpec, operator: bool) -> Result<Submission, Error> {
+    let options = argv::resolve(&context.target, spec, operator)?;
+    let source = match request::recipe(spec)? {
+        Some(recipe) => Some(code::stage(&context.io, recipe).await.map_err(only_on_a_server)?),
+        None => None,
+    };
+    let code = request::code(spec, source, &context.target, operator)?;
+    request::submission(spec, code, options, operator)
+}
+
+/// Starts the child, which waits. The host refuses a second start of one folder.
+pub(super) async fn submit(context: &Context, job: &Job) -> Result<Submitted, Error> {
+    let launch = request::launch(&context.target, job)?;
+    let folder = launch.folder.clone();
+    let held = context.io.launch(launch).await.map_err(only_on_a_server)?.map_err(|refusal| code::refused(&refusal))?;
+    Ok(Submitted::Held { handle: Handle { folder, pid: held.pid, start_time: held.start_time } })
+}
+
+pub(super) async fn release(context: &Context, job: &Job) -> Result<(), Error> {
+    context.io.signal(handle(job)?, Signal::Release).await.map_err(only_on_a_server)
+}
+
+pub(super) async fn look(context: &Context, job: &Job) -> Result<Look, Error> {
+    if job.handle.is_none() {
+        return Ok(Look::Absent);
+    }
+    let known = observe(context, job).await?;
+    Ok(Look::Seen(response::sighting(job, &known)))
+}
+
+async fn observe(context: &Context, job: &Job) -> Result<response::Known, Error> {
+    let queries = vec![Query::Alive, Query::Result];
+    let facts = context.io.observe(handle(job)?, queries).await.map_err(only_on_a_server)?;
+    Ok(response::known(&facts))
+}
+
+pub(super) async fn begin(context: &Context, job: &Job, operation: &Operation) -> Result<Begun, Error> {
+    request::supports(operation.kind)?;
+    let signal = if operation.force { Signal::Kill } else { Signal::Term };
+    context.io.signal(handle(job)?, signal).await.map_err(only_on_a_server)?;
+    Ok(Begun::Accepted)
+}
+
+/// Done when the process is gone; kills its group when it outlived [`GRACE`].
+pub(super) async fn progress(context: &Context, job: &Job, operation: &Operation) -> Result<Progress, Error> {
+    request::supports(operation.kind)?;
+    let known = observe(context, job).await?;
+    if !known.alive {
+        return Ok(gone(&known));
+    }
+    let waited = context.io.now().wall_ms.saturating_sub(operation.sent_ms);
+    if operation.force || u128::from(waited) >= GRACE.as_millis() {
+        context.io.signal(handle(job)?, Signal::Kill).await?;
+        return Ok(Progress::new(OperationState::InProgress).because("still alive after SIGTERM: SIGKILL was sent"));
+    }
+    Ok(Progress::new(OperationState::InProgress).because("SIGTERM was sent"))
+}
+
+fn gone(known: &response::Known) -> Progress {
+    match &known.result {
+        Some(result) => Progress::new(OperationState::Failed)
+            .because(format!("the job had ended by itself: {}", response::end_word(result))),
+        None => Progress::new(OperationState::Succeeded),
+    }
+}
+
+pub(super) async fn metrics(context: &Context, job: &Job) -> Result<Metrics, Error> {
+    let known = observe(context, job).await?;
+    Ok(response::metrics(known, context.io.now().wall_ms))
+}
+
+pub(super) async fn logs(context: &Context, job: &Job, query: &LogQuery) -> Result<LogPage, Error> {
+    let start = logs::start(query.page_token.as_deref())?;
+    let facts = context.io.observe(handle(job)?, logs::queries(start)).await.map_err(only_on_a_server)?;
+    Ok(logs::page(&job.id.to_string(), query, &facts))
+}
+
+fn handle(job: &Job) -> Result<Handle, Error> {
+    job.handle.clone().ok_or_else(request::not_ours)
+}
+
+/// Hosts without files and processes answer `unsupported`; what that means here.
+fn only_on_a_server(error: Error) -> Error {
+    if error.kind() != ErrorKind::Unsupported {
+        return error;
+    }
+    Error::unsupported("unsupported_by_host", "Direct runs only on a beam-mcp-server: this host starts no processes")
+        .suggest("start a beam-mcp-server where the code is, or submit to a target of another runner")
+        .landed_as(Landed::No)
+}

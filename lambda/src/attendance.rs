@@ -1,0 +1,211 @@
+//! Who waits for a flow: whether they are still there, and the frames on their way to them.
+
+use std::{
+    collections::VecDeque,
+    future::poll_fn,
+    pin::pin,
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::{Context, Poll, Waker},
+    time::Duration,
+};
+
+use beam_mcp_core::effect::Reply;
+use tokio::sync::Notify;
+
+/// Frames kept for a reader that is slower than the flow.
+const MOST_FRAMES: usize = 64;
+/// Bytes kept for such a reader; one frame may be larger.
+const MOST_BYTES: usize = 256 << 10;
+/// How long a flow waits for such a reader before it counts as gone.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What a flow is driven for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Purpose {
+    /// A caller that takes frames while the flow runs.
+    Stream,
+    /// A caller that takes one answer.
+    Answer,
+    /// The reconciler of the process itself.
+    Tick,
+}
+
+/// One caller's presence, shared by the driver and the edge.
+#[derive(Debug)]
+pub struct Attendance {
+    purpose: Purpose,
+    gone: AtomicBool,
+    left: Notify,
+    room: Notify,
+    queue: Mutex<Queue>,
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    frames: VecDeque<String>,
+    bytes: usize,
+    started: bool,
+    reader: Option<Waker>,
+}
+
+impl Attendance {
+    /// A caller who is there.
+    pub fn new(purpose: Purpose) -> Self {
+        let (left, room) = (Notify::new(), Notify::new());
+        Self { purpose, gone: AtomicBool::new(false), left, room, queue: Mutex::default() }
+    }
+
+    /// What the flow is driven for.
+    pub fn purpose(&self) -> Purpose {
+        self.purpose
+    }
+
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The caller is gone.
+    pub fn leave(&self) {
+        self.gone.store(true, Ordering::Release);
+        self.left.notify_waiters();
+        self.room.notify_waiters();
+    }
+
+    /// True once the caller is gone.
+    pub fn is_gone(&self) -> bool {
+        self.gone.load(Ordering::Acquire)
+    }
+
+    /// Waits until the caller is gone.
+    pub async fn left(&self) {
+        let mut left = pin!(self.left.notified());
+        left.as_mut().enable();
+        if !self.is_gone() {
+            left.await;
+        }
+    }
+
+    /// Hands a frame to the caller: [`Reply::Ok`], or [`Reply::Closed`] when they are gone or far too slow.
+    pub async fn emit(&self, data: String) -> Reply {
+        if self.purpose != Purpose::Stream {
+            return Reply::Unsupported { reason: "this host cannot stream an answer".into() };
+        }
+        let mut data = Some(data);
+        match tokio::time::timeout(PATIENCE, self.push(&mut data)).await {
+            Ok(()) if !self.is_gone() => Reply::Ok,
+            _ => {
+                self.leave();
+                Reply::Closed
+            }
+        }
+    }
+
+    async fn push(&self, data: &mut Option<String>) {
+        loop {
+            let mut room = pin!(self.room.notified());
+            room.as_mut().enable();
+            if self.is_gone() || self.queue().push(data) {
+                return;
+            }
+            room.await;
+        }
+    }
+
+    /// True once the first frame was emitted.
+    pub fn started(&self) -> bool {
+        self.queue().started
+    }
+
+    /// The next frame; pending while there is none.
+    pub fn poll_frame(&self, context: &mut Context<'_>) -> Poll<String> {
+        let mut queue = self.queue();
+        let Some(frame) = queue.frames.pop_front() else {
+            queue.reader = Some(context.waker().clone());
+            return Poll::Pending;
+        };
+        queue.bytes -= frame.len();
+        drop(queue);
+        self.room.notify_one();
+        Poll::Ready(frame)
+    }
+
+    /// The next frame.
+    pub async fn frame(&self) -> String {
+        poll_fn(|context| self.poll_frame(context)).await
+    }
+}
+
+impl Queue {
+    fn push(&mut self, data: &mut Option<String>) -> bool {
+        let fits = |data: &String| self.frames.is_empty() || self.bytes + data.len() <= MOST_BYTES;
+        if self.frames.len() >= MOST_FRAMES || !data.as_ref().is_some_and(fits) {
+            return false;
+        }
+        self.started = true;
+        let data = data.take().unwrap_or_default();
+        self.bytes += data.len();
+        self.frames.push_back(data);
+        if let Some(reader) = self.reader.take() {
+            reader.wake();
+        }
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_reader_that_stops_reading_is_cut() {
+        let caller = Attendance::new(Purpose::Stream);
+        for _ in 0..MOST_FRAMES {
+            assert_eq!(caller.emit("x".into()).await, Reply::Ok);
+        }
+        assert_eq!(caller.emit("one too many".into()).await, Reply::Closed);
+        assert!(caller.is_gone());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn bytes_are_bounded_too() {
+        let caller = Attendance::new(Purpose::Stream);
+        assert_eq!(caller.emit("x".repeat(MOST_BYTES * 2)).await, Reply::Ok);
+        assert_eq!(caller.emit("y".into()).await, Reply::Closed);
+    }
+
+    #[tokio::test]
+    async fn reading_makes_room() {
+        let caller = Arc::new(Attendance::new(Purpose::Stream));
+        let writer = tokio::spawn({
+            let caller = caller.clone();
+            async move {
+                for number in 0..MOST_FRAMES * 3 {
+                    assert_eq!(caller.emit(number.to_string()).await, Reply::Ok);
+                }
+            }
+        });
+        for number in 0..MOST_FRAMES * 3 {
+            assert_eq!(caller.frame().await, number.to_string());
+        }
+        writer.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn leaving_is_seen_before_and_after() {
+        let caller = Arc::new(Attendance::new(Purpose::Answer));
+        let waiting = tokio::spawn({
+            let caller = caller.clone();
+            async move { caller.left().await }
+        });
+        tokio::task::yield_now().await;
+        caller.leave();
+        waiting.await.unwrap();
+        caller.left().await;
+        assert!(matches!(caller.emit("x".into()).await, Reply::Unsupported { .. }));
+    }
+}

@@ -1,0 +1,256 @@
+//! Drives flows: performs their effects on tokio until they end.
+
+use std::{sync::Arc, time::Duration};
+
+use beam_mcp_core::{
+    Error, Flow, Step,
+    effect::{Effect, Fault, Reply, Response},
+    store::Op,
+};
+use tokio::{sync::Notify, time::timeout};
+
+use crate::{
+    attendance::{Attendance, Purpose},
+    clock::Clock,
+    effects::{Processes, Staging},
+    http_send::Sender,
+    metrics::{Metrics, store_op},
+    store::Store,
+    tasks::{Phase, Stop, Tasks},
+    topics::Topics,
+};
+
+/// What a cancelled flow may still take for its clean-up.
+const CLEAN_UP: Duration = Duration::from_secs(10);
+
+/// The machine under the core: everything a flow can ask for.
+pub struct Driver {
+    /// Time.
+    pub clock: Clock,
+    /// Records.
+    pub store: Store,
+    /// The way to the targets.
+    pub sender: Sender,
+    /// Topics of this process.
+    pub topics: Topics,
+    /// Staged files, where the host keeps any.
+    pub staging: Option<Arc<dyn Staging>>,
+    /// Child processes, where the host may start any.
+    pub processes: Option<Arc<dyn Processes>>,
+    /// Counters.
+    pub metrics: Arc<Metrics>,
+    /// Flows driven on without their caller.
+    pub tasks: Tasks,
+    /// The process's stop.
+    pub stop: Stop,
+    /// Rings when somebody else than the reconciler has committed.
+    pub committed: Notify,
+}
+
+impl Driver {
+    /// Steps a flow to its end.
+    ///
+    /// When the caller leaves or the process stops, the outstanding effect is answered [`Reply::Cancelled`], unless
+    /// the flow must finish or the effect is one that is not to be torn (a store operation, a child).
+    ///
+    /// # Errors
+    /// What the flow ends with.
+    pub async fn drive<T>(&self, mut flow: Flow<T>, caller: &Attendance) -> Result<T, Error> {
+        let mut step = flow.step(self.clock.now(), None);
+        loop {
+            let effect = match step {
+                Step::Done(result) => return result,
+                Step::Effect(effect) => effect,
+            };
+            let reply = if flow.must_finish() || !is_tearable(&effect) {
+                self.perform(effect, caller).await
+            } else {
+                self.perform_unless_left(effect, caller).await
+            };
+            let cancelled = reply == Reply::Cancelled;
+            step = flow.step(self.clock.now(), Some(reply));
+            if cancelled {
+                let clean_up = self.clean_up(flow, step, caller);
+                return timeout(CLEAN_UP, clean_up).await.unwrap_or_else(|_| Err(Error::cancelled()));
+            }
+        }
+    }
+
+    /// Drives a flow that was told to end: its last effects are performed as they are.
+    async fn clean_up<T>(&self, mut flow: Flow<T>, mut step: Step<T>, caller: &Attendance) -> Result<T, Error> {
+        loop {
+            match step {
+                Step::Done(result) => return result,
+                Step::Effect(effect) => step = flow.step(self.clock.now(), Some(self.perform(effect, caller).await)),
+            }
+        }
+    }
+
+    async fn perform_unless_left(&self, effect: Effect, caller: &Attendance) -> Reply {
+        let phase = if is_idle(&effect) { Phase::Draining } else { Phase::Cancelling };
+        tokio::select! {
+            biased;
+            reply = self.perform(effect, caller) => reply,
+            () = caller.left() => Reply::Cancelled,
+            () = self.stop.reached(phase) => Reply::Cancelled,
+        }
+    }
+
+    async fn perform(&self, effect: Effect, caller: &Attendance) -> Reply {
+        self.metrics.effect(&effect);
+        match effect {
+            Effect::Store(op) => self.store(op, caller).await,
+            Effect::Send(request) => response(self.sender.send(request).await),
+            Effect::SendAll { requests } => Reply::Responses { outcomes: self.sender.send_all(requests).await },
+            Effect::Sleep { ms } => {
+                tokio::time::sleep(Duration::from_millis(ms)).await;
+                Reply::Elapsed
+            }
+            Effect::Emit { data } => caller.emit(data).await,
+            Effect::Publish { topic, payload } => {
+                self.topics.publish(&topic, payload);
+                Reply::Ok
+            }
+            Effect::Wait { topics, timeout_ms } => self.topics.wait(&topics, Duration::from_millis(timeout_ms)).await,
+            Effect::Rpc { .. } => unsupported("this host makes no gRPC calls"),
+            other => self.perform_locally(other).await,
+        }
+    }
+
+    async fn perform_locally(&self, effect: Effect) -> Reply {
+        let (no_files, no_children) = ("this host keeps no files", "this host starts no processes");
+        match (effect, &self.staging, &self.processes) {
+            (Effect::Stage(recipe), Some(staging), _) => staging.stage(recipe).await,
+            (Effect::Stage(_), None, _) => unsupported(no_files),
+            (Effect::Launch(launch), _, Some(processes)) => processes.launch(launch).await,
+            (Effect::Signal { handle, signal }, _, Some(processes)) => processes.signal(handle, signal).await,
+            (Effect::Observe { handle, queries }, _, Some(processes)) => processes.observe(handle, queries).await,
+            (Effect::Launch(_) | Effect::Signal { .. } | Effect::Observe { .. }, _, None) => unsupported(no_children),
+            _ => unsupported("this host does not know the effect"),
+        }
+    }
+
+    async fn store(&self, op: Op, caller: &Attendance) -> Reply {
+        let place = store_op(&op);
+        let written = match &op {
+            Op::Commit(commit) => Topics::of(commit),
+            Op::Get { .. } | Op::Scan(_) => Vec::new(),
+        };
+        let reply = self.store.perform(op).await;
+        self.metrics.store(place, &reply);
+        if matches!(reply, beam_mcp_core::store::StoreReply::Committed { .. }) {
+            self.topics.announce(&written);
+            if caller.purpose() != Purpose::Tick {
+                self.committed.notify_one();
+            }
+        }
+        Reply::Store(reply)
+    }
+}
+
+fn response(outcome: Result<Response, Fault>) -> Reply {
+    outcome.map_or_else(Reply::Fault, Reply::Response)
+}
+
+fn unsupported(reason: &str) -> Reply {
+    Reply::Unsupported { reason: reason.to_owned() }
+}
+
+/// True for effects that may be given up halfway.
+fn is_tearable(effect: &Effect) -> bool {
+    !matches!(effect, Effect::Store(_) | Effect::Launch(_) | Effect::Signal { .. } | Effect::Publish { .. })
+}
+
+/// True for effects that only wait: a stop does not wait with them.
+fn is_idle(effect: &Effect) -> bool {
+    matches!(effect, Effect::Sleep { .. } | Effect::Wait { .. } | Effect::Emit { .. })
+}
+
+#[cfg(test)]
+mod tests {
+    use beam_mcp_core::{
+        ErrorKind,
+        flow::Wake,
+        store::{Commit, Expect, Key, Put, Write},
+    };
+
+    use super::*;
+    use crate::testing::driver;
+
+    fn commit(id: &str) -> Commit {
+        let put = Put { schema: 1, expires_at: None, value: "{}".into() };
+        let write = Write { key: Key::new("default", "job", id), expect: Expect::Absent, put: Some(put) };
+        Commit { op_id: format!("op-{id}"), writes: vec![write] }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_leaves_cancels_a_wait_but_no_intent() {
+        let driver = driver();
+        let caller = Attendance::new(Purpose::Answer);
+        caller.leave();
+        let reading = Flow::new(|io| async move { io.sleep(Duration::from_secs(60)).await });
+        let ended = driver.drive(reading, &caller).await.unwrap_err();
+        assert_eq!(ended.kind(), ErrorKind::Cancelled);
+        let writing = Flow::new(|io| async move {
+            io.commit(commit("a")).await?;
+            io.intent_is_durable();
+            io.sleep(Duration::from_secs(60)).await
+        });
+        driver.drive(writing, &caller).await.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_cancelled_flow_may_clean_up_once_and_not_for_ever() {
+        let driver = driver();
+        let caller = Attendance::new(Purpose::Answer);
+        caller.leave();
+        let tidy = Flow::new(|io| async move {
+            let _ = io.sleep(Duration::from_secs(1)).await;
+            io.publish("tidied".into(), String::new()).await
+        });
+        driver.drive(tidy, &caller).await.unwrap();
+        let endless: Flow<()> = Flow::new(|io| async move {
+            let _ = io.sleep(Duration::from_secs(1)).await;
+            loop {
+                io.publish("again".into(), String::new()).await?;
+                io.send(beam_mcp_core::effect::Request::new("hole", beam_mcp_core::effect::Method::Get, "/")).await?;
+            }
+        });
+        assert!(driver.drive(endless, &caller).await.is_err());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_commit_wakes_who_waits_for_its_records() {
+        let driver = Arc::new(driver());
+        let waiting = tokio::spawn({
+            let driver = driver.clone();
+            async move {
+                let flow =
+                    Flow::new(|io| async move { io.wait(vec![("job/b".into(), 0)], Duration::from_secs(600)).await });
+                driver.drive(flow, &Attendance::new(Purpose::Answer)).await
+            }
+        });
+        tokio::task::yield_now().await;
+        let write = Flow::new(|io| async move { io.commit(commit("b")).await });
+        driver.drive(write, &Attendance::new(Purpose::Answer)).await.unwrap();
+        assert_eq!(waiting.await.unwrap(), Ok(Wake::Topics(vec![("job/b".into(), 1, String::new())])));
+        driver.committed.notified().await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stop_ends_waits_first() {
+        let driver = driver();
+        driver.stop.advance(Phase::Draining);
+        let flow = Flow::new(|io| async move { io.wait(vec![("t".into(), 0)], Duration::from_secs(600)).await });
+        let ended = driver.drive(flow, &Attendance::new(Purpose::Stream)).await;
+        assert_eq!(ended.unwrap_err().kind(), ErrorKind::Cancelled);
+        assert!(tokio::time::Instant::now().elapsed() < Duration::from_secs(1));
+    }
+
+    #[tokio::test]
+    async fn what_the_host_lacks_is_unsupported() {
+        let flow = Flow::new(|io| async move { io.rpc("t", "/m", Vec::new(), Duration::from_secs(1)).await });
+        let ended = driver().drive(flow, &Attendance::new(Purpose::Answer)).await;
+        assert_eq!(ended.unwrap_err().kind(), ErrorKind::Unsupported);
+    }
+}
