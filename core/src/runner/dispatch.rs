@@ -1,4 +1,6 @@
-use super::{Backend, Begun, Context, Look, PlannedCall, Probe, Progress, Sighting, Submission, Submitted};
+use super::{
+    Backend, Begun, Context, Look, PlannedCall, Probe, Progress, Sighting, Submission, Submitted, direct::Direct,
+};
 use crate::{
     config::RunnerKind,
     error::Error,
@@ -6,7 +8,18 @@ use crate::{
 };
 
 /// The runner of a target.
-pub enum Runner {}
+pub enum Runner {
+    /// A supervised child.
+    Direct(Direct),
+}
+
+macro_rules! each {
+    ($self:ident, $runner:ident => $call:expr) => {
+        match $self {
+            Runner::Direct($runner) => $call.await,
+        }
+    };
+}
 
 impl Runner {
     /// The runner of the context's target.
@@ -14,7 +27,10 @@ impl Runner {
     /// # Errors
     /// `unsupported` for runners this version cannot drive.
     pub fn open(context: Context) -> Result<Self, Error> {
-        Err(not_driven(context.target.runner))
+        match context.target.runner {
+            RunnerKind::Direct => Ok(Self::Direct(Direct::new(context))),
+            kind => Err(not_driven(kind)),
+        }
     }
 }
 
@@ -25,39 +41,39 @@ fn not_driven(kind: RunnerKind) -> Error {
 
 impl Backend for Runner {
     async fn probe(&self) -> Result<Probe, Error> {
-        match *self {}
+        each!(self, runner => runner.probe())
     }
     async fn list(&self) -> Result<Vec<Sighting>, Error> {
-        match *self {}
+        each!(self, runner => runner.list())
     }
-    async fn look(&self, _job: &Job) -> Result<Look, Error> {
-        match *self {}
+    async fn look(&self, job: &Job) -> Result<Look, Error> {
+        each!(self, runner => runner.look(job))
     }
-    async fn prepare(&self, _spec: &JobSpec, _token: &str, _operator_options: bool) -> Result<Submission, Error> {
-        match *self {}
+    async fn prepare(&self, spec: &JobSpec, token: &str, operator_options: bool) -> Result<Submission, Error> {
+        each!(self, runner => runner.prepare(spec, token, operator_options))
     }
-    async fn submit(&self, _job: &Job) -> Result<Submitted, Error> {
-        match *self {}
+    async fn submit(&self, job: &Job) -> Result<Submitted, Error> {
+        each!(self, runner => runner.submit(job))
     }
-    async fn release(&self, _job: &Job) -> Result<(), Error> {
-        match *self {}
+    async fn release(&self, job: &Job) -> Result<(), Error> {
+        each!(self, runner => runner.release(job))
     }
-    async fn check(&self, _job: &Job, _operation: &Operation) -> Result<Vec<PlannedCall>, Error> {
-        match *self {}
+    async fn check(&self, job: &Job, operation: &Operation) -> Result<Vec<PlannedCall>, Error> {
+        each!(self, runner => runner.check(job, operation))
     }
-    async fn begin(&self, _job: &Job, _operation: &Operation) -> Result<Begun, Error> {
-        match *self {}
+    async fn begin(&self, job: &Job, operation: &Operation) -> Result<Begun, Error> {
+        each!(self, runner => runner.begin(job, operation))
     }
-    async fn progress(&self, _job: &Job, _operation: &Operation) -> Result<Progress, Error> {
-        match *self {}
+    async fn progress(&self, job: &Job, operation: &Operation) -> Result<Progress, Error> {
+        each!(self, runner => runner.progress(job, operation))
     }
-    async fn metrics(&self, _job: &Job) -> Result<Metrics, Error> {
-        match *self {}
+    async fn metrics(&self, job: &Job) -> Result<Metrics, Error> {
+        each!(self, runner => runner.metrics(job))
     }
-    async fn logs(&self, _job: &Job, _query: &LogQuery) -> Result<LogPage, Error> {
-        match *self {}
+    async fn logs(&self, job: &Job, query: &LogQuery) -> Result<LogPage, Error> {
+        each!(self, runner => runner.logs(job, query))
     }
-    async fn tidy(&self, _job: &Job) -> Result<(), Error> {
-        match *self {}
+    async fn tidy(&self, job: &Job) -> Result<(), Error> {
+        each!(self, runner => runner.tidy(job))
     }
 }

@@ -22,33 +22,12 @@ const TOKEN: &str = "0123456789abcdef0123456789abcdef";
 pub(crate) fn job(id: JobId, runner: RunnerKind) -> Job {
     Job {
         handle: id.token().map(|token| Handle { folder: token.into(), pid: 7, start_time: 9 }),
-        id,
         name: "wordcount".into(),
-        runner,
-        principal: "p".into(),
-        origin: Origin::Submitted,
-        job_type: None,
         spec: None,
-        submission: None,
         phase: Phase::Submitted,
         state: JobState::Running,
-        runner_state: None,
-        native_id: None,
-        diagnostics: String::new(),
         attempts: 1,
-        generation: 1,
-        ambiguous: false,
-        savepoint_path: None,
-        ended_by: None,
-        parallelism: None,
-        open_operations: Vec::new(),
-        created_ms: 0,
-        started_ms: None,
-        ended_ms: None,
-        observed_ms: None,
-        stale_since_ms: None,
-        absent_since_ms: None,
-        absences: 0,
+        ..Job::intended(id, runner, "p", JobSpec::default(), 0)
     }
 }
 
