@@ -48,6 +48,7 @@ struct Queue {
     frames: VecDeque<String>,
     bytes: usize,
     started: bool,
+    ended: bool,
     reader: Option<Waker>,
 }
 
@@ -119,21 +120,33 @@ impl Attendance {
         self.queue().started
     }
 
-    /// The next frame; pending while there is none.
-    pub fn poll_frame(&self, context: &mut Context<'_>) -> Poll<String> {
+    /// Ends the stream with a last frame, which always finds room.
+    pub fn end(&self, last: String) {
         let mut queue = self.queue();
-        let Some(frame) = queue.frames.pop_front() else {
-            queue.reader = Some(context.waker().clone());
-            return Poll::Pending;
-        };
-        queue.bytes -= frame.len();
-        drop(queue);
-        self.room.notify_one();
-        Poll::Ready(frame)
+        queue.ended = true;
+        queue.add(last);
     }
 
-    /// The next frame.
-    pub async fn frame(&self) -> String {
+    /// The next frame; `None` after the last one, pending while there is none.
+    pub fn poll_frame(&self, context: &mut Context<'_>) -> Poll<Option<String>> {
+        let mut queue = self.queue();
+        match queue.frames.pop_front() {
+            None if queue.ended => Poll::Ready(None),
+            None => {
+                queue.reader = Some(context.waker().clone());
+                Poll::Pending
+            }
+            Some(frame) => {
+                queue.bytes -= frame.len();
+                drop(queue);
+                self.room.notify_one();
+                Poll::Ready(Some(frame))
+            }
+        }
+    }
+
+    /// The next frame; `None` after the last one.
+    pub async fn frame(&self) -> Option<String> {
         poll_fn(|context| self.poll_frame(context)).await
     }
 }
@@ -144,14 +157,17 @@ impl Queue {
         if self.frames.len() >= MOST_FRAMES || !data.as_ref().is_some_and(fits) {
             return false;
         }
+        self.add(data.take().unwrap_or_default());
+        true
+    }
+
+    fn add(&mut self, data: String) {
         self.started = true;
-        let data = data.take().unwrap_or_default();
         self.bytes += data.len();
         self.frames.push_back(data);
         if let Some(reader) = self.reader.take() {
             reader.wake();
         }
-        true
     }
 }
 
@@ -190,9 +206,11 @@ mod tests {
             }
         });
         for number in 0..MOST_FRAMES * 3 {
-            assert_eq!(caller.frame().await, number.to_string());
+            assert_eq!(caller.frame().await, Some(number.to_string()));
         }
         writer.await.unwrap();
+        caller.end("last".into());
+        assert_eq!((caller.frame().await.as_deref(), caller.frame().await), (Some("last"), None));
     }
 
     #[tokio::test]

@@ -1,0 +1,109 @@
+use std::{
+    pin::pin,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
+
+use hyper::{server::conn::http1, service::service_fn};
+use hyper_util::rt::TokioIo;
+use tokio::net::{TcpListener, TcpStream};
+
+use super::{
+    Edge,
+    connection::{Registry, Seat, Watched},
+    serve_request::serve_request,
+};
+use crate::{
+    logging::{Level, Line},
+    tasks::Phase,
+};
+
+/// Largest head of a request, in bytes.
+const HEAD: usize = 16 << 10;
+const MOST_HEADERS: usize = 100;
+const SWEEP: Duration = Duration::from_secs(1);
+/// How long connections stay open after a stop began, so that a request on its way still reads 503.
+const FAREWELL: Duration = Duration::from_millis(500);
+const FULL: &[u8] =
+    b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 2\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+
+/// Serves the listeners until the process stops and every connection has ended.
+pub async fn listen(edge: Arc<Edge>, listeners: Vec<TcpListener>) {
+    let registry = Arc::new(Registry::new(edge.driver.clock, edge.max_connections));
+    let sweeper = tokio::spawn(sweep(edge.clone(), registry.clone()));
+    let mut loops = tokio::task::JoinSet::new();
+    for listener in listeners {
+        loops.spawn(accept(edge.clone(), registry.clone(), listener));
+    }
+    loops.join_all().await;
+    sweeper.abort();
+}
+
+async fn sweep(edge: Arc<Edge>, registry: Arc<Registry>) {
+    loop {
+        tokio::time::sleep(SWEEP).await;
+        edge.driver.metrics.connections_cut.fetch_add(registry.sweep(), Ordering::Relaxed);
+    }
+}
+
+async fn accept(edge: Arc<Edge>, registry: Arc<Registry>, listener: TcpListener) {
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = edge.driver.stop.reached(Phase::Draining) => return,
+        };
+        match accepted {
+            Ok((stream, peer)) => admit(&edge, &registry, stream, peer.ip().to_string()),
+            Err(error) => {
+                Line::new(Level::Error, "accept_failed").text("error", Some(&error.kind().to_string())).send();
+                // Out of file descriptors: the connection stays in the queue until one is free.
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        }
+    }
+}
+
+fn admit(edge: &Arc<Edge>, registry: &Arc<Registry>, stream: TcpStream, peer: String) {
+    let Some(seat) = registry.admit() else {
+        edge.driver.metrics.connections_cut.fetch_add(1, Ordering::Relaxed);
+        // The connection ends whether or not the peer reads why.
+        let _ = stream.try_write(FULL);
+        return;
+    };
+    let place = edge.driver.tasks.enter();
+    let edge = edge.clone();
+    tokio::spawn(async move {
+        edge.driver.metrics.connections.fetch_add(1, Ordering::Relaxed);
+        serve(edge.clone(), seat, stream, peer).await;
+        edge.driver.metrics.connections.fetch_sub(1, Ordering::Relaxed);
+        drop(place);
+    });
+}
+
+async fn serve(edge: Arc<Edge>, seat: Seat, stream: TcpStream, peer: String) {
+    // Without it small answers wait for the peer's acknowledgement; failing is no reason not to serve.
+    let _ = stream.set_nodelay(true);
+    let connection = seat.connection.clone();
+    let io = Watched { io: TokioIo::new(stream), connection: connection.clone() };
+    let peer: Arc<str> = peer.into();
+    let service = service_fn(|request| serve_request(edge.clone(), connection.clone(), peer.clone(), request));
+    let mut builder = http1::Builder::new();
+    builder.max_buf_size(HEAD).max_headers(MOST_HEADERS);
+    let mut served = pin!(builder.serve_connection(io, service));
+    // How the connection ends is the peer's affair: hyper has answered a bad head, a closed socket needs no answer.
+    tokio::select! {
+        _ = served.as_mut() => return,
+        () = seat.connection.cut.notified() => return,
+        () = farewell(&edge) => {}
+    }
+    served.as_mut().graceful_shutdown();
+    tokio::select! {
+        _ = served => {}
+        () = seat.connection.cut.notified() => {}
+    }
+}
+
+async fn farewell(edge: &Edge) {
+    edge.driver.stop.reached(Phase::Draining).await;
+    tokio::time::sleep(FAREWELL).await;
+}

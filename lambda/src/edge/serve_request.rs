@@ -1,0 +1,184 @@
+use std::{
+    convert::Infallible,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use beam_mcp_core::{
+    Call, Error, ErrorKind,
+    auth::Caller,
+    call::Peer,
+    effect::Response,
+    engine::{BodyRule, HttpRequest, Inbound, too_large},
+    random::Seed,
+};
+use hyper::{Request, body::Incoming};
+
+use super::{
+    Edge,
+    answer::{Answer, attend, response_of},
+    connection::{Connection, Phase},
+    request::{Unread, buffer, head, labels, stage},
+    response::{Body, closing, streaming, whole},
+    sse::Events,
+};
+use crate::{
+    attendance::Purpose,
+    logging::{Level, Line},
+    tasks,
+};
+
+/// Longer than any wait the core allows; the core's own limits end a call.
+const LONGEST: Duration = Duration::from_secs(620);
+
+/// Answers one request of a connection.
+pub(super) async fn serve_request(
+    edge: Arc<Edge>,
+    connection: Arc<Connection>,
+    peer: Arc<str>,
+    request: Request<Incoming>,
+) -> Result<hyper::Response<Body>, Infallible> {
+    let begun = Instant::now();
+    connection.enter(Phase::Busy);
+    let (parts, body) = request.into_parts();
+    let mut request = head(&parts);
+    let is_head = request.method == "HEAD";
+    if is_head {
+        "GET".clone_into(&mut request.method);
+    }
+    let mut record = Record::new(&request, &peer);
+    let reply = match answer(&edge, request, body, &peer, &mut record).await {
+        Ok(Answer::Whole(response)) => {
+            connection.enter(Phase::Idle);
+            whole(response, is_head)
+        }
+        Ok(Answer::Stream(caller)) => streaming(Events::new(caller, connection, edge.driver.metrics.clone())),
+        Err(refusal) => {
+            connection.enter(Phase::Idle);
+            closing(whole(refusal, is_head))
+        }
+    };
+    record.finish(&edge, reply.status().as_u16(), begun.elapsed());
+    Ok(reply)
+}
+
+/// The answer; an `Err` is one after which the connection is closed, as its body was not read.
+async fn answer(
+    edge: &Edge,
+    mut request: HttpRequest,
+    body: Incoming,
+    peer: &str,
+    record: &mut Record,
+) -> Result<Answer, Response> {
+    if edge.driver.stop.phase() > tasks::Phase::Running {
+        return Err(stopping());
+    }
+    if request.headers.iter().filter(|(name, _)| name == "host").count() > 1 {
+        return Err(bad("duplicate_host", "a request has one Host header"));
+    }
+    if request.path == "/metrics" {
+        return Ok(Answer::Whole(metrics(edge, &request)));
+    }
+    read_body(edge, &mut request, body).await?;
+    let call = call(edge, &request, peer).map_err(|error| response_of(&error))?;
+    record.request_id = Some(call.request_id());
+    let flow = edge.entry.handle(Inbound::Http(Box::new(request)), call);
+    Ok(attend(&edge.driver, flow, Purpose::Stream).await)
+}
+
+fn call(edge: &Edge, request: &HttpRequest, peer: &str) -> Result<Call, Error> {
+    let mut random = [0; 32];
+    getrandom::fill(&mut random)
+        .map_err(|_| Error::new(ErrorKind::Internal, "no_randomness", "the system gives no random bytes"))?;
+    Ok(Call {
+        caller: Caller::nobody(),
+        deadline: edge.driver.clock.mono() + LONGEST,
+        seed: Seed::new(random),
+        labels: labels(request),
+        peer: Peer::Remote(peer.to_owned()),
+    })
+}
+
+async fn read_body(edge: &Edge, request: &mut HttpRequest, body: Incoming) -> Result<(), Response> {
+    match edge.entry.body_rule(&request.method, &request.path) {
+        BodyRule::Buffer(most) => request.body = buffer(body, most).await.map_err(unread)?.into(),
+        // The engine refuses such a request, and its body is not worth the disk.
+        BodyRule::Stage(_) if edge.gate.check(request).is_err() => {}
+        BodyRule::Stage(most) => match &edge.driver.staging {
+            Some(staging) => request.staged = Some(stage(body, most, staging.as_ref()).await.map_err(unread)?),
+            None => return Err(response_of(&Error::unsupported("no_files", "this server keeps no uploaded files"))),
+        },
+    }
+    Ok(())
+}
+
+fn unread(why: Unread) -> Response {
+    match why {
+        Unread::TooLarge(most) => too_large(most),
+        Unread::Slow => {
+            let mut response = bad("slow_body", "the body came too slowly: send at least 1 KiB per second");
+            response.status = 408;
+            response
+        }
+        Unread::Broken => bad("broken_body", "the body ended early or is malformed"),
+        Unread::Refused(refusal) => response_of(&refused(&refusal)),
+    }
+}
+
+fn refused(refusal: &beam_mcp_core::effect::Refusal) -> Error {
+    let kind = if refusal.reason == "too_large" { ErrorKind::PayloadTooLarge } else { ErrorKind::Unavailable };
+    Error::new(kind, refusal.reason.clone(), "the upload could not be kept").with("detail", &refusal.detail)
+}
+
+fn bad(reason: &'static str, message: &str) -> Response {
+    response_of(&Error::invalid(reason, message))
+}
+
+fn stopping() -> Response {
+    let mut response = response_of(&Error::new(ErrorKind::Unavailable, "stopping", "the server is stopping"));
+    response.headers.push(("retry-after".into(), "2".into()));
+    response
+}
+
+fn metrics(edge: &Edge, request: &HttpRequest) -> Response {
+    if request.method != "GET" {
+        return response_of(&Error::new(ErrorKind::MethodNotAllowed, "method", "metrics are read with GET"));
+    }
+    edge.gate.check(request).map_or_else(
+        |error| response_of(&error),
+        |()| Response {
+            status: 200,
+            headers: vec![("content-type".into(), "text/plain; version=0.0.4; charset=utf-8".into())],
+            body: edge.driver.metrics.render().into(),
+        },
+    )
+}
+
+/// What is logged of a request.
+struct Record {
+    line: Line,
+    request_id: Option<String>,
+}
+
+impl Record {
+    fn new(request: &HttpRequest, peer: &str) -> Self {
+        let labels = labels(request);
+        let line = Line::new(Level::Info, "request")
+            .text("method", Some(&request.method))
+            .text("path", Some(&request.path))
+            .text("peer", Some(peer))
+            .text("session_id", labels.session_id.as_deref())
+            .text("trace_id", labels.trace_id.as_deref())
+            .text("transaction_id", labels.transaction_id.as_deref())
+            .text("user_id", labels.user_id.as_deref());
+        Self { line, request_id: None }
+    }
+
+    fn finish(self, edge: &Edge, status: u16, took: Duration) {
+        edge.driver.metrics.request(status, took);
+        let ms = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+        #[expect(clippy::cast_precision_loss, reason = "milliseconds with a fraction, for people")]
+        let ms = ms as f64 / 1000.0;
+        self.line.text("request_id", self.request_id.as_deref()).value("status", status).value("ms", ms).send();
+    }
+}

@@ -1,0 +1,224 @@
+use std::{sync::Arc, time::Duration};
+
+use beam_mcp_core::{
+    Call, Flow,
+    effect::{Reply, Response},
+    engine::{BodyRule, HttpRequest, Inbound},
+};
+use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::{TcpListener, TcpStream},
+    task::JoinHandle,
+};
+
+use super::{Edge, Gate, listen};
+use crate::{driver::Driver, entry::Entry, tasks::Phase, testing::driver};
+
+const LONG: Duration = Duration::from_secs(600);
+
+/// Answers by path; the flows are such as an engine would make.
+struct Paths;
+
+impl Entry for Paths {
+    fn body_rule(&self, _: &str, path: &str) -> BodyRule {
+        if path == "/stage" { BodyRule::Stage(9) } else { BodyRule::Buffer(9) }
+    }
+
+    fn handle(&self, inbound: Inbound, _: Call) -> Flow<Response> {
+        let Inbound::Http(request) = inbound else { panic!("a line") };
+        match request.path.as_str() {
+            "/sleep" => Flow::new(|io| async move {
+                let ended = io.sleep(LONG).await;
+                io.publish("ended".into(), format!("{ended:?}")).await?;
+                Ok(Response::json(200, &"slept"))
+            }),
+            "/intent" => Flow::new(|io| async move {
+                io.intent_is_durable();
+                io.sleep(Duration::from_millis(300)).await?;
+                io.publish("ended".into(), "done".into()).await?;
+                Ok(Response::json(200, &"done"))
+            }),
+            "/stream" => Flow::new(|io| async move {
+                io.emit("one".into()).await?;
+                io.wait(vec![("go".into(), 0)], LONG).await?;
+                io.emit("two".into()).await?;
+                Ok(Response::json(200, &"last"))
+            }),
+            "/panic" => Flow::new(|_| async move { panic!("canary") }),
+            _ => Flow::new(move |_| async move { Ok(echo(&request)) }),
+        }
+    }
+
+    fn tick(&self, _: Call) -> Flow<Duration> {
+        Flow::new(|_| async { Ok(LONG) })
+    }
+}
+
+fn echo(request: &HttpRequest) -> Response {
+    let mut response = Response::json(200, request);
+    response.headers.push(("connection".into(), "x-secret".into()));
+    response.headers.push(("x-kept".into(), "yes".into()));
+    response
+}
+
+struct Server {
+    driver: Arc<Driver>,
+    address: String,
+    running: JoinHandle<()>,
+}
+
+async fn start() -> Server {
+    let driver = Arc::new(driver());
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let gate = Gate { authorities: vec!["h".into()], ..Gate::default() };
+    let edge = Arc::new(Edge { driver: driver.clone(), entry: Arc::new(Paths), gate, max_connections: 8 });
+    Server { driver, address, running: tokio::spawn(listen(edge, vec![listener])) }
+}
+
+impl Server {
+    async fn open(&self, request: &str) -> TcpStream {
+        let mut stream = TcpStream::connect(&self.address).await.unwrap();
+        stream.write_all(request.as_bytes()).await.unwrap();
+        stream
+    }
+
+    /// Status and body of a request after which the connection ends.
+    async fn ask(&self, head: &str, body: &str) -> (u16, String, String) {
+        let mut stream = self.open(&format!("{head} HTTP/1.1\r\nhost: h\r\nconnection: close\r\n{body}")).await;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
+        (head[9..12].parse().unwrap(), head.to_ascii_lowercase(), body.to_owned())
+    }
+
+    async fn topic(&self, name: &str) -> String {
+        match self.driver.topics.wait(&[(name.to_owned(), 0)], Duration::from_secs(5)).await {
+            Reply::Woken { topics } => topics[0].2.clone(),
+            other => panic!("{name}: {other:?}"),
+        }
+    }
+}
+
+async fn read_until(stream: &mut TcpStream, end: &str) -> String {
+    let mut text = String::new();
+    while !text.ends_with(end) {
+        let mut byte = [0];
+        stream.read_exact(&mut byte).await.unwrap();
+        text.push(byte[0] as char);
+    }
+    text
+}
+
+#[tokio::test]
+async fn a_request_arrives_as_it_was_sent() {
+    let server = start().await;
+    let (status, head, body) =
+        server.ask("POST /a%20b?q=1&r", "X-Twice: 1\r\nX-Twice: 2\r\ncontent-length: 2\r\n\r\nhi").await;
+    let read: Value = serde_json::from_str(&body).unwrap();
+    assert_eq!(
+        (status, &read["method"], &read["path"], &read["query"]),
+        (200, &json!("POST"), &json!("/a%20b"), &json!("q=1&r"))
+    );
+    assert_eq!(read["body"], json!({"text": "hi"}));
+    let twice = read["headers"].as_array().unwrap().iter().filter(|pair| pair[0] == "x-twice").count();
+    assert_eq!((twice, head.contains("x-kept: yes"), head.contains("x-secret")), (2, true, false));
+}
+
+#[tokio::test]
+async fn a_connection_serves_one_request_after_the_other() {
+    let server = start().await;
+    let request = "GET /x HTTP/1.1\r\nhost: h\r\n\r\n";
+    let mut stream = server.open(request).await;
+    for _ in 0..3 {
+        let head = read_until(&mut stream, "\r\n\r\n").await.to_ascii_lowercase();
+        let length = head.split("content-length: ").nth(1).unwrap().split('\r').next().unwrap();
+        let mut body = vec![0; length.parse().unwrap()];
+        stream.read_exact(&mut body).await.unwrap();
+        stream.write_all(request.as_bytes()).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn head_tells_the_length_alone() {
+    let (status, head, body) = start().await.ask("HEAD /x", "\r\n").await;
+    assert_eq!((status, body.as_str()), (200, ""));
+    assert!(head.contains("content-length: ") && !head.contains("content-length: 0"), "{head}");
+}
+
+#[tokio::test]
+async fn bodies_over_their_limit_are_refused() {
+    let server = start().await;
+    let told = server.ask("POST /x", "content-length: 10\r\n\r\n").await;
+    let chunked =
+        server.ask("POST /x", "transfer-encoding: chunked\r\n\r\n5\r\nhello\r\n5\r\nworld\r\n0\r\n\r\n").await;
+    for (status, head, body) in [told, chunked] {
+        assert_eq!((status, head.contains("connection: close")), (413, true));
+        assert!(body.contains("body_too_large"), "{body}");
+    }
+    assert_eq!(server.ask("POST /stage", "content-length: 1\r\n\r\nx").await.0, 422);
+}
+
+#[tokio::test]
+async fn malformed_requests_are_refused() {
+    let server = start().await;
+    assert_eq!(server.ask("GET /x", "host: other\r\n\r\n").await.0, 400);
+    assert_eq!(server.ask("GET /x", &format!("x-long: {}\r\n\r\n", "x".repeat(17 << 10))).await.0, 431);
+    assert_eq!(server.ask("NONSENSE", "\r\n").await.0, 400);
+    let (status, _, body) = server.ask("GET /panic", "\r\n").await;
+    assert_eq!((status, body.contains("canary")), (500, false));
+}
+
+#[tokio::test]
+async fn frames_are_events_and_the_answer_is_the_last() {
+    let server = start().await;
+    let mut stream = server.open("GET /stream HTTP/1.1\r\nhost: h\r\n\r\n").await;
+    let head = read_until(&mut stream, "one\n\n").await;
+    assert!(head.contains("text/event-stream") && head.contains("x-accel-buffering: no"), "{head}");
+    server.driver.topics.publish("go", String::new());
+    let rest = read_until(&mut stream, "0\r\n\r\n").await;
+    assert!(rest.contains("data: two\n\n") && rest.contains("data: \"last\"\n\n"), "{rest}");
+}
+
+#[tokio::test]
+async fn who_hangs_up_cancels_a_read_and_not_an_intent() {
+    let server = start().await;
+    let stream = server.open("GET /sleep HTTP/1.1\r\nhost: h\r\n\r\n").await;
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    drop(stream);
+    assert!(server.topic("ended").await.contains("Cancelled"));
+    let server = start().await;
+    let stream = server.open("GET /intent HTTP/1.1\r\nhost: h\r\n\r\n").await;
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    drop(stream);
+    assert_eq!(server.topic("ended").await, "done");
+}
+
+#[tokio::test]
+async fn a_stop_answers_what_is_under_way_and_refuses_the_rest() {
+    let server = start().await;
+    let mut under_way = server.open("GET /intent HTTP/1.1\r\nhost: h\r\n\r\n").await;
+    let mut idle = server.open("").await;
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    server.driver.stop.advance(Phase::Draining);
+    idle.write_all(b"GET /x HTTP/1.1\r\nhost: h\r\n\r\n").await.unwrap();
+    let mut refused = String::new();
+    idle.read_to_string(&mut refused).await.unwrap();
+    assert!(refused.starts_with("HTTP/1.1 503") && refused.contains("retry-after: 2"), "{refused}");
+    let mut answered = String::new();
+    under_way.read_to_string(&mut answered).await.unwrap();
+    assert!(answered.starts_with("HTTP/1.1 200"), "{answered}");
+    server.running.await.unwrap();
+    assert!(server.driver.tasks.idle(Duration::from_secs(2)).await);
+    assert!(TcpStream::connect(&server.address).await.is_err());
+}
+
+#[tokio::test]
+async fn metrics_are_behind_the_gate() {
+    let server = start().await;
+    let (status, _, text) = server.ask("GET /metrics", "\r\n").await;
+    assert!(status == 200 && text.contains("beam_mcp_connections 1"), "{text}");
+    assert_eq!(server.ask("GET /metrics", "origin: https://evil.example\r\n\r\n").await.0, 403);
+    assert_eq!(server.ask("POST /metrics", "\r\n").await.0, 405);
+}
