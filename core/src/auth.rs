@@ -1,7 +1,9 @@
 //! Who calls, and what they may do.
 
 mod caller;
+#[cfg(feature = "server")]
 mod token;
 
 pub use caller::{Caller, Role, Scope};
+#[cfg(feature = "server")]
 pub use token::{TokenEntry, find_token};
