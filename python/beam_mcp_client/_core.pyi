@@ -1,0 +1,34 @@
+"""Flows of the beam-mcp core, stepped by Python. Checked against the binary by the tests (stubtest)."""
+
+from typing import Final, Literal, final
+
+__version__: Final[str]
+
+@final
+class Flow:
+    """A sequence of effects; see the contract in `beam_mcp_client.drive`."""
+
+    @property
+    def must_finish(self) -> bool:
+        """True once an intent is durable: drive the flow to its end even when its caller is gone."""
+
+    def step(
+        self, mono_ms: int, wall_ms: int, reply: str | None = None, parts: list[bytes] = ...
+    ) -> tuple[Literal["effect", "done", "failed"], str, list[bytes]]:
+        """Advances with the reply to the last effect (none the first time)."""
+
+def start_client(
+    verb: str,
+    input: str,
+    options: str,
+    random: bytes,
+    labels: tuple[str | None, str | None, str | None, str | None] = ...,
+    deadline_ms: int | None = None,
+) -> Flow:
+    """Starts a call of a beam-mcp server; `random` is 32 fresh random bytes."""
+
+def error_table() -> list[tuple[str, int, int | None, str, str, int]]:
+    """Code, HTTP status, JSON-RPC code, Python class, JavaScript name and exit code of every kind."""
+
+def routes() -> list[tuple[str, str]]:
+    """Verb and path of every call a client can make."""

@@ -1,0 +1,593 @@
+"""The asynchronous client. Made from `client.py` by `python/generate.py`: do not edit."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from . import inputs
+from .base import ClientBase
+from .context import MCPContext
+from .drive import adrive
+from .errors import JobFailedError
+from .host import AsyncServerHost
+from .inputs import JobLike, Params
+from .results import (
+    Artifact,
+    Change,
+    Job,
+    JobRef,
+    LogList,
+    Metrics,
+    Operation,
+    Page,
+    Result,
+    Runner,
+    Savepoint,
+)
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+    from .host import OnResponse
+    from .transport import AsyncTransport, Transport
+
+NO_SOURCES: Mapping[str, str] = {}
+WATCH_S = 25
+"""Seconds one wait for a change may hold a connection."""
+
+
+class BeamMCPClient(ClientBase):
+    """Calls a beam-mcp server from an event loop.
+
+    Every method takes `context` (labels of this call) and `timeout` (limit on the whole call in seconds).
+    """
+
+    with_savepoint = False
+
+    def _connect(
+        self, transport: Transport | AsyncTransport, on_response: OnResponse | None
+    ) -> None:
+        self._host = AsyncServerHost(transport, self._auth, on_response)
+
+    async def _run(
+        self,
+        verb: str,
+        given: dict[str, Any],
+        context: MCPContext | None,
+        timeout: float | None,
+        sources: Mapping[str, str] = NO_SOURCES,
+    ) -> Any:
+        flow = self._start(verb, given, context, timeout)
+        perform = self._host.perform
+        return (await adrive(flow, lambda effect, parts: perform(effect, parts, sources)))[0]
+
+    async def close(self) -> None:
+        """Closes the connections, and the server of `local:`."""
+        await self._host.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    # ---- the server
+
+    async def get_manifest(
+        self, *, context: MCPContext | None = None, timeout: float | None = None
+    ) -> Result:
+        """Name, version, tools and resources of the server."""
+        return Result(await self._run("get_manifest", {}, context, timeout))
+
+    async def get_health(
+        self, *, context: MCPContext | None = None, timeout: float | None = None
+    ) -> Result:
+        """How the server and its targets are, in words."""
+        return Result(await self._run("get_health", {}, context, timeout))
+
+    async def get_openapi(
+        self, *, context: MCPContext | None = None, timeout: float | None = None
+    ) -> Result:
+        """The OpenAPI document."""
+        return Result(await self._run("get_openapi", {}, context, timeout))
+
+    async def list_runners(
+        self, *, context: MCPContext | None = None, timeout: float | None = None
+    ) -> list[Runner]:
+        """The targets and what each can do, as probed now."""
+        data = await self._run("list_runners", {"all": True}, context, timeout)
+        return [Runner(item) for item in data["runners"]]
+
+    async def get_runner(
+        self,
+        runner_type: str,
+        *,
+        context: MCPContext | None = None,
+        timeout: float | None = None,
+    ) -> Runner:
+        """One target, by its name or the name of its runner."""
+        return Runner(await self._run("get_runner", {"runner_type": runner_type}, context, timeout))
+
+    async def list_targets(
+        self, *, context: MCPContext | None = None, timeout: float | None = None
+    ) -> list[Result]:
+        """The places jobs can run at, as configured."""
+        data = await self._run("list_targets", {"all": True}, context, timeout)
+        return [Result(item) for item in data["targets"]]
+
+    # ---- submission
+
+    async def create_job(
+        self,
+        params: Params | None = None,
+        *,
+        context: MCPContext | None = None,
+        timeout: float | None = None,
+        name: str | None = None,
+        runner: str | None = None,
+        target: str | None = None,
+        job_type: str | None = None,
+        code_path: str | None = None,
+        options: Mapping[str, Any] | None = None,
+        idempotency_key: str | None = None,
+        **fields: Any,
+    ) -> Job:
+        """Submits a job: from `params` (`job_name`, `runner_type`, `code_path`, `pipeline_options`, ...), or keywords.
+
+        The answer comes when the runner took the job, or after 20 s while it is still being sent. `code_path` is a
+        path on the server, or what `upload_artifact` returned.
+        """
+        given = inputs.submission(
+            self._settings.target,
+            params,
+            name=name,
+            runner=runner,
+            target=target,
+            job_type=job_type,
+            code_path=code_path,
+            options=options,
+            idempotency_key=idempotency_key,
+            **fields,
+        )
+        return Job(await self._run("create_job", given, context, timeout))
+
+    async def submit_job(
+        self,
+        name: str | None = None,
+        runner: str | None = None,
+        job_type: str | None = None,
+        code_path: str | None = None,
+        options: Mapping[str, Any] | None = None,
+        *,
+        context: MCPContext | None = None,
+        timeout: float | None = None,
+        target: str | None = None,
+        idempotency_key: str | None = None,
+        **fields: Any,
+    ) -> JobRef:
+        """Submits a job and returns its id, a string that carries the job's members (`create_job`'s other name)."""
+        job = await self.create_job(
+            context=context,
+            timeout=timeout,
+            name=name,
+            runner=runner,
+            target=target,
+            job_type=job_type,
+            code_path=code_path,
+            options=options,
+            idempotency_key=idempotency_key,
+            **fields,
+        )
+        return JobRef.of(job)
+
+    async def plan_job(
+        self,
+        params: Params | None = None,
+        *,
+        context: MCPContext | None = None,
+        timeout: float | None = None,
+        **fields: Any,
+    ) -> Result:
+        """What `create_job` with the same arguments would do; sends nothing to the runner."""
+        given = inputs.submission(self._settings.target, params, dry_run=True, **fields)
+        return Result(await self._run("create_job", given, context, timeout))
+
+    async def restore_job(
+        self,
+        job_id: JobLike,
+        savepoint_path: str | None = None,
+        *,
+        context: MCPContext | None = None,
+        timeout: float | None = None,
+        **fields: Any,
+    ) -> Job:
+        """Submits a new job like this one that starts from a savepoint."""
+        given = inputs.merged(fields, job_id=inputs.job_id(job_id), savepoint_path=savepoint_path)
+        return Job(await self._run("restore_job", given, context, timeout))
+
+    async def upload_artifact(
+        self,
+        path: str,
+        *,
+        file_name: str | None = None,
+        context: MCPContext | None = None,
+        timeout: float | None = None,
+    ) -> Artifact:
+        """Uploads a jar or Python file of this machine; the result is accepted as `code_path`."""
+        given, sources = inputs.upload(path, file_name)
+        return Artifact.of(await self._run("upload_artifact", given, context, timeout, sources))
+
+    # ---- reading
+
+    async def list_jobs(
+        self,
+        *,
+        target: str | None = None,
+        state: str | None = None,
+        runner: str | None = None,
+        limit: int | None = None,
+        page_token: str | None = None,
+        context: MCPContext | None = None,
+        timeout: float | None = None,
+    ) -> Page[Job]:
+        """Jobs, newest first: all of them (at most 10,000), or one page when `limit` or `page_token` is given."""
+        given = inputs.listing(limit, page_token, target=target, state=state, runner=runner)
+        data = await self._run("list_jobs", given, context, timeout)
+        return Page([Job(item) for item in data["jobs"]], data.get("next_page_token"))
+
+    async def iter_jobs(
+        self,
+        *,
+        target: str | None = None,
+        state: str | None = None,
+        runner: str | None = None,
+        page_size: int = 100,
+        context: MCPContext | None = None,
+        timeout: float | None = None,
+    ) -> AsyncIterator[Job]:
+        """Jobs, newest first, page by page as they are consumed. `timeout` is for each page."""
+        token: str | None = None
+        while True:
+            page = await self.list_jobs(
+                target=target,
+                state=state,
+                runner=runner,
+                limit=page_size,
+                page_token=token,
+                context=context,
+                timeout=timeout,
+            )
+            for job in page:
+                yield job
+            token = page.next_page_token
+            if token is None:
+                return
+
+    async def get_job(
+        self,
+        job_id: JobLike,
+        *,
+        context: MCPContext | None = None,
+        timeout: float | None = None,
+    ) -> Job:
+        """A job as it is now."""
+        return Job(await self._run("get_job", {"job_id": inputs.job_id(job_id)}, context, timeout))
+
+    async def get_job_status(
+        self,
+        job_id: JobLike,
+        *,
+        context: MCPContext | None = None,
+        timeout: float | None = None,
+    ) -> Job:
+        """State, start time, duration and diagnostics of a job."""
+        return Job(
+            await self._run("get_job_status", {"job_id": inputs.job_id(job_id)}, context, timeout)
+        )
+
+    async def get_job_configuration(
+        self,
+        job_id: JobLike,
+        *,
+        context: MCPContext | None = None,
+        timeout: float | None = None,
+    ) -> Result:
+        """What the job was submitted with, and where each option came from."""
+        given = {"job_id": inputs.job_id(job_id)}
+        return Result(await self._run("get_job_configuration", given, context, timeout))
+
+    async def get_metrics(
+        self,
+        job_id: JobLike,
+        *,
+        context: MCPContext | None = None,
+        timeout: float | None = None,
+    ) -> Metrics:
+        """What the runner and the pipeline report in numbers."""
+        return Metrics(
+            await self._run("get_metrics", {"job_id": inputs.job_id(job_id)}, context, timeout)
+        )
+
+    async def get_job_metrics(
+        self,
+        job_id: JobLike,
+        *,
+        context: MCPContext | None = None,
+        timeout: float | None = None,
+    ) -> Metrics:
+        """`get_metrics`'s other name."""
+        return await self.get_metrics(job_id, context=context, timeout=timeout)
+
+    async def get_logs(
+        self,
+        job_id: JobLike,
+        *,
+        max_results: int | None = None,
+        page_token: str | None = None,
+        duration_seconds: int | None = None,
+        min_severity: str | None = None,
+        contains: str | None = None,
+        context: MCPContext | None = None,
+        timeout: float | None = None,
+    ) -> LogList:
+        """Lines of the job's log: a page from `page_token`, the last `duration_seconds`, or the latest."""
+        given = inputs.merged(
+            None,
+            job_id=inputs.job_id(job_id),
+            max_results=max_results,
+            page_token=page_token,
+            duration_seconds=duration_seconds,
+            min_severity=min_severity,
+            contains=contains,
+        )
+        return LogList(await self._run("get_logs", given, context, timeout))
+
+    async def get_job_logs(
+        self,
+        job_id: JobLike,
+        *,
+        max_results: int | None = None,
+        page_token: str | None = None,
+        duration_seconds: int | None = None,
+        min_severity: str | None = None,
+        contains: str | None = None,
+        context: MCPContext | None = None,
+        timeout: float | None = None,
+    ) -> LogList:
+        """`get_logs`'s other name."""
+        return await self.get_logs(
+            job_id,
+            max_results=max_results,
+            page_token=page_token,
+            duration_seconds=duration_seconds,
+            min_severity=min_severity,
+            contains=contains,
+            context=context,
+            timeout=timeout,
+        )
+
+    # ---- waiting
+
+    async def wait_for_change(
+        self,
+        job_id: JobLike,
+        cursor: str | None = None,
+        timeout_s: int | None = None,
+        *,
+        context: MCPContext | None = None,
+        timeout: float | None = None,
+    ) -> Change:
+        """Waits until something about the job differs from what `cursor` saw, at most `timeout_s` seconds."""
+        given = inputs.merged(
+            None, job_id=inputs.job_id(job_id), cursor=cursor, timeout_s=timeout_s
+        )
+        return Change(await self._run("wait_for_change", given, context, timeout))
+
+    async def watch_job(
+        self, job_id: JobLike, *, context: MCPContext | None = None, timeout: float | None = None
+    ) -> AsyncIterator[Job]:
+        """The job now and after every change, until it has ended."""
+        limit = inputs.Limit(timeout)
+        cursor: str | None = None
+        while True:
+            change = await self.wait_for_change(
+                job_id, cursor, limit.at_most(WATCH_S), context=context, timeout=limit.left()
+            )
+            if change.changed or cursor is None:
+                job = Job(change["job"])
+                yield job
+                if job.terminal:
+                    return
+            cursor = change.cursor
+
+    async def wait_for_job(
+        self,
+        job_id: JobLike,
+        *,
+        check: bool = True,
+        context: MCPContext | None = None,
+        timeout: float | None = None,
+    ) -> Job:
+        """Waits until the job has ended. With `check`, a job that failed raises `JobFailedError`."""
+        async for job in self.watch_job(job_id, context=context, timeout=timeout):
+            if job.terminal:
+                break
+        else:
+            raise AssertionError("a watch ended before its job")
+        if check and job.state == "FAILED":
+            raise JobFailedError(
+                job.diagnostics or f"job {job.job_id} failed",
+                code="job_failed",
+                context={"job_id": job.job_id},
+                exit_code=7,
+            )
+        return job
+
+    # ---- operations
+
+    async def scale_job(
+        self,
+        job_id: JobLike,
+        parallelism: int,
+        *,
+        context: MCPContext | None = None,
+        timeout: float | None = None,
+        idempotency_key: str | None = None,
+    ) -> Operation:
+        """Changes the parallelism of a running job and waits until the runner shows it."""
+        given = inputs.merged(
+            None,
+            job_id=inputs.job_id(job_id),
+            parallelism=parallelism,
+            idempotency_key=idempotency_key,
+        )
+        return Operation(await self._run("scale_job", given, context, timeout))
+
+    async def update_job(
+        self,
+        job_id: JobLike,
+        params: Params | None = None,
+        *,
+        scaling: Mapping[str, Any] | None = None,
+        context: MCPContext | None = None,
+        timeout: float | None = None,
+        idempotency_key: str | None = None,
+    ) -> Job:
+        """Changes a job: `{"scaling": {"parallelism": 8}}`."""
+        given = inputs.merged(
+            params,
+            job_id=inputs.job_id(job_id),
+            scaling=scaling,
+            idempotency_key=idempotency_key,
+        )
+        return Job(await self._run("update_job", given, context, timeout))
+
+    async def cancel_job(
+        self,
+        job_id: JobLike,
+        with_savepoint: bool | None = None,
+        *,
+        mode: str | None = None,
+        savepoint_path: str | None = None,
+        context: MCPContext | None = None,
+        timeout: float | None = None,
+        idempotency_key: str | None = None,
+    ) -> Operation:
+        """Ends a job: with a savepoint to resume from (`with_savepoint`), or by `mode` `cancel`, `drain`, `stop` or
+        `force`."""
+        given = inputs.cancellation(
+            self.with_savepoint, job_id, with_savepoint, mode, savepoint_path, idempotency_key
+        )
+        return Operation(await self._run("cancel_job", given, context, timeout))
+
+    async def drain_job(
+        self,
+        job_id: JobLike,
+        *,
+        context: MCPContext | None = None,
+        timeout: float | None = None,
+        idempotency_key: str | None = None,
+    ) -> Operation:
+        """Stops a streaming job's input, flushes what is in flight, and ends it."""
+        return await self.cancel_job(
+            job_id, mode="drain", context=context, timeout=timeout, idempotency_key=idempotency_key
+        )
+
+    async def stop_job(
+        self,
+        job_id: JobLike,
+        savepoint_path: str | None = None,
+        *,
+        context: MCPContext | None = None,
+        timeout: float | None = None,
+        idempotency_key: str | None = None,
+    ) -> Operation:
+        """Ends a job with a savepoint to resume from."""
+        return await self.cancel_job(
+            job_id,
+            mode="stop",
+            savepoint_path=savepoint_path,
+            context=context,
+            timeout=timeout,
+            idempotency_key=idempotency_key,
+        )
+
+    async def create_savepoint(
+        self,
+        job_id: JobLike,
+        params: Params | None = None,
+        *,
+        savepoint_path: str | None = None,
+        wait: bool = True,
+        context: MCPContext | None = None,
+        timeout: float | None = None,
+        idempotency_key: str | None = None,
+    ) -> Savepoint:
+        """Takes a savepoint while the job runs on; the result is its path and carries the operation.
+
+        `params` is a mapping or a path. Without `wait` the path is empty and `get_operation` tells how it goes.
+        """
+        given = inputs.merged(
+            {"savepoint_path": params} if isinstance(params, str) else params,
+            job_id=inputs.job_id(job_id),
+            savepoint_path=savepoint_path,
+            idempotency_key=idempotency_key,
+        )
+        verb = "create_savepoint" if wait else "start_savepoint"
+        return Savepoint.of(await self._run(verb, given, context, timeout))
+
+    async def list_savepoints(
+        self,
+        job_id: JobLike,
+        *,
+        limit: int | None = None,
+        page_token: str | None = None,
+        context: MCPContext | None = None,
+        timeout: float | None = None,
+    ) -> Page[Operation]:
+        """The savepoints asked for through beam-mcp."""
+        given = inputs.listing(limit, page_token, job_id=inputs.job_id(job_id))
+        data = await self._run("list_savepoints", given, context, timeout)
+        return Page([Operation(item) for item in data["savepoints"]], data.get("next_page_token"))
+
+    async def list_operations(
+        self,
+        job_id: JobLike,
+        *,
+        limit: int | None = None,
+        page_token: str | None = None,
+        context: MCPContext | None = None,
+        timeout: float | None = None,
+    ) -> Page[Operation]:
+        """Everything that was done to the job through beam-mcp."""
+        given = inputs.listing(limit, page_token, job_id=inputs.job_id(job_id))
+        data = await self._run("list_operations", given, context, timeout)
+        return Page([Operation(item) for item in data["operations"]], data.get("next_page_token"))
+
+    async def get_operation(
+        self,
+        operation_id: str,
+        *,
+        context: MCPContext | None = None,
+        timeout: float | None = None,
+    ) -> Operation:
+        """One operation by its id, `<job id>/<kind>-<hex>`."""
+        given = {"operation_id": operation_id}
+        return Operation(await self._run("get_operation", given, context, timeout))
+
+    # ---- labels
+
+    def create_context(
+        self,
+        session_id: str | None = None,
+        user_id: str | None = None,
+        trace_id: str | None = None,
+        transaction_id: str | None = None,
+        parameters: dict[str, Any] | None = None,
+    ) -> MCPContext:
+        """Labels for calls; makes nothing on the server."""
+        return MCPContext(session_id, trace_id, transaction_id, user_id, parameters or {})
+
+
+AsyncClient = BeamMCPClient

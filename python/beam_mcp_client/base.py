@@ -1,0 +1,142 @@
+"""What both clients share: settings, labels, the start of a call. Performs nothing."""
+
+from __future__ import annotations
+
+import copy
+import json
+import os
+import time
+from typing import TYPE_CHECKING, Any
+
+from . import settings
+from ._core import Flow, start_client
+from .auth import Auth
+from .context import MCPContext
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from typing_extensions import Self
+
+    from .host import OnResponse
+    from .transport import AsyncTransport, Transport
+
+
+class ClientBase:
+    """Settings of a client, and the flow of a call."""
+
+    with_savepoint: bool
+    """Whether `cancel_job` takes a savepoint when the caller does not say: S1 does, S0 does not."""
+
+    def __init__(
+        self,
+        url: str | None = None,
+        *,
+        base_url: str | None = None,
+        token: str | None = None,
+        api_key: str | None = None,
+        token_provider: Callable[[], str] | None = None,
+        auth_headers: Mapping[str, str] | None = None,
+        verify_ssl: bool = True,
+        ca_file: str | None = None,
+        session_id: str | None = None,
+        user_id: str | None = None,
+        trace_id: str | None = None,
+        transaction_id: str | None = None,
+        timeout: float | None = None,
+        max_retries: int | None = None,
+        transport: Transport | AsyncTransport | None = None,
+        on_response: OnResponse | None = None,
+        config: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Connects when the first call is made.
+
+        Args:
+            url: Base URL of the server; `local:` starts a server of its own, `embedded:` runs the engine in this
+                process. Default: `BEAM_MCP_URL`, else port 8888 of this machine.
+            base_url: The same as `url`.
+            token: Bearer token; default `BEAM_MCP_TOKEN`.
+            api_key: API key; default `BEAM_MCP_API_KEY`.
+            token_provider: Called for a short-lived token, and again when the server refuses it.
+            auth_headers: Headers of your own.
+            verify_ssl: False accepts any certificate: for tests.
+            ca_file: Certificates to trust, PEM.
+            session_id: Label of every call; correlation only.
+            user_id: Label.
+            trace_id: Label.
+            transaction_id: Label.
+            timeout: Limit on one exchange in seconds; default `MCP_CLIENT_TIMEOUT`, else 30.
+            max_retries: Tries after the first; default `MCP_MAX_RETRIES`, else 3.
+            transport: Sends instead of the default one.
+            on_response: Called with every answer.
+            config: Configuration of the engine or server that `embedded:` and `local:` start.
+        """
+        labels = (session_id, trace_id, transaction_id, user_id)
+        self._settings = settings.from_environment(url or base_url, timeout, max_retries, labels)
+        own = auth_headers or token or api_key or token_provider
+        self._auth = Auth(
+            token or (None if own else os.environ.get("BEAM_MCP_TOKEN")),
+            api_key or (None if own else os.environ.get("BEAM_MCP_API_KEY")),
+            auth_headers,
+            token_provider,
+        )
+        self._connect(transport or self._transport(verify_ssl, ca_file, config), on_response)
+
+    def _transport(
+        self, verify_ssl: bool, ca_file: str | None, config: Mapping[str, Any] | None
+    ) -> Transport:
+        from . import local
+
+        return local.transport(self._settings.url, self._auth, verify_ssl, ca_file, config)
+
+    def _connect(
+        self, transport: Transport | AsyncTransport, on_response: OnResponse | None
+    ) -> None:
+        raise NotImplementedError
+
+    def _start(
+        self,
+        verb: str,
+        given: dict[str, Any],
+        context: MCPContext | None,
+        timeout: float | None,
+    ) -> Flow:
+        deadline = None
+        if timeout is not None:
+            deadline = time.monotonic_ns() // 1_000_000 + int(timeout * 1000)
+        own = self._settings.labels
+        labels = own if context is None else _over(context, own)
+        return start_client(
+            verb,
+            json.dumps(given),
+            self._settings.options_json,
+            os.urandom(32),
+            labels,
+            deadline,
+        )
+
+    def with_options(
+        self,
+        *,
+        timeout: float | None = None,
+        max_retries: int | None = None,
+        target: str | None = None,
+    ) -> Self:
+        """The same client with other limits or a default target for new jobs; shares the connections."""
+        old = self._settings
+        other = copy.copy(self)
+        other._settings = settings.Settings(
+            old.url,
+            old.timeout if timeout is None else timeout,
+            old.max_retries if max_retries is None else max_retries,
+            old.labels,
+            target or old.target,
+        )
+        return other
+
+
+def _over(
+    context: MCPContext, own: tuple[str | None, str | None, str | None, str | None]
+) -> tuple[str | None, str | None, str | None, str | None]:
+    session, trace, transaction, user = context.labels
+    return session or own[0], trace or own[1], transaction or own[2], user or own[3]

@@ -1,0 +1,108 @@
+"""From Python arguments to the JSON input of a verb. The server checks them; this only gives them their form."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import time
+from collections.abc import Mapping
+from typing import Any, TypeAlias
+
+from . import errors
+from .results import Job
+
+JobLike: TypeAlias = str | Job
+"""A job, or its id."""
+Params: TypeAlias = Mapping[str, Any] | object
+"""A mapping, a dataclass, or an object with `model_dump`."""
+
+
+def job_id(job: JobLike) -> str:
+    """The id of a job."""
+    return job.job_id if isinstance(job, Job) else str(job)
+
+
+def members(params: Params | None) -> dict[str, Any]:
+    """The members of what a caller gave as parameters."""
+    if params is None:
+        return {}
+    if isinstance(params, Mapping):
+        return dict(params)  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
+    if dataclasses.is_dataclass(params) and not isinstance(params, type):
+        return dataclasses.asdict(params)
+    dump = getattr(params, "model_dump", None)
+    if dump is None:
+        raise errors.invalid(
+            f"parameters must be a mapping, not {type(params).__name__}",
+            "pass a dict, for instance",
+        )
+    return dict(dump(exclude_none=True))
+
+
+def merged(params: Params | None, **fields: Any) -> dict[str, Any]:
+    """`params` and keyword arguments in one object; two different values for one name are an error."""
+    given = members(params)
+    for name, value in fields.items():
+        if value is None:
+            continue
+        if given.setdefault(name, value) != value:
+            raise errors.invalid(f"`{name}` is given twice, with different values")
+    return given
+
+
+def submission(by_default: str | None, params: Params | None, **fields: Any) -> dict[str, Any]:
+    """The input of `create_job`; the client's own target where the caller names no place to run."""
+    given = merged(params, **fields)
+    if by_default and not given.keys() & {"target", "runner", "runner_type"}:
+        given["target"] = by_default
+    return given
+
+
+def listing(limit: int | None, page_token: str | None, **filters: Any) -> dict[str, Any]:
+    """The input of a list: all pages, unless the caller names one."""
+    whole = True if limit is None and page_token is None else None
+    return merged(None, limit=limit, page_token=page_token, all=whole, **filters)
+
+
+def cancellation(
+    by_default: bool,
+    job: JobLike,
+    with_savepoint: bool | None,
+    mode: str | None,
+    savepoint_path: str | None,
+    idempotency_key: str | None,
+) -> dict[str, Any]:
+    """The input of `cancel_job`: `mode` where it is named, else S1's `with_savepoint`."""
+    if mode is None and with_savepoint is None:
+        with_savepoint = by_default or savepoint_path is not None
+    return merged(
+        None,
+        job_id=job_id(job),
+        mode=mode,
+        with_savepoint=with_savepoint,
+        savepoint_path=savepoint_path,
+        idempotency_key=idempotency_key,
+    )
+
+
+def upload(path: str, file_name: str | None) -> tuple[dict[str, Any], dict[str, str]]:
+    """The input of `upload_artifact`, and the file behind the source it names."""
+    if not os.path.isfile(path):
+        raise errors.invalid(f"there is no file {path!r}", "name a file of this machine")
+    return {"source": "upload", "file_name": file_name or os.path.basename(path)}, {"upload": path}
+
+
+class Limit:
+    """What is left of a caller's time."""
+
+    def __init__(self, seconds: float | None) -> None:
+        self._end = None if seconds is None else time.monotonic() + seconds
+
+    def left(self) -> float | None:
+        """Seconds left, at least 0; `None` without a limit."""
+        return None if self._end is None else max(0.0, self._end - time.monotonic())
+
+    def at_most(self, seconds: int) -> int:
+        """Whole seconds left, at most these."""
+        left = self.left()
+        return seconds if left is None else min(seconds, int(left))

@@ -1,0 +1,29 @@
+"""Where a client's transport comes from: a server far away, one of its own, or the engine in this process."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from . import errors
+from .http1 import HttpTransport
+
+if TYPE_CHECKING:
+    from .auth import Auth
+    from .transport import Transport
+
+
+def transport(
+    url: str,
+    auth: Auth,
+    verify_ssl: bool,
+    ca_file: str | None,
+    config: Mapping[str, Any] | None,
+) -> Transport:
+    """The transport for a client's URL."""
+    if config is not None:
+        raise errors.invalid("`config` is for `local:` and `embedded:`", f"configure {url} itself")
+    try:
+        return HttpTransport(url, verify_ssl, ca_file)
+    except ValueError as error:
+        raise errors.invalid(str(error), "give a URL such as http://127.0.0.1:8888") from None

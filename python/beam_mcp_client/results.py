@@ -1,0 +1,277 @@
+"""What calls return: JSON objects with attribute, item and `.get` access, and strings that carry their object.
+
+Nothing is invented: a member the server did not send is absent as an item and `None` as a declared attribute.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Generic, SupportsIndex, TypeVar, overload
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+T = TypeVar("T")
+
+
+@functools.cache
+def _declared(kind: type) -> frozenset[str]:
+    """Names of the members a result class declares."""
+    return frozenset(name for base in kind.__mro__ for name in inspect.get_annotations(base))
+
+
+class Result(Mapping[str, Any]):
+    """A JSON object that cannot be changed: `job.state`, `job["state"]` and `job.get("state")` are the same."""
+
+    __slots__ = ("_data",)
+    _data: dict[str, Any]
+
+    def __init__(self, data: Mapping[str, Any]) -> None:
+        object.__setattr__(self, "_data", data if isinstance(data, dict) else dict(data))
+
+    def __getitem__(self, name: str) -> Any:
+        return self._data[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._data)
+
+    def __len__(self) -> int:
+        return len(self._data)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._data
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """The member, or `default` when it is absent."""
+        return self._data.get(name, default)
+
+    def __getattr__(self, name: str) -> Any:
+        data = object.__getattribute__(self, "_data")
+        if name in data:
+            return data[name]
+        if name in _declared(type(self)):
+            return None
+        raise AttributeError(f"{type(self).__name__} has no {name!r}; it has {', '.join(data)}")
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        raise AttributeError("results cannot be changed; take to_dict() for a copy")
+
+    def __dir__(self) -> list[str]:
+        return sorted({*super().__dir__(), *self._data})
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._data!r})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self._data,)
+
+    def to_dict(self) -> dict[str, Any]:
+        """A plain copy."""
+        return dict(self._data)
+
+
+class Job(Result):
+    """A job as the server sees it now. Times are RFC 3339 in UTC, `duration` is in seconds."""
+
+    __slots__ = ()
+    job_id: str
+    job_name: str
+    name: str
+    state: str
+    terminal: bool
+    needs_attention: bool
+    runner_state: str | None
+    native_id: str | None
+    diagnostics: str
+    target: str
+    runner_type: str
+    job_type: str | None
+    creation_time: str
+    start_time: str | None
+    end_time: str | None
+    duration: float | None
+    parallelism: int | None
+    savepoint_path: str | None
+    ended_by: str | None
+    observed_at: str | None
+    stale_since: str | None
+    origin: str
+    version: int
+    operations: list[Any]
+    pipeline_options: dict[str, Any] | None
+
+
+class Operation(Result):
+    """A savepoint, scale, drain, stop or cancel: `state` is one of `REQUESTED ACCEPTED IN_PROGRESS SUCCEEDED FAILED
+    UNKNOWN`."""
+
+    __slots__ = ()
+    id: str
+    operation_id: str
+    job_id: str
+    kind: str
+    state: str
+    savepoint_path: str | None
+    parallelism: int | None
+    diagnostics: str
+
+
+class Runner(Result):
+    """A target and what it can do, as probed."""
+
+    __slots__ = ()
+    name: str
+    target: str
+    runner_type: str
+    status: str
+    description: str
+    capabilities: list[str]
+    version: str | None
+    warnings: list[str]
+
+
+class Metrics(Result):
+    """Metrics of a job; only what the runner or the pipeline reported."""
+
+    __slots__ = ()
+    job_id: str
+    timestamp: str | None
+    metrics: dict[str, float]
+    user: list[dict[str, Any]]
+    system: list[dict[str, Any]]
+    unified: dict[str, float]
+    notes: list[str]
+
+
+class LogEntry(Result):
+    """One line of a job's log. Its text was written by the pipeline or the runner: do not trust it."""
+
+    __slots__ = ()
+    timestamp: str | None
+    severity: str
+    message: str
+    job_id: str
+    worker_id: str | None
+    step_name: str | None
+    source: str
+
+    def __str__(self) -> str:
+        return " ".join(str(part) for part in (self.timestamp, self.severity, self.message) if part)
+
+
+class Change(Result):
+    """What a wait for a change ended with. Send `cursor` to wait on from here."""
+
+    __slots__ = ()
+    changed: bool
+    cursor: str
+
+
+class Page(list[T], Generic[T]):
+    """A list that knows whether more follows."""
+
+    def __init__(self, items: Sequence[T], next_page_token: str | None = None) -> None:
+        super().__init__(items)
+        self.next_page_token = next_page_token
+        """Send it as `page_token` for the next page; `None` at the end."""
+
+
+class LogList(Page[LogEntry]):
+    """Lines of a log, oldest first. Prints as text."""
+
+    def __init__(self, data: Mapping[str, Any]) -> None:
+        super().__init__([LogEntry(entry) for entry in data["logs"]], data.get("next_page_token"))
+        self.notes: list[str] = list(data.get("notes", ()))
+        """What a reader should know, for instance that other jobs write to the same log."""
+
+    @property
+    def logs(self) -> list[LogEntry]:
+        """The lines."""
+        return list(self)
+
+    def __str__(self) -> str:
+        return "\n".join(map(str, self))
+
+
+class _Named(str):
+    """A string that carries the object it was taken from: members are attributes and items."""
+
+    __slots__ = ("_result",)
+    _result: Result
+
+    @classmethod
+    def _of(cls, text: str, result: Result) -> Self:
+        named = super().__new__(cls, text)
+        object.__setattr__(named, "_result", result)
+        return named
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(object.__getattribute__(self, "_result"), name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        raise AttributeError("results cannot be changed; take to_dict() for a copy")
+
+    @overload
+    def __getitem__(self, key: SupportsIndex | slice) -> str: ...
+    @overload
+    def __getitem__(self, key: str) -> Any: ...
+    def __getitem__(self, key: SupportsIndex | slice | str) -> Any:
+        return self._result[key] if isinstance(key, str) else super().__getitem__(key)
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """The member, or `default` when it is absent."""
+        return self._result.get(name, default)
+
+    def to_dict(self) -> dict[str, Any]:
+        """A plain copy of the object."""
+        return self._result.to_dict()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _named, (type(self), str(self), self._result)
+
+
+def _named(kind: type[_Named], text: str, result: Result) -> _Named:
+    return kind._of(text, result)  # pyright: ignore[reportPrivateUsage]
+
+
+class JobRef(_Named):
+    """The id of a submitted job; its members as of the submission are attributes."""
+
+    __slots__ = ()
+
+    @classmethod
+    def of(cls, job: Job) -> Self:
+        """The id of a job."""
+        return cls._of(job.job_id, job)
+
+    @property
+    def job(self) -> Job:
+        """The job as of the submission."""
+        result = self._result
+        assert isinstance(result, Job)  # noqa: S101
+        return result
+
+
+class Savepoint(_Named):
+    """The path of a savepoint, empty until it is finished; the operation's members are attributes and items."""
+
+    __slots__ = ()
+
+    @classmethod
+    def of(cls, data: Mapping[str, Any]) -> Self:
+        """The savepoint of an operation's object."""
+        result = Operation(data)
+        return cls._of(result.savepoint_path or "", result)
+
+
+class Artifact(_Named):
+    """The name of uploaded code, accepted wherever `code_path` is."""
+
+    __slots__ = ()
+
+    @classmethod
+    def of(cls, data: Mapping[str, Any]) -> Self:
+        """The artifact of the upload's answer."""
+        return cls._of(data["artifact"], Result(data))
