@@ -3,7 +3,7 @@
 use crate::{
     error::{Error, ErrorKind, Landed, Retry},
     job::{EndedBy, Job, JobId, JobState, Operation, OperationKind, OperationState, Phase},
-    runner::{Backend, Begun, Progress, Runner},
+    runner::{Backend, Begun, Look, Progress, Runner},
     store::{Audit, Committed, Stored, Write, job_writes, operation_write},
     verb::Context,
 };
@@ -12,6 +12,8 @@ use crate::{
 const QUEUE: usize = 4;
 /// Permits to send one operation.
 const PERMITS: u32 = 5;
+/// How long after the request a submission that was sent is still expected to show up.
+const SETTLE_MS: u64 = 15_000;
 
 /// Stores an operation and the job that waits for it, with further writes of the same commit.
 ///
@@ -79,11 +81,8 @@ async fn begin(context: &Context, job: &Stored<Job>, stored: Stored<Operation>) 
     if job.value.state.is_terminal() {
         return end(context, job, &stored, ended_before(&job.value, stored.value.kind)).await;
     }
-    if never_sent(&job.value) && stored.value.kind == OperationKind::Cancel {
-        return cancel_unsent(context, job, &stored).await;
-    }
     if job.value.phase != Phase::Submitted {
-        return Ok(stored);
+        return begin_before_submitted(context, job, stored).await;
     }
     let runner = context.runner(job.value.id.target())?;
     let mut permitted = stored.value.clone();
@@ -99,10 +98,6 @@ async fn begin(context: &Context, job: &Stored<Job>, stored: Stored<Operation>) 
     }
 }
 
-fn never_sent(job: &Job) -> bool {
-    job.phase == Phase::Intent && job.attempts == 0
-}
-
 fn ended_before(job: &Job, kind: OperationKind) -> Progress {
     let text = format!("the job had ended before: {}", job.state.as_str());
     let state = match kind {
@@ -112,12 +107,40 @@ fn ended_before(job: &Job, kind: OperationKind) -> Progress {
     Progress::new(state).because(text)
 }
 
-async fn cancel_unsent(
+/// Operations wait for the submission; a cancel of what was never sent, or is settled as absent, ends the job.
+async fn begin_before_submitted(
     context: &Context,
     job: &Stored<Job>,
-    stored: &Stored<Operation>,
+    stored: Stored<Operation>,
 ) -> Result<Stored<Operation>, Error> {
-    end(context, job, stored, Progress::new(OperationState::Succeeded).because("the job had not been sent")).await
+    let waiting = matches!(job.value.phase, Phase::Intent | Phase::Parked);
+    if stored.value.kind != OperationKind::Cancel || !waiting {
+        return Ok(stored);
+    }
+    if job.value.attempts == 0 {
+        let progress = Progress::new(OperationState::Succeeded).because("the job had not been sent");
+        return end(context, job, &stored, progress).await;
+    }
+    if context.now_ms().saturating_sub(stored.value.requested_ms) < SETTLE_MS {
+        return Ok(stored);
+    }
+    match context.runner(job.value.id.target())?.look(&job.value).await? {
+        Look::Seen(_) => drive_again(context, job, stored).await,
+        Look::Absent => {
+            let progress = Progress::new(OperationState::Succeeded).because("the runner does not know the job");
+            end(context, job, &stored, progress).await
+        }
+    }
+}
+
+/// A submission that was thought lost has arrived: the row learns it, the cancel goes on at the next step.
+async fn drive_again(
+    context: &Context,
+    job: &Stored<Job>,
+    stored: Stored<Operation>,
+) -> Result<Stored<Operation>, Error> {
+    super::look_now(context, &job.value).await?;
+    Ok(stored)
 }
 
 /// Replaces an operation alone; `None` when another write was first.

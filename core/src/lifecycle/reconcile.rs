@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     error::Error,
-    job::{Job, JobId, JobState, Phase},
+    job::{Job, JobId, Phase},
     runner::{Backend, Look, Sighting},
     store::{Kind, Record, Scan, Stored, job_writes, listed_job},
     verb::Context,
@@ -19,6 +19,8 @@ use crate::{
 const BATCH: u32 = 200;
 /// Foreign jobs stored in one round, per target.
 const DISCOVERIES: usize = 200;
+/// Time a round gives one target, so that a silent one holds up the others no longer than this.
+const PER_TARGET: Duration = Duration::from_secs(5);
 const SOON: Duration = Duration::from_secs(2);
 const LATER: Duration = Duration::from_secs(15);
 
@@ -32,7 +34,7 @@ pub async fn reconcile(context: &Context) -> Result<Duration, Error> {
     let targets: Vec<String> = context.state.targets().map(|target| target.name.clone()).collect();
     for target in targets {
         let jobs: Vec<&(String, Job)> = due.iter().filter(|(_, job)| job.id.target() == target).collect();
-        swallow_runner_errors(reconcile_target(context, &target, &jobs).await)?;
+        swallow_runner_errors(reconcile_target(&context.within(PER_TARGET), &target, &jobs).await)?;
     }
     for (tenant, job) in &due {
         swallow_runner_errors(drive(&context.for_tenant(tenant), job).await)?;
@@ -90,7 +92,7 @@ fn pause(context: &Context, target: &str) {
 async fn refresh(context: &Context, job: &Job, sighting: Option<Sighting>) -> Result<(), Error> {
     let settled = sighting.filter(|sighting| sighting.state.is_some_and(|state| !state.is_terminal()));
     let Some(sighting) = settled else {
-        return if job.state.is_terminal() { Ok(()) } else { look_now(context, job).await.map(|_| ()) };
+        return if job.state.is_terminal() { Ok(()) } else { look_closely(context, job).await };
     };
     let at_ms = context.now_ms();
     let seen = Seen { look: Look::Seen(sighting), at_ms };
@@ -107,6 +109,12 @@ async fn refresh(context: &Context, job: &Job, sighting: Option<Sighting>) -> Re
     }
     context.state.observed(context.rows.tenant(), &job.id.to_string(), at_ms);
     Ok(())
+}
+
+/// The index row leaves out what was asked for, which some runners need to look.
+async fn look_closely(context: &Context, job: &Job) -> Result<(), Error> {
+    let whole = context.rows.job(&job.id).await?.value;
+    look_now(context, &whole).await.map(|_| ())
 }
 
 /// Stores jobs nobody submitted through us; ended ones only when they are new.
@@ -152,10 +160,7 @@ async fn store(context: &Context, old: Option<&Stored<Job>>, mut job: Job) -> Re
 
 /// What is left to do for a job beyond looking at it.
 async fn drive(context: &Context, job: &Job) -> Result<(), Error> {
-    if job.phase != Phase::Submitted && job.phase != Phase::Parked && job.ending().is_none() {
-        drive_submission(context, &job.id).await?;
-    }
-    if job.state == JobState::SubmitUnknown && job.ending().is_some() {
+    if matches!(job.phase, Phase::Intent | Phase::Sending | Phase::Unknown) {
         drive_submission(context, &job.id).await?;
     }
     match job.open_operations.first() {

@@ -45,7 +45,9 @@ pub async fn drive_submission(context: &Context, id: &JobId) -> Result<Driven, E
     };
     let stored = context.rows.job(id).await?;
     match stored.value.phase {
-        Phase::Intent if stored.value.retry_at_ms > context.now_ms() => Ok(stored.into()),
+        Phase::Intent if stored.value.ending().is_some() || stored.value.retry_at_ms > context.now_ms() => {
+            Ok(stored.into())
+        }
         Phase::Intent => send(context, stored).await,
         Phase::Sending | Phase::Unknown => find(context, stored).await.map(Driven::from),
         Phase::Submitted | Phase::Parked => Ok(stored.into()),

@@ -41,6 +41,14 @@ impl Context {
         Self::new(self.io.clone(), call, Arc::clone(&self.state))
     }
 
+    /// The same with at most `limit` from now.
+    #[must_use]
+    pub fn within(&self, limit: Duration) -> Self {
+        let mut context = self.clone();
+        context.call.deadline = self.until(limit);
+        context
+    }
+
     /// Unix time in milliseconds.
     pub fn now_ms(&self) -> u64 {
         self.io.now().wall_ms

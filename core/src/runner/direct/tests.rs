@@ -11,7 +11,7 @@ use crate::{
     effect::{Effect, Fact, Handle, Held, Origin as From, Query, Refusal, Reply, Signal, Source, SourceId},
     error::{Error, ErrorKind, Landed},
     flow::Io,
-    job::{Job, JobId, JobSpec, JobState, Operation, OperationKind, OperationState, Origin, Phase},
+    job::{Job, JobId, JobSpec, JobState, Operation, OperationKind, OperationState, Phase},
     random::Seed,
     runner::{Backend, Begun, Context, Look, Submitted},
 };
