@@ -3,7 +3,7 @@
 use std::{cell::Cell, fmt};
 
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
-use serde_json::{Map, Number, Value};
+use serde_json::{Map, Number, Value, map::Entry};
 
 use crate::error::{Error, ErrorKind};
 
@@ -157,10 +157,10 @@ impl<'de> Visitor<'de> for Node<'_> {
         let mut object = Map::new();
         while let Some(key) = entries.next_key::<String>()? {
             self.fits(&key)?;
-            if object.contains_key(&key) {
-                return Err(self.bounds.refuse(Bound::Twice(key)));
-            }
-            object.insert(key, entries.next_value_seed(inner)?);
+            match object.entry(key) {
+                Entry::Vacant(slot) => slot.insert(entries.next_value_seed(inner)?),
+                Entry::Occupied(slot) => return Err(self.bounds.refuse(Bound::Twice(slot.key().clone()))),
+            };
         }
         Ok(Value::Object(object))
     }

@@ -9,6 +9,7 @@ use super::{
     protocol_error::ProtocolError,
     wire,
 };
+use crate::error::Error;
 
 /// Most messages in one batch.
 const LONGEST_BATCH: usize = 50;
@@ -19,10 +20,24 @@ pub(super) fn plan<S: Surface>(surface: &S, id: &Id, ask: Ask, version: Version)
         "initialize" => initialize(surface, id, &ask),
         "ping" => Ok(Plan::Ready(wire::success(id, wire::Empty {}))),
         "tools/list" => list::plan(surface, id, &ask.params, version),
-        "tools/call" => call::plan(call::find(surface, &ask.params), ask.params, version),
+        "tools/call" => plan_call(surface, id, ask, version),
         other => Err(ProtocolError::method_not_found(other)),
     };
     plan.map_err(ProtocolError::in_band)
+}
+
+/// What the client declared in its handshake is forgotten, and nothing could be asked of it: a tool that needs that
+/// fails for the model to read.
+fn plan_call<S: Surface>(surface: &S, id: &Id, ask: Ask, version: Version) -> Result<Plan, ProtocolError> {
+    let tool = call::find(surface, &ask.params);
+    let Some(required) = tool.and_then(|tool| surface.required_capabilities(&tool.name)) else {
+        return call::plan(tool, ask.params, version);
+    };
+    let error = Error::unsupported("needs_modern_client", "the tool needs a client of revision 2026-07-28")
+        .with("required_capabilities", required)
+        .suggest("use another tool, or a newer client");
+    let result = call::failed(&error);
+    Ok(Plan::Ready(wire::success(id, wire::Called::new(surface.info(), &result, version))))
 }
 
 fn initialize<S: Surface>(surface: &S, id: &Id, ask: &Ask) -> Result<Plan, ProtocolError> {
