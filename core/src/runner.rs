@@ -8,6 +8,7 @@ pub mod code;
 mod contract;
 pub mod direct;
 mod dispatch;
+pub mod flink;
 pub mod options;
 
 pub use backend::Backend;

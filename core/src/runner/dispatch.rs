@@ -1,5 +1,6 @@
 use super::{
     Backend, Begun, Context, Look, PlannedCall, Probe, Progress, Sighting, Submission, Submitted, direct::Direct,
+    flink::Flink,
 };
 use crate::{
     config::RunnerKind,
@@ -11,12 +12,15 @@ use crate::{
 pub enum Runner {
     /// A supervised child.
     Direct(Direct),
+    /// Apache Flink.
+    Flink(Flink),
 }
 
 macro_rules! each {
     ($self:ident, $runner:ident => $call:expr) => {
         match $self {
             Runner::Direct($runner) => $call.await,
+            Runner::Flink($runner) => $call.await,
         }
     };
 }
@@ -29,6 +33,7 @@ impl Runner {
     pub fn open(context: Context) -> Result<Self, Error> {
         match context.target.runner {
             RunnerKind::Direct => Ok(Self::Direct(Direct::new(context))),
+            RunnerKind::Flink => Ok(Self::Flink(Flink::new(context))),
             kind => Err(not_driven(kind)),
         }
     }

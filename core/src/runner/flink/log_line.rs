@@ -1,0 +1,110 @@
+//! Lines of Flink's log files in the layout Flink ships: `2026-11-20 09:45:23,659 WARN  some.Class [] - text`.
+
+use crate::job::Severity;
+
+/// One entry: a line with a time, and the lines without one that follow it.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Line {
+    /// Unix milliseconds; `None` for text before the first line with a time.
+    pub(super) at_ms: Option<u64>,
+    pub(super) severity: Severity,
+    pub(super) text: String,
+}
+
+/// The entries of a log file's tail. `offset_ms` is the log clock's distance from UTC. When the tail begins in the
+/// middle of the file its first, broken line is dropped. In a file of another layout each line is an entry.
+pub(super) fn entries(tail: &str, cut: bool, offset_ms: i64) -> Vec<Line> {
+    let mut entries: Vec<Line> = Vec::new();
+    for line in tail.lines().skip(usize::from(cut)) {
+        match (head(line, offset_ms), entries.last_mut()) {
+            (Some((at_ms, severity)), _) => entries.push(Line { at_ms: Some(at_ms), severity, text: line.to_owned() }),
+            (None, Some(last)) if last.at_ms.is_some() => {
+                last.text.push('\n');
+                last.text.push_str(line);
+            }
+            (None, _) if line.trim().is_empty() => {}
+            (None, _) => {
+                entries.push(Line { at_ms: None, severity: Severity::Default, text: line.to_owned() });
+            }
+        }
+    }
+    entries
+}
+
+fn head(line: &str, offset_ms: i64) -> Option<(u64, Severity)> {
+    let (time, rest) = line.split_at_checked(23)?;
+    let local = unix_ms(time)?;
+    let at_ms = local.checked_sub(offset_ms).and_then(|ms| u64::try_from(ms).ok())?;
+    let severity = match rest.split_whitespace().next()? {
+        "TRACE" | "DEBUG" => Severity::Debug,
+        "INFO" => Severity::Info,
+        "WARN" => Severity::Warn,
+        "ERROR" => Severity::Error,
+        "FATAL" => Severity::Fatal,
+        _ => Severity::Default,
+    };
+    Some((at_ms, severity))
+}
+
+/// Milliseconds of `yyyy-MM-dd HH:mm:ss,SSS` as if it were UTC.
+fn unix_ms(time: &str) -> Option<i64> {
+    let shape = b"0000-00-00 00:00:00,000";
+    let fits = |(byte, shape): (u8, &u8)| if *shape == b'0' { byte.is_ascii_digit() } else { byte == *shape };
+    if time.len() != shape.len() || !time.bytes().zip(shape).all(fits) {
+        return None;
+    }
+    let part = |from: usize, to: usize| time.get(from..to)?.parse::<i64>().ok();
+    let (year, month, day) = (part(0, 4)?, part(5, 7)?, part(8, 10)?);
+    let (hour, minute, second, ms) = (part(11, 13)?, part(14, 16)?, part(17, 19)?, part(20, 23)?);
+    if !(1..=12).contains(&month) || !(1..=31).contains(&day) || hour > 23 || minute > 59 || second > 60 {
+        return None;
+    }
+    Some((((days(year, month, day) * 24 + hour) * 60 + minute) * 60 + second) * 1000 + ms)
+}
+
+/// Days since 1970-01-01 of the proleptic Gregorian calendar; the year starts in March.
+fn days(year: i64, month: i64, day: i64) -> i64 {
+    let year = if month <= 2 { year - 1 } else { year };
+    let (era, year_of_era) = (year.div_euclid(400), year.rem_euclid(400));
+    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+    era * 146_097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - 719_468
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::rfc3339;
+
+    #[test]
+    fn lines_have_time_and_severity_and_keep_what_follows_them() {
+        let tail = "broken\n\
+            2026-11-20 09:45:23,659 INFO  org.apache.flink.Task [] - started\n\
+            2026-11-20 09:45:24,000 ERROR org.example.Job [] - failed\njava.lang.IllegalStateException: x\n\tat a.b(C.java:1)\n\
+            2026-02-29x\n\
+            2026-13-01 00:00:00,000 WARN not a date\n";
+        let entries = entries(tail, true, 3_600_000);
+        let rows: Vec<_> =
+            entries.iter().map(|e| (rfc3339(e.at_ms.unwrap()), e.severity, e.text.lines().count())).collect();
+        assert_eq!(
+            rows,
+            [
+                ("2026-11-20T08:45:23.659Z".to_owned(), Severity::Info, 1),
+                ("2026-11-20T08:45:24.000Z".to_owned(), Severity::Error, 5),
+            ]
+        );
+    }
+
+    #[test]
+    fn in_a_file_of_another_layout_each_line_is_an_entry_without_a_time() {
+        let line = |text: &str| Line { at_ms: None, severity: Severity::Default, text: text.into() };
+        assert_eq!(entries("\nhello\nworld\n", false, 0), [line("hello"), line("world")]);
+    }
+
+    #[test]
+    fn days_agree_with_the_clock() {
+        for ms in [0, 951_782_400_000, 1_795_167_923_659_u64] {
+            let text = rfc3339(ms).replace('T', " ").replace('.', ",").replace('Z', "");
+            assert_eq!(unix_ms(&text), i64::try_from(ms).ok());
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! Apache Flink 1.19 to 2.2 over its REST API (runners.md section 2).
+//!
+//! The id of a job of ours on Flink is the 32 hex digits of our own, so a repeated submission is refused by Flink
+//! itself, and a savepoint's trigger id is that of our operation. A job jar runs its `main` inside the `JobManager`.
+
+mod accumulator;
+mod checkpoint;
+mod exception;
+mod failure;
+mod flow;
+mod jar;
+mod log_line;
+mod logs;
+mod metrics;
+mod operation;
+mod options;
+mod prepare;
+mod probe;
+mod progress;
+pub mod request;
+mod response;
+mod storage;
+mod submit;
+#[cfg(test)]
+mod testing;
+
+pub use checkpoint::{Checkpoint, CheckpointKind, Checkpoints, Counts, Latest, Restored};
+pub use exception::JobException;
+
+use super::{Backend, Begun, Context, Look, PlannedCall, Probe, Progress, Sighting, Submission, Submitted};
+use crate::{
+    error::Error,
+    job::{Job, JobSpec, LogPage, LogQuery, Metrics, Operation},
+};
+
+/// One Flink cluster.
+#[derive(Clone)]
+pub struct Flink {
+    context: Context,
+}
+
+impl Flink {
+    /// The cluster of the context's target.
+    pub fn new(context: Context) -> Self {
+        Self { context }
+    }
+}
+
+impl Backend for Flink {
+    async fn probe(&self) -> Result<Probe, Error> {
+        self.probe_cluster().await.map_err(|error| error.during("probe"))
+    }
+
+    async fn list(&self) -> Result<Vec<Sighting>, Error> {
+        self.list_jobs().await.map_err(|error| error.during("list"))
+    }
+
+    async fn look(&self, job: &Job) -> Result<Look, Error> {
+        self.look_at(job).await.map_err(|error| error.during("look"))
+    }
+
+    async fn prepare(&self, spec: &JobSpec, token: &str, operator_options: bool) -> Result<Submission, Error> {
+        self.prepare_submission(spec, token, operator_options).await.map_err(|error| error.during("prepare"))
+    }
+
+    async fn submit(&self, job: &Job) -> Result<Submitted, Error> {
+        self.submit_job(job).await.map_err(|error| error.during("submit"))
+    }
+
+    /// Nothing is held back on Flink.
+    async fn release(&self, _job: &Job) -> Result<(), Error> {
+        Ok(())
+    }
+
+    async fn check(&self, job: &Job, operation: &Operation) -> Result<Vec<PlannedCall>, Error> {
+        self.check_operation(job, operation).await.map_err(|error| error.during("check"))
+    }
+
+    async fn begin(&self, job: &Job, operation: &Operation) -> Result<Begun, Error> {
+        self.begin_operation(job, operation).await.map_err(|error| error.during("begin"))
+    }
+
+    async fn progress(&self, job: &Job, operation: &Operation) -> Result<Progress, Error> {
+        self.progress_of(job, operation).await.map_err(|error| error.during("progress"))
+    }
+
+    async fn metrics(&self, job: &Job) -> Result<Metrics, Error> {
+        self.job_metrics(job).await.map_err(|error| error.during("metrics"))
+    }
+
+    async fn logs(&self, job: &Job, query: &LogQuery) -> Result<LogPage, Error> {
+        self.log_page(job, query).await.map_err(|error| error.during("logs"))
+    }
+
+    async fn tidy(&self, job: &Job) -> Result<(), Error> {
+        self.delete_jar(job).await.map_err(|error| error.during("tidy"))
+    }
+}

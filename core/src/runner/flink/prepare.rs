@@ -1,0 +1,142 @@
+//! What is settled before an intent is stored: code, options, savepoint, and the calls to come.
+
+use serde_json::{Map, Value, json};
+
+use super::{
+    Flink, jar,
+    options::{self, Resolved},
+    storage::check_path,
+    submit::run_body,
+};
+use crate::{
+    effect::{Recipe, Source},
+    error::Error,
+    job::JobSpec,
+    runner::{
+        PlannedCall, Submission,
+        code::{origin, stage},
+    },
+};
+
+/// Largest jar that is staged.
+const JAR_BYTES: u64 = 512 << 20;
+
+const NOTES: [&str; 2] = [
+    "the program's main method runs inside the JobManager during the submission; what it builds is known only then",
+    "whether the cluster has slots for the job is known only when it starts",
+];
+
+impl Flink {
+    pub(super) async fn prepare_submission(
+        &self,
+        spec: &JobSpec,
+        token: &str,
+        operator: bool,
+    ) -> Result<Submission, Error> {
+        let code_path = code_path(spec)?;
+        let target = &self.context.target;
+        let resolved = options::resolve(spec, target, operator)?;
+        if let Some(path) = &spec.savepoint_path {
+            check_path(target, path, operator)?;
+        }
+        check_class(spec.entry_class.as_deref())?;
+        let recipe = Recipe { entry_class: spec.entry_class.clone(), ..Recipe::plain(origin(code_path)?, JAR_BYTES) };
+        let source = stage(&self.context.io, recipe).await?;
+        check_jar(&source, spec)?;
+        Ok(submission(spec, token, source, resolved))
+    }
+}
+
+fn code_path(spec: &JobSpec) -> Result<&str, Error> {
+    let only_jars = |reason, what: &str| {
+        Err(Error::unsupported(reason, format!("a Flink target runs jars, not {what}"))
+            .suggest("build the pipeline as a jar with Beam's Flink runner inside, or use a direct target"))
+    };
+    if spec.module.is_some() {
+        return only_jars("python_module_unsupported", "Python modules");
+    }
+    if spec.template_path.is_some() || !spec.template_parameters.is_empty() {
+        return only_jars("template_unsupported", "Dataflow templates");
+    }
+    spec.code_path.as_deref().ok_or_else(|| {
+        Error::invalid("missing_code_path", "a Flink job needs `code_path`: a jar beneath the server's roots")
+            .suggest("name the jar, or upload it and use artifact:sha256:<hash>")
+    })
+}
+
+fn check_class(entry_class: Option<&str>) -> Result<(), Error> {
+    let plain = |name: &str| {
+        !name.is_empty() && name.len() <= 512 && name.chars().all(|c| c.is_alphanumeric() || "._$".contains(c))
+    };
+    if entry_class.is_none_or(plain) {
+        return Ok(());
+    }
+    Err(Error::invalid("bad_entry_class", "entry_class is the full name of a Java class, such as org.example.Main"))
+}
+
+fn check_jar(source: &Source, spec: &JobSpec) -> Result<(), Error> {
+    let Some(archive) = &source.archive else {
+        return Err(Error::invalid("not_a_jar", format!("`{}` is not a jar", source.file_name))
+            .suggest("a Flink target runs jars; for a Python pipeline use a direct target"));
+    };
+    let error = match (&spec.entry_class, &archive.main_class) {
+        _ if archive.main_class_present => return Ok(()),
+        (Some(class), _) => format!("the jar has no class {class}"),
+        (None, Some(class)) => format!("the jar's manifest names {class}, which is not in the jar"),
+        (None, None) => "the jar's manifest names no main class".to_owned(),
+    };
+    Err(Error::invalid("no_main_class", error)
+        .suggest("name the class in `entry_class`, or build the jar with Main-Class"))
+}
+
+fn submission(spec: &JobSpec, token: &str, source: Source, resolved: Resolved) -> Submission {
+    let mut submission = Submission {
+        settings: settings(spec, &source, resolved.settings),
+        source: Some(source.id),
+        sha256: Some(source.sha256),
+        file_name: Some(source.file_name),
+        argv: resolved.argv,
+        calls: Vec::new(),
+        options: resolved.options,
+        notes: notes(spec),
+    };
+    submission.calls = calls(&submission, token);
+    submission
+}
+
+fn settings(spec: &JobSpec, source: &Source, mut settings: Map<String, Value>) -> Map<String, Value> {
+    settings.insert("size".into(), source.size.into());
+    if let Some(class) = &spec.entry_class {
+        settings.insert("entry_class".into(), class.as_str().into());
+    }
+    if let Some(path) = &spec.savepoint_path {
+        settings.insert("savepoint_path".into(), path.as_str().into());
+        settings.insert("allow_non_restored_state".into(), spec.allow_non_restored_state.into());
+    }
+    settings
+}
+
+fn notes(spec: &JobSpec) -> Vec<String> {
+    let mut notes: Vec<String> = NOTES.map(str::to_owned).into();
+    if spec.savepoint_path.is_some() {
+        notes.push("Flink accepts a savepoint path that does not exist, and the job fails right after".into());
+        notes.push("NO_CLAIM: the savepoint stays the caller's; on Flink 1.19 the field is called restoreMode".into());
+    }
+    notes
+}
+
+fn calls(submission: &Submission, token: &str) -> Vec<PlannedCall> {
+    let jar = jar::code(submission).map(|code| code.name).unwrap_or_default();
+    let call =
+        |call: &str, purpose: &str, body: Value| PlannedCall { call: call.into(), purpose: purpose.into(), body };
+    vec![
+        call("GET /config", "read Flink's version and whether it takes jobs", Value::Null),
+        call("GET /jars", "find the same jar from an earlier upload", Value::Null),
+        call(
+            "POST /jars/upload",
+            "upload the jar, unless it is there",
+            json!({"jarfile": jar, "bytes": submission.settings.get("size")}),
+        ),
+        call("POST /jars/{jar}/run", "start the job under this id", run_body(submission, token, None)),
+    ]
+}

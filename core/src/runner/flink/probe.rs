@@ -1,0 +1,105 @@
+//! Probing: version, features and slots of a cluster.
+
+use serde_json::{Map, json};
+
+use super::{
+    Flink,
+    flow::parsed,
+    request,
+    response::{self, Config, Overview},
+};
+use crate::{
+    error::Error,
+    pace::Backoff,
+    runner::{Capability, Probe},
+    text::clean_line,
+};
+
+impl Flink {
+    pub(super) async fn probe_cluster(&self) -> Result<Probe, Error> {
+        let target = &self.context.target;
+        let others = vec![request::overview_request(target)];
+        let twice = Backoff { tries: 2, ..Backoff::READ };
+        let first = request::config_request(target);
+        let (config, beside) = self.read_within(twice, first, others, response::read::<Config>).await?;
+        let overview = parsed::<Overview>(beside.into_iter().next())?;
+        Ok(probe(&config, &overview, target.url.as_deref()))
+    }
+}
+
+fn probe(config: &Config, overview: &Overview, url: Option<&str>) -> Probe {
+    let facts = json!({
+        "slots_total": overview.slots_total,
+        "slots_available": overview.slots_available,
+        "task_managers": overview.taskmanagers,
+        "jobs_running": overview.jobs_running,
+    });
+    Probe {
+        version: Some(clean_line(&config.version, 64)),
+        capabilities: capabilities(config),
+        facts: facts.as_object().cloned().unwrap_or_else(Map::new),
+        warnings: warnings(config, overview, url),
+    }
+}
+
+fn capabilities(config: &Config) -> Vec<Capability> {
+    use Capability as C;
+    let mut all = vec![C::Batch, C::Streaming];
+    if config.features.web_submit {
+        all.extend([C::JarSubmit, C::Restore]);
+    }
+    all.extend([C::Cancel, C::Drain, C::Stop, C::Savepoints, C::Checkpointing]);
+    if config.features.web_rescale {
+        all.push(C::Rescale);
+    }
+    all.extend([C::Metrics, C::Logging]);
+    all
+}
+
+fn warnings(config: &Config, overview: &Overview, url: Option<&str>) -> Vec<String> {
+    let known = config.series().is_some_and(|series| ((1, 19)..=(2, 2)).contains(&series));
+    let plain = url.and_then(|url| url.strip_prefix("http://")).is_some_and(|rest| !is_loopback(rest));
+    let rows = [
+        (plain, "calls to this target travel unencrypted: use https, or keep it on loopback"),
+        (!known, "this Flink version is not among those the product is tested with: 1.19 to 2.2"),
+        (!config.features.web_submit, "web.submit.enable is off: jobs cannot be submitted"),
+        (overview.taskmanagers == 0, "no task manager is registered: jobs wait for slots"),
+    ];
+    rows.into_iter().filter(|(holds, _)| *holds).map(|(_, text)| text.to_owned()).collect()
+}
+
+fn is_loopback(authority_and_path: &str) -> bool {
+    let authority = authority_and_path.split('/').next().unwrap_or_default();
+    let host = match authority.strip_prefix('[') {
+        Some(v6) => v6.split(']').next().unwrap_or_default(),
+        None => authority.split(':').next().unwrap_or_default(),
+    };
+    host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::runner::{
+        Backend,
+        flink::testing::{json, play, recorded, target},
+    };
+
+    #[test]
+    fn a_probe_tells_what_the_cluster_can_do() {
+        let probe = |config, url: &str| {
+            let mut target = target();
+            target.url = Some(url.to_owned());
+            let script = vec![("GET /config", config), ("GET /overview", recorded!("2.2.1/overview"))];
+            play(target, script, |flink| async move { flink.probe().await }).end.unwrap()
+        };
+        let good = probe(recorded!("2.2.1/config"), "http://[::1]:8081");
+        assert_eq!((good.version.as_deref(), good.warnings.len()), (Some("2.2.1"), 0));
+        assert_eq!(good.facts["slots_total"], 8);
+        assert!(good.capabilities.contains(&Capability::Rescale));
+        let off = json(200, serde_json::json!({"flink-version": "1.14.0", "features": {"web-submit": false}}));
+        let bad = probe(off, "http://flink.example:8081");
+        assert_eq!(bad.warnings.len(), 3, "{:?}", bad.warnings);
+        assert!(!bad.capabilities.contains(&Capability::Rescale) && !bad.capabilities.contains(&Capability::JarSubmit));
+    }
+}
