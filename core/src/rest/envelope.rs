@@ -10,8 +10,8 @@ use crate::{
     verb::Context,
 };
 
-/// Members of `data` that job routes mirror on top (S1).
-const MIRRORED: [&str; 7] = ["job_id", "state", "start_time", "duration", "savepoint_path", "diagnostics", "pending"];
+/// Members of `data` that job routes mirror on top (S1), null where there is nothing yet.
+const MIRRORED: [&str; 6] = ["job_id", "state", "start_time", "duration", "savepoint_path", "diagnostics"];
 
 /// The answer to a verb.
 pub(super) fn success(context: &Context, verb: &str, data: Value) -> Response {
@@ -22,10 +22,10 @@ pub(super) fn success(context: &Context, verb: &str, data: Value) -> Response {
 /// An answer with data.
 pub(super) fn answer(context: &Context, status: u16, message: String, data: Value) -> Response {
     let mut all = Map::new();
-    for name in MIRRORED {
-        let value = data.get(name).or_else(|| data.get("job").and_then(|job| job.get(name)));
-        if let Some(value) = value {
-            all.insert(name.into(), value.clone());
+    if data.get("job_id").is_some() {
+        for name in MIRRORED {
+            let value = data.get(name).or_else(|| data.get("job").and_then(|job| job.get(name)));
+            all.insert(name.into(), value.cloned().unwrap_or_default());
         }
     }
     all.insert("success".into(), true.into());

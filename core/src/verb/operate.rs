@@ -19,6 +19,8 @@ use crate::{
 
 /// How long a caller waits where it says nothing.
 const DEFAULT_WAIT: Duration = Duration::from_secs(20);
+/// Time a job gets to start before an operation is judged by its state, also for callers that do not wait.
+const LEAST_START: Duration = Duration::from_secs(10);
 
 /// One operation as a caller asks for it.
 #[derive(Clone, Debug, Serialize)]
@@ -50,7 +52,7 @@ pub(super) async fn operate(context: &Context, ask: Ask) -> Result<Changed, Erro
         let operation = wait(context, &id, &ask).await?;
         return changed(context, &ask, operation, true).await;
     }
-    let job = fresh(context, &ask.job_id, Some(0)).await?;
+    let job = ready(context, &ask).await?;
     if let Some(done) = already(context, &job.value, &ask)? {
         return Ok(done);
     }
@@ -63,6 +65,20 @@ pub(super) async fn operate(context: &Context, ask: Ask) -> Result<Changed, Erro
     request(context, &job, &operation, &keyed).await?;
     let operation = wait(context, &operation.id, &ask).await?;
     changed(context, &ask, operation, false).await
+}
+
+/// The job, once it runs: one that starts or recovers is waited for, since only a cancel makes sense before.
+async fn ready(context: &Context, ask: &Ask) -> Result<Stored<Job>, Error> {
+    let until = context.until(patience(context, ask).max(LEAST_START));
+    let mut pace = Pace::new(Duration::from_millis(200), Duration::from_secs(2));
+    loop {
+        let job = fresh(context, &ask.job_id, Some(0)).await?;
+        let starting = matches!(job.value.state, JobState::Submitting | JobState::Pending | JobState::Recovering);
+        match pace.next(context.io.now().mono, until).filter(|_| starting && ask.kind != OperationKind::Cancel) {
+            Some(delay) => context.io.sleep(delay).await?,
+            None => return Ok(job),
+        }
+    }
 }
 
 /// A second cancel of a canceled job changes nothing; anything else on an ended job is refused.

@@ -26,11 +26,15 @@ import org.apache.flink.streaming.api.functions.sink.v2.DiscardingSink;
  * --keys N       distinct keys (default 16)
  * --fail-at N    fail on each record whose number is N (default: never); restarts fail again
  * --name TEXT    name of the job (default ratejob)
+ * --input_source, --output_sink   taken and not used: the numbers come from the job itself
  * </pre>
+ *
+ * <p>Both {@code --rate 5} and {@code --rate=5} are read.
  */
 public final class RateJob {
 
-  private static final Set<String> OPTIONS = Set.of("rate", "count", "keys", "fail-at", "name");
+  private static final Set<String> OPTIONS =
+      Set.of("rate", "count", "keys", "fail-at", "name", "input_source", "output_sink");
 
   /** Lets {@code rate} records a second pass. */
   static final class Throttle extends RichMapFunction<Long, Long> {
@@ -91,14 +95,15 @@ public final class RateJob {
   private static Map<String, String> parse(String[] args) {
     Map<String, String> options = new HashMap<>();
     for (int i = 0; i < args.length; i++) {
-      String name = args[i].startsWith("--") ? args[i].substring(2) : "";
+      String[] parts = args[i].split("=", 2);
+      String name = parts[0].startsWith("--") ? parts[0].substring(2) : "";
       if (!OPTIONS.contains(name)) {
         throw new IllegalArgumentException("ratejob: unknown option " + args[i]);
       }
-      if (++i == args.length) {
+      if (parts.length == 1 && ++i == args.length) {
         throw new IllegalArgumentException("ratejob: no value for --" + name);
       }
-      options.put(name, args[i]);
+      options.put(name, parts.length == 2 ? parts[1] : args[i]);
     }
     return options;
   }

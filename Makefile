@@ -1,0 +1,99 @@
+# Every command of the project. `make help` lists them.
+# Tools, downloads and build output live in $(CACHE), never in the clone; it may be empty at any time.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+CACHE ?= $(or $(BEAM_MCP_CACHE),$(HOME)/.cache/beam-mcp)
+export BEAM_MCP_CACHE := $(CACHE)
+export CARGO_TARGET_DIR ?= $(CACHE)/target
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+BEAM_VERSION := 2.77.0
+TARGET ?= direct
+FLINK_VERSION ?= 1.20.5
+
+.PHONY: help
+help: ## list the commands
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 20
+
+# ---- the two commands -------------------------------------------------------
+
+.PHONY: demo
+demo: venv beam ## run WordCount for real (TARGET=direct, or TARGET=flink with a JDK 17 and Maven)
+	@VENV=$(VENV) FLINK_VERSION=$(FLINK_VERSION) bash examples/demo.sh $(TARGET)
+
+.PHONY: test
+test: test-rust test-python test-js ## all tests that need no cluster
+
+.PHONY: test-rust
+test-rust: ## core, native host, exploration, golden graphs, vectors
+	cargo test --workspace --locked
+
+.PHONY: test-python
+test-python: venv beam ## the Python package against real servers, and the Direct child
+	$(BIN)/pip install -q -r tests/python/requirements.txt
+	BEAM_MCP_SERVER=$(abspath $(BIN))/beam-mcp-server BEAM_PYTHON=$(abspath $(BIN))/python \
+	  $(BIN)/python -m pytest -q tests/python
+
+.PHONY: test-js
+test-js: wasm ## the wasm modules and their JavaScript in Node
+	bash tests/js/run.sh
+
+# ---- slower suites ----------------------------------------------------------
+
+.PHONY: test-clusters
+test-clusters: venv ## the contract suite and S1's scripts against real Flink 1.20 and 2.2
+	bash tests/clusters/run.sh
+
+.PHONY: test-clients
+test-clients: venv beam ## MCP Inspector and the Python MCP SDK against the server
+	bash tests/clients/run.sh
+
+.PHONY: test-long
+test-long: ## planted bugs, and what does not fit CI
+	bash tests/planted/run.sh
+
+.PHONY: lambda
+lambda: ## the Lambda binary in cargo-lambda's emulator
+	bash tests/lambda/emulator.sh
+
+.PHONY: wasm
+wasm: ## both wasm modules, with sizes
+	bash wasm/build.sh
+
+.PHONY: bench
+bench: venv ## figures beside their peers
+	bash tests/bench/run.sh
+
+# ---- checks -----------------------------------------------------------------
+
+.PHONY: lint
+lint: venv ## clippy, rustfmt, ruff, mypy, pyright
+	cargo fmt --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc -q --workspace --no-deps --locked
+	$(BIN)/pip install -q -r tests/python/requirements.txt
+	$(BIN)/ruff check python tests/python examples lambda/src/direct
+	$(BIN)/ruff format --check python tests/python
+	$(BIN)/mypy
+	$(BIN)/pyright
+
+# ---- what they need ---------------------------------------------------------
+
+.PHONY: venv
+venv: ## client and server installed into .venv
+	@test -x $(BIN)/python || { echo "making $(VENV)"; $(PYTHON) -m venv $(VENV); }
+	@bash .ci/install-packages.sh $(VENV)
+
+.PHONY: beam
+beam: venv
+	@$(BIN)/python -c 'import apache_beam, sys; sys.exit(apache_beam.__version__ != "$(BEAM_VERSION)")' 2>/dev/null \
+	  || { echo "installing apache-beam $(BEAM_VERSION) (about a minute)"; $(BIN)/pip install -q apache-beam==$(BEAM_VERSION); }
+
+.PHONY: clean
+clean: ## remove what was built inside the clone
+	rm -rf $(VENV) wasm/pkg dist examples/java*/target

@@ -1,0 +1,128 @@
+"""A real server in front of a real Flink cluster that run.sh has started."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+SERVER = Path(sys.executable).with_name("beam-mcp-server")
+FLINK_URL = os.environ["FLINK_URL"]
+JARS = Path(os.environ["JARS"])
+
+
+class Api:
+    """The REST API as a person with `requests` uses it."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+
+    def call(self, method: str, path: str, body: Any = None, **headers: str) -> requests.Response:
+        """One exchange."""
+        return requests.request(method, f"{self.url}{path}", json=body, headers=headers, timeout=620)
+
+    def get(self, path: str) -> Any:
+        """The answer's JSON of a read that succeeds."""
+        answer = self.call("GET", path)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    def submit(self, **spec: Any) -> str:
+        """Id of a job the cluster has acknowledged."""
+        body = {"runner_type": "flink", "job_type": "STREAMING", "code_path": "ratejob.jar", "job_name": "rate"}
+        answer = self.call("POST", "/api/v1/jobs", {**body, **spec})
+        assert answer.status_code == 201, answer.text
+        return str(answer.json()["job_id"])
+
+    def wait(self, job: str, *states: str, seconds: float = 60) -> Any:
+        """The job once it is in one of the states."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            view = self.get(f"/api/v1/jobs/{job}?max_age_ms=0")["data"]
+            if view["state"] in states:
+                return view
+            time.sleep(0.3)
+        raise AssertionError(f"{job} is {view['state']} ({view['diagnostics']}), not {states}")
+
+
+class Server:
+    """A beam-mcp-server process that can be killed and started again on the same store."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.config = folder / "config.json"
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> Api:
+        """Starts it and waits until it listens."""
+        ready = self.folder / "ready"
+        ready.unlink(missing_ok=True)
+        arguments = ["serve", "--config", str(self.config), "--port", "0", "--ready-file", str(ready)]
+        with (self.folder / "server.log").open("ab") as log:
+            self.process = subprocess.Popen([str(SERVER), *arguments], stderr=log, stdout=log)  # noqa: S603
+        end = time.monotonic() + 20
+        while not ready.exists() or not ready.read_text().strip():
+            assert self.process.poll() is None, (self.folder / "server.log").read_text()
+            assert time.monotonic() < end, "the server does not get ready"
+            time.sleep(0.05)
+        return Api(f"http://127.0.0.1:{port_of(ready.read_text())}")
+
+    def kill(self) -> None:
+        """Ends it without warning."""
+        assert self.process
+        self.process.kill()
+        self.process.wait()
+
+
+def port_of(ready: str) -> int:
+    """The port in a ready file."""
+    text = ready.strip()
+    return int(json.loads(text)["port"]) if text.startswith("{") else int(text.rsplit(":", 1)[-1].rstrip("/"))
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    """A server with the cluster as target `flink`, not started."""
+    config = {
+        "targets": {
+            "flink": {"runner": "flink", "url": FLINK_URL, "savepoint_dir": os.environ.get("FLINK_SAVEPOINTS")},
+            "dead": {"runner": "flink", "url": "http://127.0.0.1:9"},
+            "direct": {"runner": "direct", "python": sys.executable},
+        },
+        "roots": [str(JARS)],
+        "store": {"path": str(tmp_path / "store")},
+    }
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    server = Server(tmp_path)
+    yield server
+    if server.process and server.process.poll() is None:
+        server.process.terminate()
+        server.process.wait(timeout=20)
+
+
+@pytest.fixture
+def api(server: Server) -> Iterator[Api]:
+    """A started server's API; jobs left running are canceled at the end."""
+    api = server.start()
+    yield api
+    for job in api.get("/api/v1/jobs?limit=200")["data"]["jobs"]:
+        if not job["terminal"] and job["target"] == "flink":
+            api.call("POST", f"/api/v1/jobs/{job['job_id']}/cancel", {"mode": "cancel"})
+
+
+@pytest.fixture
+def flink() -> Callable[[str], Any]:
+    """Asks the cluster itself, past the product."""
+
+    def ask(path: str) -> Any:
+        return requests.get(f"{FLINK_URL}{path}", timeout=10).json()
+
+    return ask
