@@ -1,0 +1,3 @@
+//! Tests that span the parts of beam-mcp.
+
+mod explore;

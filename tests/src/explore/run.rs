@@ -1,0 +1,182 @@
+use std::{
+    collections::BTreeMap,
+    panic::{AssertUnwindSafe, catch_unwind},
+    time::Duration,
+};
+
+use beam_mcp_core::{
+    Now,
+    effect::{Effect, Fault, FaultKind, Reply},
+};
+
+use super::{Ending, Rule, Subject, Turn, Violation, World};
+
+/// Word of a reply that does not fit the effect.
+pub const WRONG_KIND: &str = "wrong kind";
+/// Word of a cancellation.
+pub const CANCELLED: &str = "cancelled";
+
+/// Most effects of one script: more never ends.
+const MOST_STEPS: usize = 2_000;
+/// Invented duration of whatever has none of its own.
+const TICK: Duration = Duration::from_millis(1);
+
+/// Where a script stands: what a prefix is merged by.
+#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub(super) struct Node {
+    label: String,
+    before: usize,
+    cancelled: bool,
+    misled: bool,
+    quarter: u128,
+    world: String,
+}
+
+/// One effect and the reply it got.
+#[derive(Clone, Debug)]
+pub struct Taken {
+    /// The effect.
+    pub effect: Effect,
+    /// Its name.
+    pub label: String,
+    /// Word of the reply.
+    pub word: String,
+    /// Clock before the effect.
+    pub at: Duration,
+    /// A [`CANCELLED`] came before.
+    pub cancelled: bool,
+    /// A [`WRONG_KIND`] came before.
+    pub misled: bool,
+    pub(super) node: Node,
+    choice: usize,
+    choices: usize,
+}
+
+/// A script that ran to its end.
+#[derive(Debug)]
+pub struct Run {
+    /// What happened, in order.
+    pub taken: Vec<Taken>,
+    /// How it ended.
+    pub end: Ending,
+    /// How long it took.
+    pub took: Duration,
+    /// The flow answered a step after its end with `misuse`.
+    pub stays_ended: bool,
+}
+
+impl Run {
+    /// The scripts that differ from this one in the reply at a depth.
+    pub(super) fn siblings(&self, depth: usize) -> impl Iterator<Item = Vec<usize>> + '_ {
+        let prefix: Vec<usize> = self.taken[..depth].iter().map(|taken| taken.choice).collect();
+        let here = &self.taken[depth];
+        (0..here.choices).filter(|choice| *choice != here.choice).map(move |choice| [&prefix[..], &[choice]].concat())
+    }
+}
+
+/// Runs a script twice and compares.
+pub(super) fn twice(subject: &Subject, script: &[usize]) -> Result<Run, Violation> {
+    let (first, second) = (once(subject, script)?, once(subject, script)?);
+    let same = first.taken.len() == second.taken.len()
+        && first.taken.iter().zip(&second.taken).all(|(one, two)| one.effect == two.effect && one.word == two.word)
+        && first.end == second.end;
+    if same { Ok(first) } else { Err(Violation::new(Rule::NotDeterministic, &first.taken, first.end.word)) }
+}
+
+fn once(subject: &Subject, script: &[usize]) -> Result<Run, Violation> {
+    let mut walk = Walk::new(subject);
+    let ended = catch_unwind(AssertUnwindSafe(|| walk.finish(script)));
+    match ended {
+        Ok(Some((end, stays_ended))) => Ok(Run { took: walk.now.mono, taken: walk.taken, end, stays_ended }),
+        Ok(None) => Err(Violation::new(Rule::NeverEnds, &walk.taken, format!("{MOST_STEPS} effects"))),
+        Err(panic) => {
+            let text = panic.downcast_ref::<String>().cloned();
+            let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
+            Err(Violation::new(Rule::Panics, &walk.taken, text.unwrap_or_default()))
+        }
+    }
+}
+
+struct Walk<'a> {
+    subject: &'a Subject,
+    world: Box<dyn World>,
+    now: Now,
+    taken: Vec<Taken>,
+    counts: BTreeMap<String, usize>,
+    cancelled: bool,
+    misled: bool,
+}
+
+impl<'a> Walk<'a> {
+    fn new(subject: &'a Subject) -> Self {
+        let now = Now { mono: Duration::ZERO, wall_ms: 1_800_000_000_000 };
+        let (taken, counts) = (Vec::new(), BTreeMap::new());
+        Self { subject, world: (subject.world)(), now, taken, counts, cancelled: false, misled: false }
+    }
+
+    fn finish(&mut self, script: &[usize]) -> Option<(Ending, bool)> {
+        let mut flow = (self.subject.start)();
+        let mut turn = flow.step(self.now, None);
+        while self.taken.len() < MOST_STEPS {
+            let effect = match turn {
+                Turn::Effect(effect) => *effect,
+                Turn::Done(end) => {
+                    let after = flow.step(self.now, None);
+                    return Some((end, matches!(after, Turn::Done(end) if end.word == "misuse")));
+                }
+            };
+            let reply = self.reply(effect, script.get(self.taken.len()).copied().unwrap_or(0));
+            turn = flow.step(self.now, Some(reply));
+        }
+        None
+    }
+
+    fn reply(&mut self, effect: Effect, choice: usize) -> Reply {
+        let mut words = self.world.offers(&effect);
+        assert!((1..=6).contains(&words.len()), "{} replies to {effect:?}", words.len());
+        words.extend([WRONG_KIND, CANCELLED].map(String::from));
+        let choices = words.len();
+        let taken = self.take(effect, words.swap_remove(choice), choice, choices);
+        let reply = match taken.word.as_str() {
+            WRONG_KIND => wrong_kind(&taken.effect),
+            CANCELLED => Reply::Cancelled,
+            word => self.world.answer(&taken.effect, word),
+        };
+        self.cancelled |= taken.word == CANCELLED;
+        self.misled |= taken.word == WRONG_KIND;
+        let passed = duration(&taken.effect, &reply);
+        self.now.mono += passed;
+        self.now.wall_ms += u64::try_from(passed.as_millis()).expect("an invented time");
+        self.taken.push(taken);
+        reply
+    }
+
+    fn take(&mut self, effect: Effect, word: String, choice: usize, choices: usize) -> Taken {
+        let label = self.world.label(&effect);
+        let before = self.counts.entry(label.clone()).or_default();
+        let (cancelled, misled) = (self.cancelled, self.misled);
+        let quarter = (self.now.mono.as_millis() * 4) / self.subject.bounds.total.as_millis().max(1);
+        let node =
+            Node { label: label.clone(), before: *before, cancelled, misled, quarter, world: self.world.state() };
+        *before += 1;
+        Taken { effect, label, word, at: self.now.mono, cancelled, misled, node, choice, choices }
+    }
+}
+
+fn wrong_kind(effect: &Effect) -> Reply {
+    match effect {
+        Effect::Signal { .. } | Effect::Publish { .. } | Effect::Emit { .. } => Reply::Elapsed,
+        _ => Reply::Ok,
+    }
+}
+
+/// Invented time: sleeps and waits that elapse take theirs, a time-out takes the request's limit.
+fn duration(effect: &Effect, reply: &Reply) -> Duration {
+    let ms = match (effect, reply) {
+        (Effect::Sleep { ms }, Reply::Elapsed) => *ms,
+        (Effect::Wait { timeout_ms, .. }, Reply::Elapsed) => *timeout_ms,
+        (Effect::Send(request), Reply::Fault(Fault { kind: FaultKind::Timeout, .. })) => request.timeout_ms,
+        _ => return TICK,
+    };
+    Duration::from_millis(ms).max(TICK)
+}
