@@ -12,6 +12,7 @@ mod http_body;
 pub mod http_send;
 pub mod logging;
 pub mod metrics;
+pub mod stage;
 pub mod store;
 pub mod tasks;
 pub mod topics;
