@@ -10,6 +10,7 @@ pub mod direct;
 mod dispatch;
 pub mod flink;
 pub mod options;
+pub mod simulator;
 
 pub use backend::Backend;
 pub use contract::{

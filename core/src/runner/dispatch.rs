@@ -1,6 +1,6 @@
 use super::{
     Backend, Begun, Context, Look, PlannedCall, Probe, Progress, Sighting, Submission, Submitted, direct::Direct,
-    flink::Flink,
+    flink::Flink, simulator::Simulator,
 };
 use crate::{
     config::RunnerKind,
@@ -12,6 +12,8 @@ use crate::{
 pub enum Runner {
     /// A supervised child.
     Direct(Direct),
+    /// A scripted cluster.
+    Simulator(Simulator),
     /// Apache Flink.
     Flink(Flink),
 }
@@ -20,6 +22,7 @@ macro_rules! each {
     ($self:ident, $runner:ident => $call:expr) => {
         match $self {
             Runner::Direct($runner) => $call.await,
+            Runner::Simulator($runner) => $call.await,
             Runner::Flink($runner) => $call.await,
         }
     };
@@ -33,6 +36,7 @@ impl Runner {
     pub fn open(context: Context) -> Result<Self, Error> {
         match context.target.runner {
             RunnerKind::Direct => Ok(Self::Direct(Direct::new(context))),
+            RunnerKind::Simulator => Ok(Self::Simulator(Simulator::new(context))),
             RunnerKind::Flink => Ok(Self::Flink(Flink::new(context))),
             kind => Err(not_driven(kind)),
         }
