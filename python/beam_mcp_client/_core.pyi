@@ -17,6 +17,28 @@ class Flow:
     ) -> tuple[Literal["effect", "done", "failed"], str, list[bytes]]:
         """Advances with the reply to the last effect (none the first time)."""
 
+@final
+class Engine:
+    """The engine of a server, in this process: for `embedded:`."""
+
+    def __new__(cls, config: str, host: str) -> Engine:
+        """An engine for a configuration document on a host, both as JSON. Raises `ValueError` with an error object."""
+
+    def handle(self, request: str, body: bytes, random: bytes, deadline_ms: int) -> Flow:
+        """Answers an HTTP request; the flow ends with `{status, headers, body: {"part": 0}}` and the body."""
+
+    def run(self, verb: str, input: str, random: bytes, deadline_ms: int) -> Flow:
+        """Runs a verb; the flow ends with its output."""
+
+    def tick(self, random: bytes, deadline_ms: int) -> Flow:
+        """One round of the reconciler; the flow ends with the milliseconds until the next."""
+
+    def targets(self) -> str:
+        """The configured targets by name, as JSON."""
+
+    def body_rule(self, method: str, path: str) -> tuple[Literal["buffer", "stage"], int]:
+        """What to do with a request's body, and the most bytes."""
+
 def start_client(
     verb: str,
     input: str,

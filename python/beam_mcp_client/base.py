@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from . import settings
 from ._core import Flow, start_client
+from ._typing import Self
 from .auth import Auth
 from .context import MCPContext
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-
-    from typing_extensions import Self
 
     from .host import OnResponse
     from .transport import AsyncTransport, Transport

@@ -6,34 +6,35 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from . import inputs
+from ._typing import Self, Unpack
 from .base import ClientBase
 from .context import MCPContext
 from .drive import drive
 from .errors import JobFailedError
 from .host import ServerHost
-from .inputs import JobLike, Params
+from .inputs import JobFields, JobLike, Params, RestoreFields
 from .results import (
     Artifact,
     Change,
+    Changed,
     Job,
     JobRef,
     LogList,
     Metrics,
     Operation,
     Page,
+    Plan,
     Result,
     Runner,
     Savepoint,
 )
 
 if TYPE_CHECKING:
-    from typing_extensions import Self
-
     from .host import OnResponse
     from .transport import AsyncTransport, Transport
 
 NO_SOURCES: Mapping[str, str] = {}
-WATCH_S = 25
+WATCH_S = 20
 """Seconds one wait for a change may hold a connection."""
 
 
@@ -131,7 +132,7 @@ class MCPClient(ClientBase):
         code_path: str | None = None,
         options: Mapping[str, Any] | None = None,
         idempotency_key: str | None = None,
-        **fields: Any,
+        **fields: Unpack[JobFields],
     ) -> Job:
         """Submits a job: from `params` (`job_name`, `runner_type`, `code_path`, `pipeline_options`, ...), or keywords.
 
@@ -164,7 +165,7 @@ class MCPClient(ClientBase):
         timeout: float | None = None,
         target: str | None = None,
         idempotency_key: str | None = None,
-        **fields: Any,
+        **fields: Unpack[JobFields],
     ) -> JobRef:
         """Submits a job and returns its id, a string that carries the job's members (`create_job`'s other name)."""
         job = self.create_job(
@@ -187,11 +188,29 @@ class MCPClient(ClientBase):
         *,
         context: MCPContext | None = None,
         timeout: float | None = None,
-        **fields: Any,
-    ) -> Result:
+        name: str | None = None,
+        runner: str | None = None,
+        target: str | None = None,
+        job_type: str | None = None,
+        code_path: str | None = None,
+        options: Mapping[str, Any] | None = None,
+        **fields: Unpack[JobFields],
+    ) -> Plan:
         """What `create_job` with the same arguments would do; sends nothing to the runner."""
-        given = inputs.submission(self._settings.target, params, dry_run=True, **fields)
-        return Result(self._run("create_job", given, context, timeout))
+        given = inputs.submission(
+            self._settings.target,
+            params,
+            dry_run=True,
+            name=name,
+            runner=runner,
+            target=target,
+            job_type=job_type,
+            code_path=code_path,
+            options=options,
+            **fields,
+        )
+        data = self._run("create_job", given, context, timeout)
+        return Plan(data["plan"])
 
     def restore_job(
         self,
@@ -200,7 +219,7 @@ class MCPClient(ClientBase):
         *,
         context: MCPContext | None = None,
         timeout: float | None = None,
-        **fields: Any,
+        **fields: Unpack[RestoreFields],
     ) -> Job:
         """Submits a new job like this one that starts from a savepoint."""
         given = inputs.merged(fields, job_id=inputs.job_id(job_id), savepoint_path=savepoint_path)
@@ -225,14 +244,25 @@ class MCPClient(ClientBase):
         *,
         target: str | None = None,
         state: str | None = None,
-        runner: str | None = None,
+        job_type: str | None = None,
+        name_contains: str | None = None,
         limit: int | None = None,
         page_token: str | None = None,
         context: MCPContext | None = None,
         timeout: float | None = None,
     ) -> Page[Job]:
-        """Jobs, newest first: all of them (at most 10,000), or one page when `limit` or `page_token` is given."""
-        given = inputs.listing(limit, page_token, target=target, state=state, runner=runner)
+        """Jobs, newest first: all of them (at most 10,000), or one page when `limit` or `page_token` is given.
+
+        `target` is the name of a target or runner.
+        """
+        given = inputs.listing(
+            limit,
+            page_token,
+            target=target,
+            state=state,
+            job_type=job_type,
+            name_contains=name_contains,
+        )
         data = self._run("list_jobs", given, context, timeout)
         return Page([Job(item) for item in data["jobs"]], data.get("next_page_token"))
 
@@ -241,7 +271,8 @@ class MCPClient(ClientBase):
         *,
         target: str | None = None,
         state: str | None = None,
-        runner: str | None = None,
+        job_type: str | None = None,
+        name_contains: str | None = None,
         page_size: int = 100,
         context: MCPContext | None = None,
         timeout: float | None = None,
@@ -252,7 +283,8 @@ class MCPClient(ClientBase):
             page = self.list_jobs(
                 target=target,
                 state=state,
-                runner=runner,
+                job_type=job_type,
+                name_contains=name_contains,
                 limit=page_size,
                 page_token=token,
                 context=context,
@@ -370,33 +402,37 @@ class MCPClient(ClientBase):
     def wait_for_change(
         self,
         job_id: JobLike,
-        cursor: str | None = None,
-        timeout_s: int | None = None,
+        cursor: int | None = None,
+        timeout_s: float | None = None,
         *,
+        until_terminal: bool | None = None,
         context: MCPContext | None = None,
         timeout: float | None = None,
     ) -> Change:
-        """Waits until something about the job differs from what `cursor` saw, at most `timeout_s` seconds."""
+        """Waits until the job differs from what `cursor` saw (or has ended), `timeout_s` seconds, at most 25."""
         given = inputs.merged(
-            None, job_id=inputs.job_id(job_id), cursor=cursor, timeout_s=timeout_s
+            None,
+            job_id=inputs.job_id(job_id),
+            cursor=cursor,
+            timeout_s=timeout_s,
+            until_terminal=until_terminal,
         )
         return Change(self._run("wait_for_change", given, context, timeout))
 
     def watch_job(
         self, job_id: JobLike, *, context: MCPContext | None = None, timeout: float | None = None
     ) -> Iterator[Job]:
-        """The job now and after every change, until it has ended."""
+        """The job now and after every change, until it has ended. `timeout` is for all of it."""
         limit = inputs.Limit(timeout)
-        cursor: str | None = None
+        cursor: int | None = None
         while True:
             change = self.wait_for_change(
                 job_id, cursor, limit.at_most(WATCH_S), context=context, timeout=limit.left()
             )
-            if change.changed or cursor is None:
-                job = Job(change["job"])
-                yield job
-                if job.terminal:
-                    return
+            if change.changed:
+                yield change
+            if change.terminal:
+                return
             cursor = change.cursor
 
     def wait_for_job(
@@ -432,7 +468,7 @@ class MCPClient(ClientBase):
         context: MCPContext | None = None,
         timeout: float | None = None,
         idempotency_key: str | None = None,
-    ) -> Operation:
+    ) -> Changed:
         """Changes the parallelism of a running job and waits until the runner shows it."""
         given = inputs.merged(
             None,
@@ -440,7 +476,7 @@ class MCPClient(ClientBase):
             parallelism=parallelism,
             idempotency_key=idempotency_key,
         )
-        return Operation(self._run("scale_job", given, context, timeout))
+        return Changed(self._run("scale_job", given, context, timeout))
 
     def update_job(
         self,
@@ -451,7 +487,7 @@ class MCPClient(ClientBase):
         context: MCPContext | None = None,
         timeout: float | None = None,
         idempotency_key: str | None = None,
-    ) -> Job:
+    ) -> Changed:
         """Changes a job: `{"scaling": {"parallelism": 8}}`."""
         given = inputs.merged(
             params,
@@ -459,7 +495,7 @@ class MCPClient(ClientBase):
             scaling=scaling,
             idempotency_key=idempotency_key,
         )
-        return Job(self._run("update_job", given, context, timeout))
+        return Changed(self._run("update_job", given, context, timeout))
 
     def cancel_job(
         self,
@@ -471,13 +507,13 @@ class MCPClient(ClientBase):
         context: MCPContext | None = None,
         timeout: float | None = None,
         idempotency_key: str | None = None,
-    ) -> Operation:
+    ) -> Changed:
         """Ends a job: with a savepoint to resume from (`with_savepoint`), or by `mode` `cancel`, `drain`, `stop` or
         `force`."""
         given = inputs.cancellation(
             self.with_savepoint, job_id, with_savepoint, mode, savepoint_path, idempotency_key
         )
-        return Operation(self._run("cancel_job", given, context, timeout))
+        return Changed(self._run("cancel_job", given, context, timeout))
 
     def drain_job(
         self,
@@ -486,7 +522,7 @@ class MCPClient(ClientBase):
         context: MCPContext | None = None,
         timeout: float | None = None,
         idempotency_key: str | None = None,
-    ) -> Operation:
+    ) -> Changed:
         """Stops a streaming job's input, flushes what is in flight, and ends it."""
         return self.cancel_job(
             job_id, mode="drain", context=context, timeout=timeout, idempotency_key=idempotency_key
@@ -500,7 +536,7 @@ class MCPClient(ClientBase):
         context: MCPContext | None = None,
         timeout: float | None = None,
         idempotency_key: str | None = None,
-    ) -> Operation:
+    ) -> Changed:
         """Ends a job with a savepoint to resume from."""
         return self.cancel_job(
             job_id,
@@ -539,29 +575,23 @@ class MCPClient(ClientBase):
         self,
         job_id: JobLike,
         *,
-        limit: int | None = None,
-        page_token: str | None = None,
         context: MCPContext | None = None,
         timeout: float | None = None,
-    ) -> Page[Operation]:
+    ) -> list[Operation]:
         """The savepoints asked for through beam-mcp."""
-        given = inputs.listing(limit, page_token, job_id=inputs.job_id(job_id))
-        data = self._run("list_savepoints", given, context, timeout)
-        return Page([Operation(item) for item in data["savepoints"]], data.get("next_page_token"))
+        data = self._run("list_savepoints", {"job_id": inputs.job_id(job_id)}, context, timeout)
+        return [Operation(item) for item in data["savepoints"]]
 
     def list_operations(
         self,
         job_id: JobLike,
         *,
-        limit: int | None = None,
-        page_token: str | None = None,
         context: MCPContext | None = None,
         timeout: float | None = None,
-    ) -> Page[Operation]:
+    ) -> list[Operation]:
         """Everything that was done to the job through beam-mcp."""
-        given = inputs.listing(limit, page_token, job_id=inputs.job_id(job_id))
-        data = self._run("list_operations", given, context, timeout)
-        return Page([Operation(item) for item in data["operations"]], data.get("next_page_token"))
+        data = self._run("list_operations", {"job_id": inputs.job_id(job_id)}, context, timeout)
+        return [Operation(item) for item in data["operations"]]
 
     def get_operation(
         self,

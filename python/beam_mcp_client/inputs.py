@@ -6,7 +6,7 @@ import dataclasses
 import os
 import time
 from collections.abc import Mapping
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypedDict
 
 from . import errors
 from .results import Job
@@ -15,6 +15,37 @@ JobLike: TypeAlias = str | Job
 """A job, or its id."""
 Params: TypeAlias = Mapping[str, Any] | object
 """A mapping, a dataclass, or an object with `model_dump`."""
+
+
+class JobFields(TypedDict, total=False):
+    """Members of a submission beside the usual ones."""
+
+    module: str
+    """Dotted name of an installed Python module, instead of `code_path`."""
+    entry_class: str
+    """Main class of the jar, where its manifest names none."""
+    args: list[str]
+    """Plain program arguments, before the options."""
+    template_path: str
+    template_parameters: Mapping[str, Any]
+    parallelism: int
+    savepoint_path: str
+    """Savepoint to start from."""
+    allow_non_restored_state: bool
+    plan_digest: str
+    """Digest of the plan that `plan_job` answered: anything else is refused."""
+
+
+class RestoreFields(TypedDict, total=False):
+    """What may differ in a restored job."""
+
+    job_name: str
+    pipeline_options: Mapping[str, Any]
+    parallelism: int
+    code_path: str
+    allow_non_restored_state: bool
+    idempotency_key: str
+    plan_digest: str
 
 
 def job_id(job: JobLike) -> str:
@@ -102,7 +133,7 @@ class Limit:
         """Seconds left, at least 0; `None` without a limit."""
         return None if self._end is None else max(0.0, self._end - time.monotonic())
 
-    def at_most(self, seconds: int) -> int:
-        """Whole seconds left, at most these."""
+    def at_most(self, seconds: float) -> float:
+        """Seconds left, at most these."""
         left = self.left()
-        return seconds if left is None else min(seconds, int(left))
+        return seconds if left is None else min(seconds, left)

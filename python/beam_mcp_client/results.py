@@ -8,10 +8,9 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Generic, SupportsIndex, TypeVar, overload
+from typing import Any, Generic, SupportsIndex, TypeVar, overload
 
-if TYPE_CHECKING:
-    from typing_extensions import Self
+from ._typing import Self
 
 T = TypeVar("T")
 
@@ -95,12 +94,13 @@ class Job(Result):
     parallelism: int | None
     savepoint_path: str | None
     ended_by: str | None
+    open_operations: list[str] | None
     observed_at: str | None
     stale_since: str | None
     origin: str
     version: int
-    operations: list[Any]
-    pipeline_options: dict[str, Any] | None
+    replayed: bool | None
+    notes: list[str] | None
 
 
 class Operation(Result):
@@ -113,9 +113,51 @@ class Operation(Result):
     job_id: str
     kind: str
     state: str
+    terminal: bool
+    requested_at: str
     savepoint_path: str | None
     parallelism: int | None
+    actual: dict[str, int] | None
     diagnostics: str
+
+
+class Changed(Result):
+    """What a change of a job came to. While `pending` the runner works on it: see `get_operation`."""
+
+    __slots__ = ()
+    job_id: str
+    state: str
+    savepoint_path: str | None
+    pending: bool | None
+    replayed: bool | None
+    notes: list[str] | None
+
+    @property
+    def job(self) -> Job | None:
+        """The job after the change, or while it goes on."""
+        return Job(self._data["job"]) if "job" in self._data else None
+
+    @property
+    def operation(self) -> Operation | None:
+        """The durable record of the change."""
+        return Operation(self._data["operation"]) if "operation" in self._data else None
+
+    @property
+    def plan(self) -> Plan | None:
+        """What a dry run would do."""
+        return Plan(self._data["plan"]) if "plan" in self._data else None
+
+
+class Plan(Result):
+    """What a write would do: send `digest` back as `plan_digest` to have exactly this done."""
+
+    __slots__ = ()
+    digest: str
+    summary: str
+    calls: list[dict[str, Any]]
+    options: list[dict[str, Any]]
+    changes: list[str]
+    unknown: list[str]
 
 
 class Runner(Result):
@@ -129,7 +171,6 @@ class Runner(Result):
     description: str
     capabilities: list[str]
     version: str | None
-    warnings: list[str]
 
 
 class Metrics(Result):
@@ -138,11 +179,10 @@ class Metrics(Result):
     __slots__ = ()
     job_id: str
     timestamp: str | None
-    metrics: dict[str, float]
+    metrics: dict[str, Any]
     user: list[dict[str, Any]]
     system: list[dict[str, Any]]
-    unified: dict[str, float]
-    notes: list[str]
+    notes: list[str] | None
 
 
 class LogEntry(Result):
@@ -161,12 +201,12 @@ class LogEntry(Result):
         return " ".join(str(part) for part in (self.timestamp, self.severity, self.message) if part)
 
 
-class Change(Result):
-    """What a wait for a change ended with. Send `cursor` to wait on from here."""
+class Change(Job):
+    """The job a wait ended with. `changed` is false when time ran out; send `cursor` to wait on from here."""
 
     __slots__ = ()
     changed: bool
-    cursor: str
+    cursor: int
 
 
 class Page(list[T], Generic[T]):
@@ -261,9 +301,17 @@ class Savepoint(_Named):
 
     @classmethod
     def of(cls, data: Mapping[str, Any]) -> Self:
-        """The savepoint of an operation's object."""
-        result = Operation(data)
-        return cls._of(result.savepoint_path or "", result)
+        """The savepoint of a change."""
+        operation: dict[str, Any] = data.get("operation") or {}
+        path = data.get("savepoint_path") or operation.get("savepoint_path")
+        named = {
+            "savepoint_id": str(operation.get("operation_id", "")).rpartition("/")[2],
+            "savepoint_path": path,
+            "location": path,
+            "pending": data.get("pending", False),
+            "job_id": data.get("job_id"),
+        }
+        return cls._of(path or "", Operation({**operation, **named}))
 
 
 class Artifact(_Named):

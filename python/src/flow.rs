@@ -8,10 +8,10 @@ use beam_mcp_core::{
     auth::Caller,
     call::Labels,
     client::{self, ClientOptions},
-    effect::{decode_reply, encode_effect},
+    effect::{Response, decode_reply, encode_effect},
 };
 use pyo3::{prelude::*, types::PyBytes};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// What a step gives back: kind, JSON, byte parts.
 type Stepped<'py> = (&'static str, String, Vec<Bound<'py, PyBytes>>);
@@ -20,7 +20,9 @@ type Plain = (&'static str, String, Vec<Vec<u8>>);
 /// The four correlation labels: session, trace, transaction, user.
 type LabelTuple = (Option<String>, Option<String>, Option<String>, Option<String>);
 
-enum Running {
+pub(crate) enum Running {
+    Delay(beam_mcp_core::Flow<Duration>),
+    Response(beam_mcp_core::Flow<Response>),
     Value(beam_mcp_core::Flow<Value>),
 }
 
@@ -29,7 +31,7 @@ enum Running {
 pub(crate) struct Flow(Mutex<Running>);
 
 impl Flow {
-    fn new(running: Running) -> Self {
+    pub(crate) fn new(running: Running) -> Self {
         Self(Mutex::new(running))
     }
 }
@@ -59,6 +61,8 @@ impl Flow {
     #[getter]
     fn must_finish(&self) -> bool {
         match &*self.0.lock().unwrap_or_else(PoisonError::into_inner) {
+            Running::Delay(flow) => flow.must_finish(),
+            Running::Response(flow) => flow.must_finish(),
             Running::Value(flow) => flow.must_finish(),
         }
     }
@@ -71,6 +75,11 @@ impl Flow {
             Err(error) => return failed(&error),
         };
         match &mut *self.0.lock().unwrap_or_else(PoisonError::into_inner) {
+            Running::Delay(flow) => told(flow.step(now, reply), |delay| (delay.as_millis().to_string(), Vec::new())),
+            Running::Response(flow) => told(flow.step(now, reply), |answer| {
+                let head = json!({"status": answer.status, "headers": answer.headers, "body": {"part": 0}});
+                (head.to_string(), vec![answer.body.into_bytes()])
+            }),
             Running::Value(flow) => told(flow.step(now, reply), |value| (value.to_string(), Vec::new())),
         }
     }
@@ -91,12 +100,17 @@ fn told<T>(step: Step<T>, show: impl FnOnce(T) -> (String, Vec<Vec<u8>>)) -> Pla
 }
 
 fn failed(error: &Error) -> Plain {
+    ("failed", error_object(error).to_string(), Vec::new())
+}
+
+/// The error object with what Python makes of it.
+pub(crate) fn error_object(error: &Error) -> Value {
     let mut object = error.to_json();
     let door = error.kind().door();
     object["class"] = door.python.into();
     object["exit"] = door.exit.into();
     object["operation"] = error.operation().into();
-    ("failed", object.to_string(), Vec::new())
+    object
 }
 
 /// Starts a call of a beam-mcp server.
@@ -119,7 +133,7 @@ pub(crate) fn start_client(
     Ok(Flow::new(Running::Value(client::call(verb, input, options, call))))
 }
 
-fn read<T: serde::de::DeserializeOwned>(json: &str) -> PyResult<T> {
+pub(crate) fn read<T: serde::de::DeserializeOwned>(json: &str) -> PyResult<T> {
     serde_json::from_str(json).map_err(|error| pyo3::exceptions::PyValueError::new_err(error.to_string()))
 }
 

@@ -2,6 +2,7 @@
 //!
 //! No runtime, no HTTP stack, no thread: it converts and steps. Python performs the effects.
 
+mod engine;
 mod flow;
 mod table;
 
@@ -10,6 +11,8 @@ use pyo3::prelude::*;
 /// Flows of the beam-mcp core, stepped by Python.
 #[pymodule(gil_used = false)]
 mod _core {
+    #[pymodule_export]
+    use super::engine::Engine;
     #[pymodule_export]
     use super::flow::{Flow, start_client};
     #[pymodule_export]

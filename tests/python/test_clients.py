@@ -233,7 +233,7 @@ def test_pages_are_fetched_as_they_are_consumed_async() -> None:
 
 @both
 def test_cancel_takes_a_savepoint_by_default_where_the_seed_says_so(run: Any) -> None:
-    with serving(lambda _: envelope(200, {"id": "x", "state": "SUCCEEDED"})) as server:
+    with serving(lambda _: envelope(200, {"job_id": JOB_ID, "state": "CANCELED"})) as server:
         run(server, lambda client: client.cancel_job(JOB_ID))
         run(server, lambda client: client.cancel_job(JOB_ID, True))
         run(server, lambda client: client.cancel_job(JOB_ID, mode="force"))
@@ -250,7 +250,13 @@ def test_cancel_takes_a_savepoint_by_default_where_the_seed_says_so(run: Any) ->
 
 @both
 def test_a_savepoint_is_its_path_and_its_operation(run: Any) -> None:
-    done = {"id": f"{JOB_ID}/savepoint-1", "state": "SUCCEEDED", "savepoint_path": "file:/sp/1"}
+    operation = {"operation_id": f"{JOB_ID}/savepoint-1", "state": "SUCCEEDED", "kind": "savepoint"}
+    done = {
+        "job_id": JOB_ID,
+        "state": "RUNNING",
+        "savepoint_path": "file:/sp/1",
+        "operation": operation,
+    }
     with serving(lambda _: envelope(200, done)) as server:
         taken = run(
             server, lambda client: client.create_savepoint(JOB_ID, {"savepoint_path": "/sp"})
@@ -261,6 +267,11 @@ def test_a_savepoint_is_its_path_and_its_operation(run: Any) -> None:
         "file:/sp/1",
         "SUCCEEDED",
         3,
+    )
+    assert (taken.savepoint_id, taken.location, taken.pending) == (
+        "savepoint-1",
+        "file:/sp/1",
+        False,
     )
     assert [seen.path for seen in server.seen] == [f"{PATH}/savepoint", f"{PATH}/savepoints"]
     assert [seen.json for seen in server.seen] == [{"savepoint_path": "/sp"}] * 2
@@ -297,7 +308,7 @@ def changes(*states: str) -> Callable[[Seen], bytes]:
     def script(_: Seen) -> bytes:
         state = left.pop(0)
         view = job(state=state, terminal=state in {"FAILED", "FINISHED"}, diagnostics=f"is {state}")
-        return envelope(200, {"changed": True, "cursor": str(len(left)), "job": view})
+        return envelope(200, {**view, "changed": True, "cursor": len(left)})
 
     return script
 
@@ -308,9 +319,9 @@ def test_waiting_ends_with_the_job(run: Any) -> None:
         ended = run(server, lambda client: client.wait_for_job(JOB_ID))
     assert ended.state == "FINISHED"
     assert [seen.path for seen in server.seen] == [
-        f"{PATH}/wait?timeout_s=25",
-        f"{PATH}/wait?cursor=2&timeout_s=25",
-        f"{PATH}/wait?cursor=1&timeout_s=25",
+        f"{PATH}/wait?timeout_s=20",
+        f"{PATH}/wait?cursor=2&timeout_s=20",
+        f"{PATH}/wait?cursor=1&timeout_s=20",
     ]
 
 
@@ -453,7 +464,7 @@ def test_the_seed_of_llm_integration() -> None:
             return envelope(200, {"tools": [{"name": "create_job"}]})
         if seen.path.endswith("/metrics"):
             return envelope(
-                200, {"job_id": JOB_ID, "unified": {"worker_count": 2.0}, "user": [], "system": []}
+                200, {"job_id": JOB_ID, "metrics": {"worker_count": 2.0}, "user": [], "system": []}
             )
         return envelope(201, job())
 
@@ -466,7 +477,7 @@ def test_the_seed_of_llm_integration() -> None:
         context = mcp_client.create_context(session_id="unique-session", user_id="user-123")
         created = await mcp_client.create_job(params={"job_name": "n"}, context=context)
         metrics = await mcp_client.get_metrics(job_id=created.job_id, context=context)
-        assert metrics.unified == {"worker_count": 2.0}
+        assert metrics.metrics == {"worker_count": 2.0}
         await mcp_client.close()
 
     with serving(script) as server:

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use serde_json::{Map, Value};
 
 use super::{Class, ClientOptions, Route, SERVER};
@@ -10,8 +12,8 @@ use crate::{
 
 /// Time a native server may take to confirm an operation, and a margin for the way back.
 const LONGEST_WAIT_MS: u64 = 610_000;
-/// Seconds a server watches a job when the caller names no limit, at most.
-const WATCH_S: u64 = 60;
+/// Longest a server watches a job in one call.
+const LONGEST_WATCH: Duration = Duration::from_secs(25);
 
 /// The request of a call.
 ///
@@ -54,8 +56,9 @@ fn timeout(route: &Route, input: &Map<String, Value>, options: &ClientOptions) -
         Class::Read | Class::Write => options.timeout_ms,
         Class::Waits | Class::Upload => options.timeout_ms.max(LONGEST_WAIT_MS),
         Class::Watch => {
-            let seconds = input.get("timeout_s").and_then(Value::as_u64).unwrap_or(WATCH_S);
-            options.timeout_ms.saturating_add(seconds.saturating_mul(1000))
+            let asked = input.get("timeout_s").and_then(Value::as_f64);
+            let wait = asked.and_then(|s| Duration::try_from_secs_f64(s).ok()).unwrap_or(LONGEST_WATCH);
+            options.timeout_ms.saturating_add(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX))
         }
     }
 }

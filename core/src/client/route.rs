@@ -52,7 +52,7 @@ const fn post(verb: &'static str, path: &'static str, class: Class) -> Route {
 
 const JOB: &str = "/api/v1/jobs/{job_id}";
 const LOG_QUERY: &[&str] = &["max_results", "page_token", "duration_seconds", "min_severity", "contains"];
-const PAGE: &[&str] = &["limit", "page_token"];
+const JOB_FILTER: &[&str] = &["target", "state", "job_type", "name_contains", "limit", "page_token"];
 
 /// Every verb a client can call.
 pub const ROUTES: &[Route] = &[
@@ -63,23 +63,23 @@ pub const ROUTES: &[Route] = &[
     read("get_runner", "/api/v1/runners/{runner_type}", &[]),
     list("list_targets", "/api/v1/targets", &[], "targets"),
     post("create_job", "/api/v1/jobs", Class::Write),
-    list("list_jobs", "/api/v1/jobs", &["target", "state", "runner", "limit", "page_token"], "jobs"),
-    read("get_job", JOB, &[]),
-    read("get_job_status", "/api/v1/jobs/{job_id}/status", &[]),
+    list("list_jobs", "/api/v1/jobs", JOB_FILTER, "jobs"),
+    read("get_job", JOB, &["max_age_ms"]),
+    read("get_job_status", "/api/v1/jobs/{job_id}/status", &["max_age_ms"]),
     read("get_job_configuration", "/api/v1/jobs/{job_id}/configuration", &[]),
     row("update_job", Method::Patch, JOB, Class::Waits),
     post("scale_job", "/api/v1/jobs/{job_id}/scale", Class::Waits),
     post("cancel_job", "/api/v1/jobs/{job_id}/cancel", Class::Waits),
     post("create_savepoint", "/api/v1/jobs/{job_id}/savepoint", Class::Waits),
     post("start_savepoint", "/api/v1/jobs/{job_id}/savepoints", Class::Write),
-    list("list_savepoints", "/api/v1/jobs/{job_id}/savepoints", PAGE, "savepoints"),
-    list("list_operations", "/api/v1/jobs/{job_id}/operations", PAGE, "operations"),
+    list("list_savepoints", "/api/v1/jobs/{job_id}/savepoints", &[], "savepoints"),
+    list("list_operations", "/api/v1/jobs/{job_id}/operations", &[], "operations"),
     read("get_operation", "/api/v1/jobs/{job_id}/operations/{operation_id}", &[]),
     post("restore_job", "/api/v1/jobs/{job_id}/restore", Class::Write),
     read("get_metrics", "/api/v1/jobs/{job_id}/metrics", &[]),
     read("get_logs", "/api/v1/jobs/{job_id}/logs", LOG_QUERY),
     Route {
-        query: &["cursor", "timeout_s"],
+        query: &["cursor", "timeout_s", "until_terminal"],
         ..row("wait_for_change", Method::Get, "/api/v1/jobs/{job_id}/wait", Class::Watch)
     },
     Route { query: &["file_name"], ..post("upload_artifact", "/api/v1/artifacts", Class::Upload) },
