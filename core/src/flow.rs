@@ -11,6 +11,19 @@
 //! 5. When [`Flow::must_finish`] is true the flow has committed an intent: a host that can, goes on stepping it with
 //!    real replies although its caller is gone. A host that cannot may drop it: the store names what is left to do.
 //! 6. Dropping a flow is a hard stop without clean-up.
+//! 7. Each effect has its replies, named on [`crate::effect::Effect`]; a host that cannot do one answers
+//!    [`Reply::Unsupported`] with a reason a person can act on. Nothing else is answered instead of doing it.
+//! 8. `Send`: any HTTP answer is a response, whatever its status; no redirect is followed, nothing is repeated, no
+//!    header is added but the host's own framing and the named credential. A fault says whether the request can have
+//!    arrived ([`crate::effect::FaultKind::never_arrived`]). A body over `max_bytes` is a fault, or its end with `tail`.
+//! 9. `SendAll`: one outcome per request, in their order, whatever order they ended in.
+//! 10. `Store`: a commit is all or nothing; versions start at 1 and grow by 1; the same `op_id` again is success; a
+//!     conflict names the first write that did not fit and what is there. A failure leaves open whether it was made.
+//! 11. A commit announces each written key as the topic `<kind>/<id>`. `Wait` with sequence number 0 sleeps until the
+//!     next announcement; topics are hints, and a host may wake a flow for nothing.
+//! 12. `Emit`: the first frame commits status 200 and `text/event-stream`; the flow's own answer is then the last frame.
+//! 13. Effects and replies have one JSON form with bytes beside it ([`crate::effect::encode_effect`],
+//!     [`crate::effect::decode_reply`]); a reply that cannot be read is misuse, never a crash.
 
 mod io;
 

@@ -30,6 +30,8 @@ pub(super) fn check_posture(config: &Config, host: &Host) -> Result<(), Error> {
 /// One HTTP request: Host, Origin, token, then `/mcp` or REST.
 pub(super) async fn http(engine: Engine, io: Io, request: Box<HttpRequest>, mut call: Call) -> Result<Response, Error> {
     call.labels = labels(&request);
+    // MCP clients take this header for a session of the protocol, and there is none.
+    let is_mcp = request.path.trim_end_matches('/') == "/mcp";
     let origin = request.header("origin").map(str::to_owned);
     let connection = request.header("x-mcp-connection-id").and_then(label);
     let (labels, state) = (call.labels.clone(), Arc::clone(&engine.state));
@@ -44,7 +46,8 @@ pub(super) async fn http(engine: Engine, io: Io, request: Box<HttpRequest>, mut 
         Err(error) if error.gave_up() => return Err(error),
         Err(error) => rest::failure(&error, &labels, &request_id, io.now().wall_ms),
     };
-    decorate(&mut response, &labels, &request_id, connection.as_ref());
+    let shown = if is_mcp { Labels { session_id: None, ..labels } } else { labels };
+    decorate(&mut response, &shown, &request_id, connection.as_ref());
     if let Some(origin) = origin.filter(|origin| allowed_origin(&state.config, origin)) {
         response.headers.push(("access-control-allow-origin".into(), origin));
         response.headers.push(("vary".into(), "origin".into()));
