@@ -2,7 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::response::Thrown;
+use super::{
+    Flink,
+    flow::native_id,
+    request,
+    response::{self, Thrown},
+};
+use crate::{error::Error, job::Job};
 
 /// What a completed or failed checkpoint was for.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize)]
@@ -144,6 +150,17 @@ impl Checkpoints {
     }
 }
 
+impl Flink {
+    /// The newest checkpoints and savepoints of a job; Flink's view lags a few seconds (`web.refresh-interval`).
+    ///
+    /// # Errors
+    /// `failed_precondition` with reason `checkpointing_off`, `not_found` when Flink does not know the job, else as
+    /// every read.
+    pub async fn checkpoints(&self, job: &Job) -> Result<Checkpoints, Error> {
+        self.read(request::checkpoints_request(&self.context.target, native_id(job)?), response::read).await
+    }
+}
+
 /// Answer of `/jobs/:id/savepoints/:trigger` and `/savepoint-disposal/:id`.
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct AsyncOperation {
@@ -184,5 +201,31 @@ impl AsyncOperation {
             ("COMPLETED", outcome) => Settled::Done(outcome.and_then(|outcome| outcome.location)),
             _ => Settled::Not,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::runner::flink::testing::{job, play, recorded, target};
+
+    #[test]
+    fn checkpoints_are_listed_with_what_became_of_them() {
+        let script = vec![("GET /jobs/{id}/checkpoints", recorded!("2.2.1/checkpoints-stopped"))];
+        let checkpoints = play(target(), script, |flink| async move { flink.checkpoints(&job()).await }).end.unwrap();
+        assert_eq!((checkpoints.counts.completed, checkpoints.counts.failed), (18, 2));
+        let failed = checkpoints.history.iter().find(|checkpoint| checkpoint.status == "FAILED").unwrap();
+        assert_eq!((failed.id, failed.kind, failed.kept_path()), (16, CheckpointKind::SyncSavepoint, None));
+        assert!(failed.failure.as_deref().unwrap().contains("IO-problem"));
+        let kept: Vec<_> = checkpoints.history.iter().filter_map(Checkpoint::kept_path).collect();
+        assert_eq!(kept, ["file:/srv/flink/savepoints/savepoint-0bea00-20a1c827d51e"]);
+        assert!(checkpoints.ended_with_savepoint());
+    }
+
+    #[test]
+    fn a_batch_job_has_none() {
+        let script = vec![("GET /jobs/{id}/checkpoints", recorded!("1.20.5/beam-checkpoints-batch"))];
+        let played = play(target(), script, |flink| async move { flink.checkpoints(&job()).await });
+        assert_eq!(played.reason(), "checkpointing_off");
     }
 }

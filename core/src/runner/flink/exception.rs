@@ -135,3 +135,59 @@ fn newest(outcome: Option<Result<crate::effect::Response, Error>>) -> Option<Str
     let exceptions = parsed::<Exceptions>(outcome).ok()?.list();
     exceptions.into_iter().next().map(|exception| exception.message).filter(|message| !message.is_empty())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::runner::flink::testing::{job, json, play, recorded, target};
+
+    fn exceptions(reply: crate::effect::Reply) -> Vec<JobException> {
+        let script = vec![("GET /jobs/{id}/exceptions?maxExceptions=9", reply)];
+        play(target(), script, |flink| async move { flink.exceptions(&job(), 9).await }).end.unwrap()
+    }
+
+    #[test]
+    fn both_forms_say_the_same() {
+        for reply in [recorded!("1.20.5/exceptions-failed"), recorded!("2.2.1/exceptions-failed")] {
+            let exceptions = exceptions(reply);
+            let newest = &exceptions[0];
+            assert_eq!(newest.message, "java.lang.IllegalStateException: ratejob: told to fail at 60");
+            assert!(newest.at_ms.is_some() && newest.trace.contains("at org.beammcp.examples.RateJob$Throttle.map"));
+        }
+        assert_eq!(exceptions(recorded!("2.2.1/exceptions-none")), []);
+    }
+
+    #[test]
+    fn the_root_exception_stands_in_for_an_empty_history() {
+        let root = serde_json::json!({"root-exception": "a.B: no\n\tat x", "timestamp": 7, "exceptionHistory": {}});
+        let exceptions = exceptions(json(200, root));
+        assert_eq!((exceptions[0].at_ms, exceptions[0].message.as_str()), (Some(7), "a.B: no"));
+    }
+
+    #[test]
+    fn tasks_and_concurrent_exceptions_are_kept() {
+        let other = serde_json::json!({"stacktrace": "c.D: two", "timestamp": 2});
+        let entry = serde_json::json!({"stacktrace": "a.B: one", "timestamp": 1, "taskName": "map (1/1)",
+            "taskManagerId": "tm-1", "concurrentExceptions": [other]});
+        let exceptions = exceptions(json(200, serde_json::json!({"exceptionHistory": {"entries": [entry]}})));
+        let rows: Vec<_> = exceptions.iter().map(|e| (e.message.as_str(), e.task.as_deref())).collect();
+        assert_eq!(rows, [("a.B: one", Some("map (1/1)")), ("c.D: two", None)]);
+    }
+
+    #[test]
+    fn a_failed_job_without_exceptions_is_not_given_a_made_up_reason() {
+        let response = |reply| match reply {
+            crate::effect::Reply::Response(response) => Ok(response),
+            other => panic!("{other:?}"),
+        };
+        let in_progress = || response(recorded!("2.2.1/execution-result-in-progress"));
+        let none = || response(recorded!("2.2.1/exceptions-none"));
+        assert!(of_failed(vec![in_progress(), none()]).starts_with("Flink gives no reason"));
+        let unread = of_failed(vec![Err(Error::deadline("too late"))]);
+        assert_eq!(unread, "Flink's reason could not be read: too late");
+        let missing = of_failed(vec![response(recorded!("2.2.1/execution-result-restore-missing")), none()]);
+        assert!(missing.contains("Cannot find checkpoint or savepoint file/directory 'file:…/none'"), "{missing}");
+        let one = of_restarting(vec![response(recorded!("2.2.1/exceptions-restarting"))]);
+        assert_eq!(one, "latest exception: java.lang.IllegalStateException: ratejob: told to fail at 60");
+    }
+}

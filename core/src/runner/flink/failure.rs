@@ -159,6 +159,9 @@ fn known_cause(raw: &str, text: &str) -> Option<Error> {
             .suggest("correct the options or the program; get_logs of the JobManager may say more")
     } else if has("FlinkJobNotFoundException") {
         Error::not_found("job_unknown_to_flink", text)
+    } else if has("Checkpointing has not been enabled") {
+        Error::precondition("checkpointing_off", "the job takes no checkpoints")
+            .suggest("set checkpoint_interval when the job is created")
     } else if has("AdaptiveScheduler") && has("UnsupportedOperationException") {
         rescale_unsupported()
     } else if has("There is no savepoint operation with triggerId") {
@@ -200,4 +203,108 @@ fn leaderless(response: &Response, raw: &str) -> Error {
 fn after(response: &Response) -> Retry {
     let seconds = response.header("retry-after").and_then(|text| text.trim().parse().ok());
     seconds.map_or(Retry::Safe, |seconds| Retry::After(Duration::from_secs(seconds)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        effect::Reply,
+        runner::flink::testing::{json, recorded},
+    };
+
+    fn failed(reply: Reply) -> Error {
+        match reply {
+            Reply::Response(response) => error(&response),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_stack_becomes_its_first_line_and_its_causes() {
+        assert_eq!(
+            failed(recorded!("2.2.1/run-main-throws")).message(),
+            "the program's main method failed: Could not execute application.\n\
+             Caused by: org.apache.flink.client.program.ProgramInvocationException: The main method caused an error: \
+             ratejob: unknown option --bogus\n\
+             Caused by: java.lang.IllegalArgumentException: ratejob: unknown option --bogus"
+        );
+        assert_eq!(
+            failed(recorded!("2.2.1/beam-run-wrong-flink-series")).message(),
+            "the program's main method failed: Could not execute application.\n\
+             Caused by: java.lang.NoClassDefFoundError: org/apache/flink/api/java/ExecutionEnvironment\n\
+             Caused by: java.lang.ClassNotFoundException: org.apache.flink.api.java.ExecutionEnvironment"
+        );
+        assert_eq!(
+            failed(recorded!("2.2.1/resource-requirements-put-above-maximum")).message(),
+            "The newly requested parallelism 100 for the job vertex ca88eee0095684d687a1b6495617f957 exceeds its \
+             maximum parallelism 16."
+        );
+    }
+
+    #[test]
+    fn known_causes_are_final_and_named() {
+        for (reply, kind, reason) in [
+            (recorded!("2.2.1/job-unknown"), ErrorKind::NotFound, "job_unknown_to_flink"),
+            (recorded!("2.2.1/job-status-unknown"), ErrorKind::NotFound, "job_unknown_to_flink"),
+            (
+                recorded!("2.2.1/resource-requirements-default-scheduler"),
+                ErrorKind::Unsupported,
+                "rescale_needs_adaptive_scheduler",
+            ),
+            (
+                recorded!("2.2.1/resource-requirements-put-default-scheduler"),
+                ErrorKind::Unsupported,
+                "rescale_needs_adaptive_scheduler",
+            ),
+            (
+                recorded!("2.2.1/resource-requirements-put-missing-vertex"),
+                ErrorKind::InvalidArgument,
+                "refused_by_flink",
+            ),
+            (recorded!("2.2.1/savepoint-unknown-trigger"), ErrorKind::NotFound, "operation_forgotten"),
+            (recorded!("1.20.5/savepoint-unknown-trigger"), ErrorKind::NotFound, "operation_forgotten"),
+            (recorded!("2.2.1/taskmanager-log-missing"), ErrorKind::NotFound, "log_gone"),
+            (recorded!("2.2.1/taskmanager-logs-unknown"), ErrorKind::NotFound, "log_gone"),
+            (recorded!("2.2.1/cancel-finished"), ErrorKind::FailedPrecondition, "already_ended"),
+            (recorded!("2.2.1/jars-upload-not-a-jar"), ErrorKind::InvalidArgument, "refused_by_flink"),
+            (recorded!("2.2.1/unknown-path"), ErrorKind::MalformedResponse, "malformed_response"),
+            (json(302, ""), ErrorKind::MalformedResponse, "malformed_response"),
+            (json(413, ""), ErrorKind::PayloadTooLarge, "runner_body_too_large"),
+        ] {
+            let error = failed(reply);
+            assert_eq!((error.kind(), error.reason(), error.retry()), (kind, reason, Retry::Never));
+            assert_eq!(error.landed(), Landed::No);
+        }
+    }
+
+    #[test]
+    fn paths_of_the_server_go_and_addresses_stay() {
+        for (text, expected) in [
+            ("Jar file /srv/web/upload/x_a.jar does not exist", "Jar file …/x_a.jar does not exist"),
+            ("opening '/a/b/c.jar'", "opening '…/c.jar'"),
+            ("at file:/proc/nowhere", "at file:…/nowhere"),
+            ("'file:///srv/savepoints/none'", "'file:…/none'"),
+            ("path=/etc/flink/conf", "path=…/conf"),
+            ("s3://bucket/a/b and hdfs://nn:8020/x/y", "s3://bucket/a/b and hdfs://nn:8020/x/y"),
+            ("org/apache/flink/Some and 1/2 and a/b/c", "org/apache/flink/Some and 1/2 and a/b/c"),
+            ("(1/1)#0 and /one", "(1/1)#0 and /one"),
+            ("", ""),
+        ] {
+            assert_eq!(without_paths(text), expected);
+        }
+        for reply in [recorded!("2.2.1/run-unreadable-jar"), recorded!("2.2.1/jar-delete-missing")] {
+            let error = failed(reply);
+            assert!(!error.message().contains("/srv"), "{}", error.message());
+        }
+    }
+
+    #[test]
+    fn no_text_is_too_long_or_hides_anything() {
+        let long = format!("java.lang.Error: {}\u{1b}[31m\u{202e}\nCaused by: x{}", "é".repeat(5000), "y".repeat(9000));
+        let text = digest(&long);
+        assert!(text.len() <= LONGEST + '…'.len_utf8() && !text.contains(['\u{1b}', '\u{202e}']));
+        assert_eq!(digest(""), "");
+        assert_eq!(failed(json(400, "")).message(), "\"\"");
+    }
 }

@@ -227,3 +227,178 @@ fn scalable(config: &Config, details: &JobDetails, job: &Job, operation: &Operat
         Some(_) => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        effect::{FaultKind, Reply},
+        error::ErrorKind,
+        runner::{
+            Backend,
+            flink::testing::{NOW_MS, Played, TRIGGER, fault, job, json as answer, operation, play, recorded, target},
+        },
+    };
+
+    const JOB: &str = "GET /jobs/{id}";
+
+    fn check(operation: Operation, details: Reply, config: Reply) -> Played<Vec<PlannedCall>> {
+        let script = vec![(JOB, details), ("GET /config", config)];
+        play(target(), script, |flink| async move { flink.check(&job(), &operation).await })
+    }
+
+    fn begin(operation: Operation, script: Vec<(&str, Reply)>) -> Played<Begun> {
+        play(target(), script, |flink| async move { flink.begin(&job(), &operation).await })
+    }
+
+    fn scale(parallelism: u32) -> Operation {
+        Operation { parallelism: Some(parallelism), ..operation(Kind::Scale) }
+    }
+
+    #[test]
+    fn what_is_planned_is_what_is_sent() {
+        let directory = || {
+            let mut target = target();
+            target.savepoint_dir = Some("file:///srv/flink/savepoints".into());
+            target
+        };
+        for (kind, answer, call) in [
+            (Kind::Cancel, recorded!("2.2.1/cancel"), "PATCH /jobs/{id}?mode=cancel"),
+            (Kind::Savepoint, recorded!("2.2.1/savepoint-trigger"), "POST /jobs/{id}/savepoints"),
+            (Kind::Stop, accepted(), "POST /jobs/{id}/stop"),
+            (Kind::Drain, accepted(), "POST /jobs/{id}/stop"),
+        ] {
+            let script =
+                vec![(JOB, recorded!("2.2.1/job-running")), ("GET /config", recorded!("2.2.1/config")), (call, answer)];
+            let played = play(directory(), script, move |flink| async move {
+                let planned = flink.check(&job(), &operation(kind)).await?;
+                Ok((planned, flink.begin(&job(), &operation(kind)).await?))
+            });
+            let sent = match &played.requests.last().unwrap().body {
+                crate::effect::Body::Json(body) => body.clone(),
+                _ => Value::Null,
+            };
+            let (planned, begun) = played.end.unwrap();
+            assert_eq!((&planned[0].body, begun), (&sent, Begun::Accepted), "{kind:?}");
+            if kind != Kind::Cancel {
+                let spelling = if kind == Kind::Savepoint { "target-directory" } else { "targetDirectory" };
+                assert_eq!(
+                    (&sent[spelling], &sent["triggerId"]),
+                    (&json!("file:///srv/flink/savepoints"), &json!(TRIGGER))
+                );
+                assert_eq!(sent.get("drain").cloned(), (kind != Kind::Savepoint).then(|| json!(kind == Kind::Drain)));
+            }
+        }
+    }
+
+    fn accepted() -> Reply {
+        answer(202, json!({"request-id": TRIGGER}))
+    }
+
+    #[test]
+    fn an_operation_is_refused_where_flink_would_only_pretend() {
+        let config = || recorded!("2.2.1/config");
+        let finished = || details("FINISHED", "STREAMING");
+        let elsewhere = Operation { savepoint_dir: Some("s3://mine/x".into()), ..operation(Kind::Savepoint) };
+        for (operation, details, config, reason) in [
+            (operation(Kind::Cancel), finished(), config(), "job_ended"),
+            (operation(Kind::Savepoint), finished(), config(), "job_ended"),
+            (operation(Kind::Savepoint), details("RESTARTING", "STREAMING"), config(), "job_not_running"),
+            (operation(Kind::Drain), details("CREATED", "STREAMING"), config(), "job_not_running"),
+            (operation(Kind::Savepoint), details("RUNNING", "BATCH"), config(), "not_streaming"),
+            (operation(Kind::Stop), details("RUNNING", "BATCH"), config(), "not_streaming"),
+            (scale(2), details("RUNNING", "BATCH"), config(), "not_streaming"),
+            (elsewhere, recorded!("2.2.1/job-running"), config(), "savepoint_path_not_allowed"),
+            (scale(0), recorded!("2.2.1/job-running"), config(), "bad_parallelism"),
+            (operation(Kind::Scale), recorded!("2.2.1/job-running"), config(), "bad_parallelism"),
+            (scale(100), recorded!("2.2.1/job-running"), config(), "above_max_parallelism"),
+            (scale(2), details("CREATED", "STREAMING"), config(), "job_not_running"),
+            (scale(4), recorded!("2.2.1/job-running"), no_rescale(), "rescale_needs_adaptive_scheduler"),
+            (operation(Kind::Stop), recorded!("2.2.1/job-unknown"), config(), "job_unknown_to_flink"),
+        ] {
+            assert_eq!(check(operation, details, config).reason(), reason);
+        }
+        let unsupported = check(scale(4), recorded!("2.2.1/job-running"), no_rescale()).end.unwrap_err();
+        assert_eq!(unsupported.kind(), ErrorKind::Unsupported);
+        assert!(unsupported.suggestion().contains("savepoint"));
+        check(operation(Kind::Cancel), details("CREATED", "BATCH"), config()).end.unwrap();
+    }
+
+    fn details(state: &str, kind: &str) -> Reply {
+        let jid = crate::runner::flink::testing::TOKEN;
+        answer(200, json!({"jid": jid, "name": "x", "state": state, "job-type": kind, "start-time": 1, "end-time": -1}))
+    }
+
+    fn no_rescale() -> Reply {
+        answer(200, json!({"flink-version": "1.20.5", "features": {"web-submit": true, "web-rescale": false}}))
+    }
+
+    #[test]
+    fn a_scale_names_all_steps_with_the_lower_bound_one() {
+        let script = vec![
+            (JOB, recorded!("2.2.1/job-running")),
+            ("PUT /jobs/{id}/resource-requirements", recorded!("2.2.1/resource-requirements-put")),
+        ];
+        let played = begin(scale(4), script);
+        let bounds = json!({"parallelism": {"lowerBound": 1, "upperBound": 4}});
+        let body = json!({"ca88eee0095684d687a1b6495617f957": bounds, "b71731f1c0df9c3076c4a455334d0ad6": bounds});
+        assert_eq!(*played.body(), body);
+        assert_eq!(played.end.unwrap(), Begun::Accepted);
+    }
+
+    #[test]
+    fn a_step_that_cannot_be_parallel_stays_alone() {
+        let vertex = |id: &str, most: i64| json!({"id": id, "name": id, "parallelism": 1, "maxParallelism": most});
+        let jid = crate::runner::flink::testing::TOKEN;
+        let details = json!({"jid": jid, "name": "x", "state": "RUNNING", "job-type": "STREAMING", "start-time": 1,
+            "end-time": -1, "vertices": [vertex("wide", 128), vertex("alone", 1), vertex("unset", -1)]});
+        let played = check(scale(8), answer(200, details), recorded!("2.2.1/config"));
+        let body = &played.end.unwrap()[0].body;
+        let upper = |id: &str| body[id]["parallelism"]["upperBound"].as_u64();
+        assert_eq!([upper("wide"), upper("alone"), upper("unset")], [Some(8), Some(1), Some(8)]);
+    }
+
+    #[test]
+    fn answers_to_a_cancel() {
+        const CANCEL: &str = "PATCH /jobs/{id}?mode=cancel";
+        let cancel = |answer| begin(operation(Kind::Cancel), vec![(CANCEL, answer)]);
+        assert_eq!(cancel(recorded!("2.2.1/cancel")).end.unwrap(), Begun::Accepted);
+        assert_eq!(cancel(recorded!("2.2.1/cancel-canceled")).end.unwrap(), Begun::Accepted);
+        for ended in
+            [recorded!("2.2.1/cancel-finished"), recorded!("1.20.5/cancel-finished"), recorded!("2.2.1/cancel-failed")]
+        {
+            let Begun::Done(progress) = cancel(ended).end.unwrap() else { panic!() };
+            assert_eq!(progress.state, OperationState::Failed);
+            assert!(progress.diagnostics.contains("another terminal state"), "{}", progress.diagnostics);
+        }
+        assert_eq!(cancel(recorded!("2.2.1/cancel-unknown")).reason(), "job_unknown_to_flink");
+        assert_eq!(cancel(fault(FaultKind::Timeout)).end.unwrap_err().landed(), Landed::Perhaps);
+    }
+
+    #[test]
+    fn answers_to_a_savepoint() {
+        const SAVEPOINT: &str = "POST /jobs/{id}/savepoints";
+        let savepoint = |answer| begin(operation(Kind::Savepoint), vec![(SAVEPOINT, answer)]).end;
+        let other = savepoint(answer(202, json!({"request-id": "0"}))).unwrap_err();
+        assert_eq!((other.reason(), other.landed()), ("malformed_response", Landed::Perhaps));
+        let refused = savepoint(recorded!("2.2.1/savepoint-trigger-bad-id")).unwrap_err();
+        assert_eq!((refused.kind(), refused.landed()), (ErrorKind::InvalidArgument, Landed::No));
+        assert_eq!(savepoint(fault(FaultKind::Reset)).unwrap_err().landed(), Landed::Perhaps);
+    }
+
+    #[test]
+    fn a_late_repetition_looks_for_what_the_first_send_left() {
+        const CHECKPOINTS: &str = "GET /jobs/{id}/checkpoints";
+        let again = |sent_ms| Operation { attempts: 2, sent_ms, ..operation(Kind::Savepoint) };
+        let found = begin(again(1_795_173_501_000), vec![(CHECKPOINTS, recorded!("2.2.1/checkpoints-scaled"))]);
+        let Begun::Done(progress) = found.end.unwrap() else { panic!() };
+        assert_eq!(progress.state, OperationState::Succeeded);
+        let none = vec![
+            (CHECKPOINTS, recorded!("2.2.1/checkpoints-running")),
+            ("POST /jobs/{id}/savepoints", recorded!("2.2.1/savepoint-trigger")),
+        ];
+        assert_eq!(begin(again(NOW_MS - REMEMBERED_MS), none).end.unwrap(), Begun::Accepted);
+        let soon = vec![("POST /jobs/{id}/savepoints", recorded!("2.2.1/savepoint-trigger-again"))];
+        assert_eq!(begin(again(NOW_MS - 1000), soon).end.unwrap(), Begun::Accepted, "Flink still knows the id");
+    }
+}

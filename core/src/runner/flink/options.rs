@@ -238,3 +238,180 @@ fn refuse_field(option: &ResolvedOption) -> Result<(), Error> {
             .suggest(format!("use the job's own field `{field}`"))),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::runner::flink::testing;
+
+    fn try_resolve(caller: Value, target_options: Value, operator: bool) -> Result<Resolved, Error> {
+        let spec = JobSpec { pipeline_options: serde_json::from_value(caller).unwrap(), ..JobSpec::default() };
+        let mut target = testing::target();
+        target.options = serde_json::from_value(target_options).unwrap();
+        resolve(&spec, &target, operator)
+    }
+
+    fn resolved(caller: Value, target_options: Value) -> Resolved {
+        try_resolve(caller, target_options, false).unwrap()
+    }
+
+    #[test]
+    fn three_options_are_settings_and_the_rest_are_arguments() {
+        let resolved = resolved(
+            json!({
+                "parallelism": 4, "checkpoint_interval": 60000, "state_backend": "RocksDB",
+                "input_source": "kafka://input-topic", "streaming": true, "runner": "FlinkRunner",
+                "tags": ["a", "b"], "sizes": {"x": [1]}, "none": [], "fraction": 0.5, "jobName": "my job",
+            }),
+            json!({}),
+        );
+        assert_eq!(
+            resolved.argv,
+            [
+                "--fraction=0.5",
+                "--input_source=kafka://input-topic",
+                "--jobName=my job",
+                "--runner=FlinkRunner",
+                "--sizes={\"x\":[1]}",
+                "--streaming=true",
+                "--tags=a",
+                "--tags=b",
+            ]
+        );
+        let settings = json!({
+            "parallelism": 4,
+            "flink_configuration": {"execution.checkpointing.interval": "60000 ms", "state.backend.type": "rocksdb"},
+        });
+        assert_eq!(Value::Object(resolved.settings), settings);
+        let noted: Vec<_> = resolved
+            .options
+            .iter()
+            .filter(|o| !o.note.is_empty())
+            .map(|o| (o.name.as_str(), o.note.as_str()))
+            .collect();
+        assert_eq!(
+            noted,
+            [
+                ("checkpoint_interval", "sent as Flink's execution.checkpointing.interval=60000 ms"),
+                ("none", "an empty list: nothing is sent"),
+                ("parallelism", "sent as the run's parallelism"),
+                ("state_backend", "sent as Flink's state.backend.type=rocksdb"),
+            ]
+        );
+    }
+
+    #[test]
+    fn spellings_of_the_aliases() {
+        for (name, value) in [
+            ("checkpointing_interval", json!(500)),
+            ("checkpoint-interval", json!("500")),
+            ("checkpointInterval", json!(500)),
+        ] {
+            let resolved = resolved(json!({name: value}), json!({}));
+            let interval = &resolved.settings["flink_configuration"]["execution.checkpointing.interval"];
+            assert_eq!((interval, resolved.argv.len()), (&json!("500 ms"), 0), "{name}");
+        }
+        let beams_own = resolved(json!({"checkpointingInterval": 500, "stateBackend": "rocksdb"}), json!({}));
+        assert_eq!(beams_own.argv, ["--checkpointingInterval=500", "--stateBackend=rocksdb"]);
+        assert!(beams_own.settings.is_empty());
+    }
+
+    #[test]
+    fn what_the_caller_sends_wins_over_the_target() {
+        let target = json!({
+            "parallelism": 1, "temp_location": "s3://b/t", "checkpoint_interval": 1000, "environment_type": "EXTERNAL",
+            "flink_configuration": {"restart-strategy.type": "none", "taskmanager.cpu.cores": 2},
+        });
+        let caller = json!({
+            "parallelism": null, "tempLocation": "s3://b/mine",
+            "flink_configuration": {"execution.checkpointing.interval": "5 s", "restart-strategy.type": "fixed-delay"},
+        });
+        let resolved = resolved(caller, target);
+        assert_eq!(resolved.argv, ["--environment_type=EXTERNAL", "--tempLocation=s3://b/mine"]);
+        let configuration = json!({
+            "execution.checkpointing.interval": "5 s", "restart-strategy.type": "fixed-delay", "taskmanager.cpu.cores": "2",
+        });
+        assert_eq!(Value::Object(resolved.settings), json!({"flink_configuration": configuration}));
+        let from: std::collections::BTreeMap<_, _> =
+            resolved.options.iter().map(|option| (option.name.as_str(), option.from)).collect();
+        assert_eq!(from["environment_type"], Provenance::Target);
+        assert_eq!(from["flink_configuration.restart-strategy.type"], Provenance::Caller);
+        assert_eq!(from["flink_configuration.taskmanager.cpu.cores"], Provenance::Target);
+        assert_eq!(from["tempLocation"], Provenance::Caller);
+    }
+
+    #[test]
+    fn what_is_refused_and_why() {
+        for (caller, reason) in [
+            (json!({"parallelism": 0}), "bad_parallelism"),
+            (json!({"parallelism": 40000}), "bad_parallelism"),
+            (json!({"parallelism": 2.5}), "bad_parallelism"),
+            (json!({"parallelism": "many"}), "bad_parallelism"),
+            (json!({"checkpoint_interval": 9}), "bad_checkpoint_interval"),
+            (json!({"checkpoint_interval": "60s"}), "bad_checkpoint_interval"),
+            (json!({"state_backend": "filesystem"}), "bad_state_backend"),
+            (json!({"state_backend": 1}), "bad_state_backend"),
+            (json!({"savepointPath": "s3://b/x"}), "not_an_option"),
+            (json!({"allow_non_restored_state": true}), "not_an_option"),
+            (json!({"stateBackendStoragePath": "s3://b/x"}), "savepoint_path_not_allowed"),
+            (json!({"flinkMaster": "evil:8081"}), "operator_only_option"),
+            (json!({"files_to_stage": ["x"]}), "operator_only_option"),
+            (json!({"filesToStage": ["x"]}), "operator_only_option"),
+            (json!({"flink_configuration": {"env.java.opts.all": "-javaagent:x"}}), "operator_only_option"),
+            (json!({"flink_configuration": {"execution.checkpointing.dir": "s3://x"}}), "operator_only_option"),
+            (json!({"flinkConfiguration": {"jobmanager.rpc.address": "x"}}), "operator_only_option"),
+            (json!({"flink_configuration": {"restart-strategy": "x"}}), "operator_only_option"),
+            (json!({"flink_configuration": {"execution.runtime-mode": ["x"]}}), "bad_flink_configuration"),
+            (json!({"flink_configuration": {"a b": "x"}}), "bad_flink_configuration"),
+            (json!({"flink_configuration": "x"}), "bad_flink_configuration"),
+            (json!({"a b": 1}), "bad_option_name"),
+            (json!({"a=b": 1}), "bad_option_name"),
+            (json!({"-x": 1}), "bad_option_name"),
+            (json!({"a": "x\ny"}), "bad_option_value"),
+            (json!({"a": ["x\u{0}"]}), "bad_option_value"),
+            (json!({"a_b": 1, "aB": 2}), "option_twice"),
+            (json!({"a": "x".repeat(9000)}), "option_too_large"),
+        ] {
+            assert_eq!(try_resolve(caller.clone(), json!({}), false).unwrap_err().reason(), reason, "{caller}");
+        }
+        let operator = json!({"flink_master": "x:1", "flink_configuration": {"execution.checkpointing.dir": "s3://x"}});
+        try_resolve(operator, json!({}), true).unwrap();
+    }
+
+    #[test]
+    fn no_value_becomes_a_second_option() {
+        for value in ["--runner=Evil", "a --b=c", "", "=", "'\"$(x)"] {
+            let resolved = resolved(json!({"name": value, "many": [value, value]}), json!({}));
+            assert_eq!(
+                resolved.argv,
+                [format!("--many={value}"), format!("--many={value}"), format!("--name={value}")]
+            );
+        }
+        let commas = resolved(json!({"many": ["a,b", "c"]}), json!({}));
+        assert!(commas.options[0].note.contains("commas"));
+    }
+
+    #[test]
+    fn plain_arguments_come_first_and_set_no_guarded_option() {
+        let with = |args: &[&str]| {
+            let args = args.iter().map(|arg| (*arg).to_owned()).collect();
+            let pipeline_options = serde_json::from_value(json!({"x": 1})).unwrap();
+            let spec = JobSpec { args, pipeline_options, ..JobSpec::default() };
+            resolve(&spec, &testing::target(), false)
+        };
+        assert_eq!(with(&["--rate", "200"]).unwrap().argv, ["--rate", "200", "--x=1"]);
+        for (bad, reason) in [
+            ("--flinkMaster=evil", "operator_only_option"),
+            ("--flink_master", "operator_only_option"),
+            ("--savepointPath=s3://x", "bad_argument"),
+            ("--stateBackendStoragePath=s3://x", "bad_argument"),
+            ("a\nb", "bad_option_value"),
+        ] {
+            assert_eq!(with(&[bad]).unwrap_err().reason(), reason, "{bad}");
+        }
+        let long = "x".repeat(8000);
+        assert_eq!(with(&vec![long.as_str(); 9]).unwrap_err().reason(), "options_too_large");
+    }
+}

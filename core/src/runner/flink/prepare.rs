@@ -140,3 +140,101 @@ fn calls(submission: &Submission, token: &str) -> Vec<PlannedCall> {
         call("POST /jars/{jar}/run", "start the job under this id", run_body(submission, token, None)),
     ]
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        effect::{Artifact, Origin, Refusal, Reply, SourceId},
+        runner::{
+            Backend, Provenance,
+            flink::testing::{Played, TOKEN, play, target},
+        },
+    };
+
+    fn prepare(spec: JobSpec, script: Vec<(&str, Reply)>) -> Played<Submission> {
+        let mut target = target();
+        target.savepoint_dir = Some("s3://bucket/savepoints".into());
+        target.options = serde_json::from_value(json!({"runner": "FlinkRunner"})).unwrap();
+        play(target, script, |flink| async move { flink.prepare(&spec, TOKEN, false).await })
+    }
+
+    fn spec() -> JobSpec {
+        JobSpec { job_name: "words".into(), code_path: Some("jars/wordcount.jar".into()), ..JobSpec::default() }
+    }
+
+    fn jar(archive: Option<Artifact>) -> Reply {
+        Reply::Staged(Source {
+            id: SourceId("sha256:ab".into()),
+            sha256: "ab".into(),
+            size: 31_454_452,
+            file_name: "word count.jar".into(),
+            archive,
+        })
+    }
+
+    fn archive(main_class: Option<&str>, present: bool) -> Option<Artifact> {
+        Some(Artifact { main_class: main_class.map(str::to_owned), entries: 9, main_class_present: present })
+    }
+
+    #[test]
+    fn a_plan_shows_the_very_body_that_will_be_sent() {
+        let pipeline_options = serde_json::from_value(json!({"output": "/out", "parallelism": 2})).unwrap();
+        let savepoint_path = Some("s3://bucket/savepoints/sp-1".to_owned());
+        let spec = JobSpec { pipeline_options, savepoint_path, allow_non_restored_state: true, ..spec() };
+        let played = prepare(spec, vec![("STAGE", jar(archive(Some("org.example.Main"), true)))]);
+        assert_eq!(played.recipes[0], Recipe::plain(Origin::Path("jars/wordcount.jar".into()), 512 << 20));
+        let submission = played.end.unwrap();
+        let calls: Vec<_> = submission.calls.iter().map(|call| call.call.as_str()).collect();
+        assert_eq!(calls, ["GET /config", "GET /jars", "POST /jars/upload", "POST /jars/{jar}/run"]);
+        assert_eq!(submission.calls[2].body, json!({"jarfile": "ab-word_count.jar", "bytes": 31_454_452}));
+        let body = json!({
+            "jobId": TOKEN, "programArgsList": ["--output=/out", "--runner=FlinkRunner"], "parallelism": 2,
+            "savepointPath": "s3://bucket/savepoints/sp-1", "claimMode": "NO_CLAIM", "allowNonRestoredState": true,
+        });
+        assert_eq!(submission.calls[3].body, body);
+        assert_eq!(run_body(&submission, TOKEN, Some((2, 2))), body);
+        let runner = submission.options.iter().find(|option| option.name == "runner").unwrap();
+        assert_eq!(runner.from, Provenance::Target);
+        assert_eq!(submission.notes.len(), 4);
+    }
+
+    #[test]
+    fn code_that_cannot_run_is_refused_before_anything_is_stored() {
+        for (archive, reason) in [
+            (None, "not_a_jar"),
+            (archive(None, false), "no_main_class"),
+            (archive(Some("org.example.Gone"), false), "no_main_class"),
+        ] {
+            assert_eq!(prepare(spec(), vec![("STAGE", jar(archive))]).reason(), reason);
+        }
+        let named = JobSpec { entry_class: Some("org.example.Other".into()), ..spec() };
+        let missing = prepare(named.clone(), vec![("STAGE", jar(archive(None, false)))]);
+        assert_eq!(missing.recipes[0].entry_class.as_deref(), Some("org.example.Other"));
+        assert_eq!(missing.reason(), "no_main_class");
+        let found = prepare(named, vec![("STAGE", jar(archive(None, true)))]).end.unwrap();
+        assert_eq!(found.settings["entry_class"], "org.example.Other");
+        let refusal = Refusal { reason: "outside_roots".into(), detail: String::new() };
+        assert_eq!(prepare(spec(), vec![("STAGE", Reply::Refused(refusal))]).reason(), "outside_roots");
+    }
+
+    #[test]
+    fn what_flink_cannot_run_is_refused_before_it_is_staged() {
+        let none = JobSpec { code_path: None, ..spec() };
+        let module = JobSpec { module: Some("apache_beam.examples.wordcount".into()), ..none.clone() };
+        let template = JobSpec { template_path: Some("gs://t".into()), ..spec() };
+        let class = JobSpec { entry_class: Some("org.example; rm".into()), ..spec() };
+        let artifact = JobSpec { code_path: Some("artifact:sha256:zz".into()), ..spec() };
+        let elsewhere = JobSpec { savepoint_path: Some("s3://other/sp".into()), ..spec() };
+        for (spec, reason) in [
+            (none, "missing_code_path"),
+            (module, "python_module_unsupported"),
+            (template, "template_unsupported"),
+            (class, "bad_entry_class"),
+            (artifact, "bad_artifact"),
+            (elsewhere, "savepoint_path_not_allowed"),
+        ] {
+            assert_eq!(prepare(spec, vec![]).reason(), reason);
+        }
+    }
+}

@@ -1,6 +1,13 @@
 //! Which savepoint paths a caller may name: those beneath the target's prefixes (security-reliability.md T21).
 
-use crate::{config::Target, error::Error};
+use std::time::Duration;
+
+use super::{
+    Flink,
+    checkpoint::{AsyncOperation, Settled},
+    request, response,
+};
+use crate::{config::Target, error::Error, pace::Pace};
 
 /// Checks a path or directory a caller named.
 ///
@@ -16,6 +23,34 @@ pub(super) fn check_path(target: &Target, path: &str, operator: bool) -> Result<
         return Ok(());
     }
     Err(not_allowed(&prefixes))
+}
+
+impl Flink {
+    /// Deletes the files of a savepoint and waits until Flink has done so.
+    ///
+    /// # Errors
+    /// Those of [`check_path`]; `failed_precondition` with reason `disposal_failed`; `deadline_exceeded` when Flink was
+    /// still at it, else as every write.
+    pub async fn dispose(&self, path: &str, operator: bool) -> Result<(), Error> {
+        let target = &self.context.target;
+        check_path(target, path, operator)?;
+        let id = self.write(request::dispose_request(target, path), response::trigger_id).await?;
+        let mut pace = Pace::new(Duration::from_millis(200), Duration::from_secs(5));
+        loop {
+            let status = request::dispose_status_request(target, &id);
+            match self.read(status, response::read::<AsyncOperation>).await?.settled() {
+                Settled::Done(_) => return Ok(()),
+                Settled::Failed(thrown) => return Err(Error::precondition("disposal_failed", thrown.digest())),
+                Settled::Not => {}
+            }
+            let now = self.context.io.now().mono;
+            let delay = pace.next(now, self.context.deadline);
+            self.context
+                .io
+                .sleep(delay.ok_or_else(|| Error::deadline("Flink is still deleting the savepoint"))?)
+                .await?;
+        }
+    }
 }
 
 fn prefixes(target: &Target) -> Vec<&str> {
@@ -71,7 +106,29 @@ fn not_allowed(prefixes: &[&str]) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::RunnerKind;
+    use crate::{
+        config::RunnerKind,
+        runner::flink::testing::{self, play, recorded},
+    };
+
+    #[test]
+    fn a_savepoint_is_deleted_when_flink_says_so() {
+        const PATH: &str = "file:/srv/flink/savepoints/savepoint-0bea00-40105ed00d20";
+        const STATUS: &str = "GET /savepoint-disposal/d4a7bd37bb9f2f9ab7c4a8e88eb83272";
+        let dispose = |status: Vec<_>| {
+            let mut target = testing::target();
+            target.savepoint_dir = Some("file:///srv/flink/savepoints".into());
+            let trigger = vec![("POST /savepoint-disposal", recorded!("2.2.1/savepoint-disposal-trigger"))];
+            play(target, [trigger, status].concat(), |flink| async move { flink.dispose(PATH, false).await })
+        };
+        let waits = dispose(vec![
+            (STATUS, recorded!("2.2.1/savepoint-in-progress")),
+            (STATUS, recorded!("2.2.1/savepoint-disposal")),
+        ]);
+        assert_eq!((waits.end, waits.slept), (Ok(()), 1));
+        let failed = dispose(vec![(STATUS, recorded!("2.2.1/savepoint-bad-directory-failed"))]);
+        assert_eq!(failed.reason(), "disposal_failed");
+    }
 
     #[test]
     fn only_paths_beneath_a_prefix_pass() {

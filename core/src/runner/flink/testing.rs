@@ -19,7 +19,7 @@ pub(super) const TOKEN: &str = "0bea0000000000000000000000000001";
 pub(super) const TRIGGER: &str = "05afe000000000000000000000000001";
 
 /// Wall clock at the start of every script.
-pub(super) const NOW_MS: u64 = 1_795_173_600_000;
+pub(super) const NOW_MS: u64 = 1_795_173_900_000;
 
 /// An answer as a real Flink gave it.
 macro_rules! recorded {
