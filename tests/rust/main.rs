@@ -1,3 +1,5 @@
 //! Tests that span the parts of beam-mcp.
 
+mod contract;
+mod errors;
 mod explore;
