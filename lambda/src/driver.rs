@@ -15,6 +15,7 @@ use crate::{
     effects::{Processes, Staging},
     http_send::Sender,
     metrics::{Metrics, store_op},
+    setup::Folder,
     store::Store,
     tasks::{Phase, Stop, Tasks},
     topics::Topics,
@@ -45,6 +46,8 @@ pub struct Driver {
     pub stop: Stop,
     /// Rings when somebody else than the reconciler has committed.
     pub committed: Notify,
+    /// Where files lie, where the host keeps any; a temporary folder goes with the driver.
+    pub folder: Option<Folder>,
 }
 
 impl Driver {

@@ -19,3 +19,17 @@ pub trait Entry: Send + Sync + 'static {
     /// One round of the reconciler; how long to wait before the next.
     fn tick(&self, call: Call) -> Flow<Duration>;
 }
+
+impl Entry for beam_mcp_core::engine::Engine {
+    fn body_rule(&self, method: &str, path: &str) -> BodyRule {
+        Self::body_rule(self, method, path)
+    }
+
+    fn handle(&self, inbound: Inbound, call: Call) -> Flow<Response> {
+        Self::handle(self, inbound, call)
+    }
+
+    fn tick(&self, call: Call) -> Flow<Duration> {
+        Self::tick(self, call)
+    }
+}

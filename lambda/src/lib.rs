@@ -3,7 +3,10 @@
 
 pub mod attendance;
 pub mod clock;
+mod command;
+pub mod config_file;
 pub mod credentials;
+pub mod doctor;
 pub mod driver;
 pub mod edge;
 pub mod effects;
@@ -12,10 +15,18 @@ mod http_body;
 pub mod http_send;
 pub mod logging;
 pub mod metrics;
+pub mod options;
+mod random;
+pub mod reconcile;
+pub mod serve;
+pub mod setup;
 pub mod stage;
+pub mod stdio;
 pub mod store;
 pub mod tasks;
 pub mod topics;
+
+pub use command::run;
 
 #[cfg(test)]
 mod testing;

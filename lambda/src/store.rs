@@ -19,6 +19,13 @@ pub enum Store {
 }
 
 impl Store {
+    /// True when records outlive the process.
+    pub fn is_durable(&self) -> bool {
+        match self {
+            Self::Memory(_) => false,
+        }
+    }
+
     #[expect(clippy::unused_async, reason = "SQLite answers from another thread")]
     /// Performs one operation; what is outside the limits of [`beam_mcp_core::store`] is refused unseen.
     pub async fn perform(&self, op: Op) -> StoreReply {

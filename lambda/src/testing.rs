@@ -32,6 +32,7 @@ pub(crate) fn driver() -> Driver {
         tasks: crate::tasks::Tasks::default(),
         stop: crate::tasks::Stop::default(),
         committed: tokio::sync::Notify::new(),
+        folder: None,
     }
 }
 

@@ -8,17 +8,14 @@ use std::{
 
 use beam_mcp_core::{Error, ErrorKind, Flow, effect::Response};
 
-use crate::{
-    attendance::{Attendance, Purpose},
-    driver::Driver,
-};
+use crate::{attendance::Attendance, driver::Driver};
 
 type Work = Pin<Box<dyn Future<Output = Result<Response, Error>> + Send>>;
 
 /// What a caller gets.
 pub enum Answer {
-    /// One answer.
-    Whole(Response),
+    /// One answer, or why there is none.
+    Whole(Result<Response, Error>),
     /// Frames as they come; leaving the attendance ends the flow.
     Stream(Arc<Attendance>),
 }
@@ -27,8 +24,7 @@ pub enum Answer {
 ///
 /// When the returned future is dropped its caller is gone: the flow goes on in the background, to be cancelled or, once
 /// its intent is durable, to be driven to its end.
-pub async fn attend(driver: &Arc<Driver>, flow: Flow<Response>, purpose: Purpose) -> Answer {
-    let caller = Arc::new(Attendance::new(purpose));
+pub async fn attend(driver: &Arc<Driver>, flow: Flow<Response>, caller: Arc<Attendance>) -> Answer {
     let work: Work = Box::pin({
         let (driver, caller) = (driver.clone(), caller.clone());
         async move { driver.drive(flow, &caller).await }
@@ -58,7 +54,7 @@ impl Attended<'_> {
                 end_stream(&self.caller, ended);
                 Answer::Stream(self.caller.clone())
             }
-            (Poll::Ready(ended), false) => Answer::Whole(ended.unwrap_or_else(|error| response_of(&error))),
+            (Poll::Ready(ended), false) => Answer::Whole(ended),
         };
         self.work = None;
         Poll::Ready(answer)

@@ -23,8 +23,9 @@ use super::{
     sse::Events,
 };
 use crate::{
-    attendance::Purpose,
+    attendance::{Attendance, Purpose},
     logging::{Level, Line},
+    random::random,
     tasks,
 };
 
@@ -50,7 +51,7 @@ pub(super) async fn serve_request(
     let reply = match answer(&edge, request, body, &peer, &mut record).await {
         Ok(Answer::Whole(response)) => {
             connection.enter(Phase::Idle);
-            whole(response, is_head)
+            whole(response.unwrap_or_else(|error| response_of(&error)), is_head)
         }
         Ok(Answer::Stream(caller)) => streaming(Events::new(caller, connection, edge.driver.metrics.clone())),
         Err(refusal) => {
@@ -77,23 +78,20 @@ async fn answer(
         return Err(bad("duplicate_host", "a request has one Host header"));
     }
     if request.path == "/metrics" {
-        return Ok(Answer::Whole(metrics(edge, &request)));
+        return Ok(Answer::Whole(Ok(metrics(edge, &request))));
     }
     read_body(edge, &mut request, body).await?;
     let call = call(edge, &request, peer).map_err(|error| response_of(&error))?;
     record.request_id = Some(call.request_id());
     let flow = edge.entry.handle(Inbound::Http(Box::new(request)), call);
-    Ok(attend(&edge.driver, flow, Purpose::Stream).await)
+    Ok(attend(&edge.driver, flow, Arc::new(Attendance::new(Purpose::Stream))).await)
 }
 
 fn call(edge: &Edge, request: &HttpRequest, peer: &str) -> Result<Call, Error> {
-    let mut random = [0; 32];
-    getrandom::fill(&mut random)
-        .map_err(|_| Error::new(ErrorKind::Internal, "no_randomness", "the system gives no random bytes"))?;
     Ok(Call {
         caller: Caller::nobody(),
         deadline: edge.driver.clock.mono() + LONGEST,
-        seed: Seed::new(random),
+        seed: Seed::new(random()?),
         labels: labels(request),
         peer: Peer::Remote(peer.to_owned()),
     })

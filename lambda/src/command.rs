@@ -1,0 +1,58 @@
+//! From arguments to an exit code.
+
+use std::{ffi::OsString, process::ExitCode};
+
+use beam_mcp_core::config::Config;
+
+use crate::{
+    config_file::Environment,
+    doctor::doctor,
+    logging,
+    options::{Command, HELP, Options},
+    serve::serve,
+    setup::{Failure, Setup},
+    stdio::stdio,
+};
+
+/// Runs `beam-mcp-server` with these arguments (without the program's name).
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let outcome = Options::parse(arguments).map_err(Failure::usage).and_then(|options| perform(&options));
+    logging::flush();
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("beam-mcp-server: {failure}");
+            ExitCode::from(failure.exit)
+        }
+    }
+}
+
+fn perform(options: &Options) -> Result<(), Failure> {
+    match options.command {
+        Command::Help => print!("{HELP}"),
+        Command::Version => println!("beam-mcp-server {}", env!("CARGO_PKG_VERSION")),
+        Command::Schema => println!("{:#}", Config::schema()),
+        Command::Serve | Command::Stdio | Command::Doctor => return with_runtime(options),
+    }
+    Ok(())
+}
+
+fn with_runtime(options: &Options) -> Result<(), Failure> {
+    let text = |(name, value): (OsString, OsString)| Some((name.into_string().ok()?, value.into_string().ok()?));
+    let environment: Environment = std::env::vars_os().filter_map(text).collect();
+    let level = options.log.as_ref().or_else(|| environment.get("BEAM_MCP_LOG")).map_or("info", String::as_str);
+    logging::start(logging::Level::parse(level).map_err(|expected| Failure::usage(format!("log level: {expected}")))?);
+    let setup = Setup::read(options, &environment)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| Failure::io(format!("runtime: {error}")))?;
+    let outcome = runtime.block_on(async {
+        match options.command {
+            Command::Stdio => stdio(&setup).await,
+            Command::Doctor => doctor(options, &setup).await,
+            _ => serve(options, &setup).await,
+        }
+    });
+    // What still runs has had its time.
+    runtime.shutdown_background();
+    outcome
+}

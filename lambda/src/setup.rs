@@ -1,0 +1,209 @@
+//! From the command line and the environment to a machine that can serve.
+
+use std::{
+    fmt,
+    fs::DirBuilder,
+    os::unix::fs::DirBuilderExt as _,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use beam_mcp_core::config::Config;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::sync::Notify;
+
+use crate::{
+    clock::Clock,
+    config_file::{Environment, document, set},
+    driver::Driver,
+    effects::Staging,
+    http_send::Sender,
+    metrics::Metrics,
+    options::Options,
+    stage::{Artifacts, Files},
+    store::{MemoryStore, Store},
+    tasks::{Stop, Tasks},
+    topics::Topics,
+};
+
+/// Most bytes of ids and values the memory store takes.
+const MEMORY: usize = 512 << 20;
+
+/// Why the process ends.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Failure {
+    /// Exit code after `sysexits.h`.
+    pub exit: u8,
+    /// One sentence or more for the operator.
+    pub message: String,
+}
+
+impl Failure {
+    /// Bad usage of the command line.
+    pub fn usage(message: impl Into<String>) -> Self {
+        Self { exit: 64, message: message.into() }
+    }
+
+    /// Something of the system is not there.
+    pub fn unavailable(message: impl Into<String>) -> Self {
+        Self { exit: 69, message: message.into() }
+    }
+
+    /// Reading or writing failed.
+    pub fn io(message: impl Into<String>) -> Self {
+        Self { exit: 74, message: message.into() }
+    }
+
+    /// The configuration cannot be used.
+    pub fn config(message: impl Into<String>) -> Self {
+        Self { exit: 78, message: message.into() }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.message)
+    }
+}
+
+/// The effective configuration.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    /// As checked by the core.
+    pub config: Config,
+    /// Where jobs, uploads and logs are kept; `None` keeps jobs in memory.
+    pub folder: Option<PathBuf>,
+}
+
+impl Setup {
+    /// Reads file, environment and options, in this order.
+    ///
+    /// # Errors
+    /// What keeps the process from starting.
+    pub fn read(options: &Options, environment: &Environment) -> Result<Self, Failure> {
+        let mut document = document(options.config.as_deref(), environment).map_err(Failure::config)?;
+        apply(&mut document, options).map_err(Failure::config)?;
+        let config = Config::from_json(&document)
+            .map_err(|error| Failure::config(format!("{}; {}", error.message(), error.suggestion())))?;
+        let folder = folder(&config, environment)?;
+        Ok(Self { config, folder })
+    }
+
+    /// The roots beneath which callers name code: those configured, else the working directory of a server that only
+    /// this machine reaches.
+    ///
+    /// # Errors
+    /// The working directory is gone.
+    pub fn roots(&self, loopback_only: bool) -> Result<Vec<PathBuf>, Failure> {
+        if !self.config.roots.is_empty() {
+            return Ok(self.config.roots.iter().map(PathBuf::from).collect());
+        }
+        if !loopback_only {
+            return Ok(Vec::new());
+        }
+        let here = std::env::current_dir().map_err(|error| Failure::io(format!("working directory: {error}")))?;
+        Ok(vec![here])
+    }
+
+    /// A machine for the configuration.
+    ///
+    /// # Errors
+    /// The store or a folder cannot be opened.
+    pub fn driver(&self, loopback_only: bool) -> Result<Driver, Failure> {
+        let metrics = Arc::new(Metrics::new(self.config.targets.keys()));
+        let folder = Folder::open(self.folder.as_deref())?;
+        let staging = self.staging(folder.path(), loopback_only)?;
+        Ok(Driver {
+            clock: Clock::start(),
+            store: Store::Memory(MemoryStore::new(MEMORY)),
+            sender: Sender::new(self.config.targets.values(), Some(staging.clone()), metrics.clone()),
+            topics: Topics::default(),
+            staging: Some(staging),
+            processes: None,
+            metrics,
+            tasks: Tasks::default(),
+            stop: Stop::default(),
+            committed: Notify::new(),
+            folder: Some(folder),
+        })
+    }
+
+    fn staging(&self, folder: &Path, loopback_only: bool) -> Result<Arc<dyn Staging>, Failure> {
+        let artifacts =
+            Artifacts::open(folder).map_err(|error| Failure::io(format!("folder {}: {error}", folder.display())))?;
+        let files = Files::open(artifacts, &self.roots(loopback_only)?)
+            .map_err(|error| Failure::config(format!("configuration key `roots`: {error}")))?;
+        Ok(Arc::new(files))
+    }
+}
+
+/// Where the process keeps files; a temporary one goes with it.
+#[derive(Debug)]
+pub enum Folder {
+    /// Kept.
+    Kept(PathBuf),
+    /// Deleted at the end.
+    Temporary(TempDir),
+}
+
+impl Folder {
+    /// Makes the folder, for its owner alone; a temporary one for `None`.
+    ///
+    /// # Errors
+    /// It cannot be made.
+    pub fn open(path: Option<&Path>) -> Result<Self, Failure> {
+        let Some(path) = path else {
+            let made = tempfile::Builder::new().prefix("beam-mcp-").tempdir();
+            return made.map(Self::Temporary).map_err(|error| Failure::io(format!("temporary folder: {error}")));
+        };
+        let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
+        made.map_err(|error| Failure::io(format!("folder {}: {error}", path.display())))?;
+        Ok(Self::Kept(path.to_owned()))
+    }
+
+    /// Its path.
+    pub fn path(&self) -> &Path {
+        match self {
+            Self::Kept(path) => path,
+            Self::Temporary(folder) => folder.path(),
+        }
+    }
+}
+
+fn apply(document: &mut Value, options: &Options) -> Result<(), String> {
+    let Value::Object(root) = document else { return Ok(()) };
+    if let Some(host) = &options.host {
+        set(root, &["server", "host"], json!(host))?;
+    }
+    if let Some(port) = options.port {
+        set(root, &["server", "port"], json!(port))?;
+    }
+    if !options.roots.is_empty() {
+        set(root, &["roots"], json!(options.roots))?;
+    }
+    if let Some(path) = &options.store_path {
+        set(root, &["store", "path"], json!(path))?;
+    }
+    if options.memory {
+        set(root, &["store", "kind"], json!("memory"))?;
+    }
+    Ok(())
+}
+
+fn folder(config: &Config, environment: &Environment) -> Result<Option<PathBuf>, Failure> {
+    match config.store.kind.as_deref() {
+        Some("memory") => return Ok(None),
+        None | Some("sqlite") => {}
+        Some(other) => {
+            return Err(Failure::config(format!(
+                "configuration key `store.kind`: `{other}` is neither sqlite nor memory"
+            )));
+        }
+    }
+    let configured = config.store.path.as_ref().map(PathBuf::from);
+    let shared = environment.get("XDG_DATA_HOME").filter(|path| !path.is_empty()).map(PathBuf::from);
+    let home = || environment.get("HOME").map(|home| Path::new(home).join(".local/share"));
+    let folder = configured.or_else(|| shared.or_else(home).map(|data| data.join("beam-mcp")));
+    folder.map(Some).ok_or_else(|| Failure::config("no place for jobs: set --store-path, HOME, or use --memory"))
+}

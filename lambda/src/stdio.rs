@@ -1,0 +1,342 @@
+//! `beam-mcp-server stdio`: MCP as lines on standard input and output.
+
+use std::{
+    collections::BTreeMap,
+    io::{self, BufRead, Read as _, Write},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use beam_mcp_core::{
+    Call, Error,
+    auth::{Caller, Role},
+    effect::Response,
+    engine::{Engine, Host, Inbound},
+    mcp::{Id, cancelled_id, request_id},
+};
+use tokio::sync::mpsc::{Receiver, Sender, channel};
+
+use crate::{
+    attendance::{Attendance, Purpose},
+    driver::Driver,
+    edge::{Answer, attend},
+    entry::Entry,
+    random::random,
+    reconcile::reconcile,
+    serve::{Signals, stop},
+    setup::{Failure, Setup},
+    tasks::Place,
+};
+
+/// Longest line, in bytes (security-reliability.md T53).
+const LONGEST_LINE: u64 = 1 << 20;
+/// Most requests at work at once.
+const MOST_REQUESTS: usize = 256;
+const LONGEST_CALL: Duration = Duration::from_secs(620);
+const LONGEST_WAIT_MS: u64 = 600_000;
+
+/// Serves until standard input ends or a signal comes.
+///
+/// # Errors
+/// What keeps the process from starting.
+pub async fn stdio(setup: &Setup) -> Result<(), Failure> {
+    let driver = Arc::new(setup.driver(true)?);
+    let host = Host {
+        kind: "server".into(),
+        loopback_only: true,
+        authorities: Vec::new(),
+        durable: driver.store.is_durable(),
+        longest_wait_ms: LONGEST_WAIT_MS,
+        streams: true,
+    };
+    let engine = Engine::new(setup.config.clone(), host).map_err(|error| Failure::config(error.message()))?;
+    let entry: Arc<dyn Entry> = Arc::new(engine);
+    tokio::spawn(reconcile(driver.clone(), entry.clone()));
+    let mut signals = Signals::watch()?;
+    let (lines, input) = channel(64);
+    std::thread::spawn(move || read_lines(&mut io::stdin().lock(), &lines));
+    let (output, written) = channel(256);
+    let writer = std::thread::spawn(move || write_lines(&mut io::stdout(), written));
+    let session = Arc::new(Session { driver: driver.clone(), entry, output, at_work: Mutex::default() });
+    tokio::select! {
+        () = session.clone().serve(input) => {}
+        () = signals.any() => {}
+    }
+    stop(&driver).await;
+    drop(session);
+    // The thread ends once every line is written or nobody reads them.
+    let _ = tokio::task::spawn_blocking(|| writer.join()).await;
+    Ok(())
+}
+
+/// One line of input.
+#[derive(Debug, PartialEq)]
+enum Line {
+    Text(String),
+    TooLong,
+}
+
+/// Reads lines until the end of input or of the session.
+fn read_lines(input: &mut impl BufRead, lines: &Sender<Line>) {
+    let mut bytes = Vec::new();
+    while let Ok(1..) = input.by_ref().take(LONGEST_LINE + 1).read_until(b'\n', &mut bytes) {
+        let too_long = bytes.len() as u64 > LONGEST_LINE && !bytes.ends_with(b"\n");
+        if too_long && input.skip_until(b'\n').is_err() {
+            return;
+        }
+        let text = String::from_utf8_lossy(&bytes).trim_end_matches(['\n', '\r']).to_owned();
+        let line = if too_long { Line::TooLong } else { Line::Text(text) };
+        if lines.blocking_send(line).is_err() {
+            return;
+        }
+        bytes.clear();
+    }
+}
+
+/// Writes lines until there are no more senders or nobody reads.
+fn write_lines(output: &mut impl Write, mut lines: Receiver<String>) {
+    while let Some(mut line) = lines.blocking_recv() {
+        line.push('\n');
+        if output.write_all(line.as_bytes()).and_then(|()| output.flush()).is_err() {
+            return;
+        }
+    }
+}
+
+/// What the lines of one parent share.
+struct Session {
+    driver: Arc<Driver>,
+    entry: Arc<dyn Entry>,
+    output: Sender<String>,
+    at_work: Mutex<AtWork>,
+}
+
+#[derive(Default)]
+struct AtWork {
+    count: usize,
+    requests: BTreeMap<Id, Arc<Attendance>>,
+}
+
+impl Session {
+    fn at_work(&self) -> MutexGuard<'_, AtWork> {
+        self.at_work.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes lines until there are no more or the parent reads no answers.
+    async fn serve(self: Arc<Self>, mut input: Receiver<Line>) {
+        loop {
+            tokio::select! {
+                line = input.recv() => match line {
+                    Some(Line::Text(line)) => self.take(line).await,
+                    Some(Line::TooLong) => self.refuse(None, "the line is longer than 1 MiB").await,
+                    None => return,
+                },
+                () = self.output.closed() => return,
+            }
+        }
+    }
+
+    async fn take(self: &Arc<Self>, line: String) {
+        if let Some(id) = cancelled_id(&line) {
+            let request = self.at_work().requests.get(&id).cloned();
+            if let Some(caller) = request {
+                caller.leave();
+            }
+            return;
+        }
+        let id = request_id(&line);
+        let Some(job) = self.begin(id.clone()) else {
+            return self.refuse(id.as_ref(), "too many requests at work: wait for answers").await;
+        };
+        tokio::spawn(job.answer(line));
+    }
+
+    /// `None` when too much is at work.
+    fn begin(self: &Arc<Self>, id: Option<Id>) -> Option<Job> {
+        let caller = Arc::new(Attendance::new(Purpose::Stream));
+        let mut at_work = self.at_work();
+        if at_work.count >= MOST_REQUESTS {
+            return None;
+        }
+        at_work.count += 1;
+        if let Some(id) = id.clone() {
+            at_work.requests.insert(id, caller.clone());
+        }
+        Some(Job { session: self.clone(), caller, id, _place: self.driver.tasks.enter() })
+    }
+
+    async fn refuse(&self, id: Option<&Id>, message: &str) {
+        let error = serde_json::json!({"code": -32600, "message": message});
+        self.write(serde_json::json!({"jsonrpc": "2.0", "id": id, "error": error}).to_string()).await;
+    }
+
+    /// A parent that reads no more ends the session elsewhere.
+    async fn write(&self, line: String) {
+        if !line.is_empty() {
+            let _ = self.output.send(line).await;
+        }
+    }
+}
+
+/// One line at work.
+struct Job {
+    session: Arc<Session>,
+    caller: Arc<Attendance>,
+    id: Option<Id>,
+    _place: Place,
+}
+
+impl Job {
+    async fn answer(self, line: String) {
+        let session = &self.session;
+        let call = match call(&session.driver) {
+            Ok(call) => call,
+            Err(error) => return session.refuse(self.id.as_ref(), error.message()).await,
+        };
+        let flow = session.entry.handle(Inbound::Line(line.into()), call);
+        match attend(&session.driver, flow, self.caller.clone()).await {
+            Answer::Whole(Ok(response)) => self.write(response).await,
+            Answer::Whole(Err(error)) if self.id.is_some() && !self.caller.is_gone() => {
+                session.refuse(self.id.as_ref(), error.message()).await;
+            }
+            Answer::Whole(Err(_)) => {}
+            Answer::Stream(caller) => {
+                while let Some(frame) = caller.frame().await {
+                    session.write(frame).await;
+                }
+            }
+        }
+    }
+
+    /// After a cancellation nothing more is written for a request (mcp.md 1.7).
+    async fn write(&self, response: Response) {
+        if !self.caller.is_gone() {
+            self.session.write(response.body.text().into_owned()).await;
+        }
+    }
+}
+
+impl Drop for Job {
+    fn drop(&mut self) {
+        let mut at_work = self.session.at_work();
+        at_work.count -= 1;
+        if let Some(id) = &self.id
+            && at_work.requests.get(id).is_some_and(|caller| Arc::ptr_eq(caller, &self.caller))
+        {
+            at_work.requests.remove(id);
+        }
+    }
+}
+
+fn call(driver: &Driver) -> Result<Call, Error> {
+    let caller = Caller::with_role("local", Role::Operator);
+    Ok(Call::local(caller, driver.clock.mono() + LONGEST_CALL, random()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use beam_mcp_core::{Flow, engine::BodyRule};
+
+    use super::*;
+    use crate::testing::driver;
+
+    /// Answers a line with itself, after a wait when it asks for one.
+    struct Echo;
+
+    impl Entry for Echo {
+        fn body_rule(&self, _: &str, _: &str) -> BodyRule {
+            BodyRule::Buffer(0)
+        }
+        fn handle(&self, inbound: Inbound, _: Call) -> Flow<Response> {
+            let Inbound::Line(line) = inbound else { panic!("a request") };
+            Flow::new(move |io| async move {
+                if line.contains("wait") {
+                    io.sleep(Duration::from_secs(600)).await?;
+                }
+                if line.contains("stream") {
+                    io.emit("frame".into()).await?;
+                }
+                Ok(Response { status: 200, headers: Vec::new(), body: line.to_string().into() })
+            })
+        }
+        fn tick(&self, _: Call) -> Flow<Duration> {
+            Flow::new(|_| async { Ok(Duration::ZERO) })
+        }
+    }
+
+    struct Parent {
+        input: Sender<Line>,
+        output: Receiver<String>,
+        driver: Arc<Driver>,
+    }
+
+    fn start() -> Parent {
+        let (driver, (input, lines), (output, written)) = (Arc::new(driver()), channel(64), channel(256));
+        let session = Session { driver: driver.clone(), entry: Arc::new(Echo), output, at_work: Mutex::default() };
+        tokio::spawn(Arc::new(session).serve(lines));
+        Parent { input, output: written, driver }
+    }
+
+    impl Parent {
+        async fn say(&self, line: &str) {
+            self.input.send(Line::Text(line.to_owned())).await.unwrap();
+        }
+        async fn hear(&mut self) -> String {
+            tokio::time::timeout(Duration::from_secs(5), self.output.recv()).await.unwrap().unwrap()
+        }
+    }
+
+    fn request(id: u32, method: &str) -> String {
+        format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"{method}"}}"#)
+    }
+
+    #[tokio::test]
+    async fn a_slow_request_does_not_hold_up_the_next_and_can_be_cancelled() {
+        let mut parent = start();
+        parent.say(&request(1, "wait")).await;
+        parent.say(&request(2, "stream")).await;
+        assert_eq!((parent.hear().await, parent.hear().await), ("frame".to_owned(), request(2, "stream")));
+        parent.say(r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1}}"#).await;
+        assert!(parent.driver.tasks.idle(Duration::from_secs(5)).await);
+        parent.say(&request(3, "last")).await;
+        assert_eq!(parent.hear().await, request(3, "last"));
+    }
+
+    #[tokio::test]
+    async fn work_is_bounded_and_refusals_name_their_request() {
+        let mut parent = start();
+        for id in 0..=MOST_REQUESTS {
+            parent.say(&request(u32::try_from(id).unwrap(), "wait")).await;
+        }
+        assert!(parent.hear().await.contains(r#""id":256"#));
+        parent.input.send(Line::TooLong).await.unwrap();
+        assert!(parent.hear().await.contains(r#""id":null"#));
+    }
+
+    #[tokio::test]
+    async fn the_end_of_input_ends_waits() {
+        let Parent { input, mut output, driver } = start();
+        input.send(Line::Text(request(1, "wait"))).await.unwrap();
+        drop(input);
+        tokio::task::yield_now().await;
+        stop(&driver).await;
+        assert!(output.recv().await.unwrap().contains(r#""id":1"#));
+        assert_eq!(output.recv().await, None);
+    }
+
+    #[test]
+    fn lines_are_cut_at_their_limit_and_reading_goes_on() {
+        let (lines, mut read) = channel(9);
+        let most = usize::try_from(LONGEST_LINE).unwrap();
+        let input = format!("a\r\n\n{}\n{}\nb\n{}c", "x".repeat(most), "x".repeat(most + 1), "y".repeat(3));
+        read_lines(&mut input.as_bytes(), &lines);
+        drop(lines);
+        let text = |text: &str| Some(Line::Text(text.to_owned()));
+        let mut next = || read.blocking_recv();
+        assert_eq!((next(), next()), (text("a"), text("")));
+        assert_eq!((next(), next()), (text(&"x".repeat(most)), Some(Line::TooLong)));
+        assert_eq!((next(), next(), next()), (text("b"), text("yyyc"), None));
+    }
+}
