@@ -135,5 +135,58 @@ fn schema<T: JsonSchema>() -> Value {
         settings.inline_subschemas = true;
         settings.meta_schema = None;
     });
-    settings.into_generator().into_root_schema_for::<T>().to_value()
+    let mut schema = settings.into_generator().into_root_schema_for::<T>().to_value();
+    without_null(&mut schema);
+    schema
+}
+
+/// An optional member is left out, never null: unions with null trip gateways and small models (features.md F10).
+fn without_null(schema: &mut Value) {
+    match schema {
+        Value::Array(all) => all.iter_mut().for_each(without_null),
+        Value::Object(map) => {
+            if map.get("default") == Some(&Value::Null) {
+                map.remove("default");
+            }
+            if let Some(Value::Array(types)) = map.get_mut("type") {
+                types.retain(|kind| kind != "null");
+                if let [only] = types.as_slice() {
+                    let only = only.clone();
+                    map.insert("type".into(), only);
+                }
+            }
+            unwrap_any_of(map);
+            map.values_mut().for_each(without_null);
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+/// `anyOf: [schema, null]` is the schema.
+fn unwrap_any_of(map: &mut serde_json::Map<String, Value>) {
+    let Some(Value::Array(choices)) = map.get_mut("anyOf") else { return };
+    choices.retain(|choice| choice.get("type") != Some(&Value::from("null")));
+    if choices.len() == 1
+        && let Some(Value::Object(only)) = choices.pop()
+    {
+        map.remove("anyOf");
+        for (name, value) in only {
+            map.entry(name).or_insert(value);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_schema_has_a_union_with_null() {
+        for verb in &VERBS {
+            for schema in [(verb.input_schema)(), (verb.output_schema)()] {
+                assert!(!schema.to_string().contains("\"null\""), "{}: {schema}", verb.name);
+                assert_eq!(schema["type"], "object", "{}", verb.name);
+            }
+        }
+    }
 }
