@@ -1,4 +1,5 @@
-//! Lines of Flink's log files in the layout Flink ships: `2026-11-20 09:45:23,659 WARN  some.Class [] - text`.
+//! Lines of Flink's log files in the layout Flink ships, `2026-11-20 09:45:23,659 WARN  some.Class [] - text`, also
+//! with the time in ISO 8601 (`2026-11-20T09:45:23,659`).
 
 use crate::job::Severity;
 
@@ -33,6 +34,7 @@ pub(super) fn entries(tail: &str, cut: bool, offset_ms: i64) -> Vec<Line> {
 
 fn head(line: &str, offset_ms: i64) -> Option<(u64, Severity)> {
     let (time, rest) = line.split_at_checked(23)?;
+    let (offset_ms, rest) = rest.strip_prefix('Z').map_or((offset_ms, rest), |rest| (0, rest));
     let local = unix_ms(time)?;
     let at_ms = local.checked_sub(offset_ms).and_then(|ms| u64::try_from(ms).ok())?;
     let severity = match rest.split_whitespace().next()? {
@@ -46,10 +48,15 @@ fn head(line: &str, offset_ms: i64) -> Option<(u64, Severity)> {
     Some((at_ms, severity))
 }
 
-/// Milliseconds of `yyyy-MM-dd HH:mm:ss,SSS` as if it were UTC.
+/// Milliseconds of `yyyy-MM-dd HH:mm:ss,SSS` as if it were UTC; `T` may stand for the blank, `.` for the comma.
 fn unix_ms(time: &str) -> Option<i64> {
     let shape = b"0000-00-00 00:00:00,000";
-    let fits = |(byte, shape): (u8, &u8)| if *shape == b'0' { byte.is_ascii_digit() } else { byte == *shape };
+    let fits = |(byte, shape): (u8, &u8)| match shape {
+        b'0' => byte.is_ascii_digit(),
+        b' ' => matches!(byte, b' ' | b'T'),
+        b',' => matches!(byte, b',' | b'.'),
+        shape => byte == *shape,
+    };
     if time.len() != shape.len() || !time.bytes().zip(shape).all(fits) {
         return None;
     }
@@ -81,6 +88,8 @@ mod tests {
             2026-11-20 09:45:23,659 INFO  org.apache.flink.Task [] - started\n\
             2026-11-20 09:45:24,000 ERROR org.example.Job [] - failed\njava.lang.IllegalStateException: x\n\tat a.b(C.java:1)\n\
             2026-02-29x\n\
+            2026-11-20T09:45:25,001 WARN  Task - T for a blank\n\
+            2026-11-20T09:45:25.002Z DEBUG Task - UTC\n\
             2026-13-01 00:00:00,000 WARN not a date\n";
         let entries = entries(tail, true, 3_600_000);
         let rows: Vec<_> =
@@ -89,7 +98,9 @@ mod tests {
             rows,
             [
                 ("2026-11-20T08:45:23.659Z".to_owned(), Severity::Info, 1),
-                ("2026-11-20T08:45:24.000Z".to_owned(), Severity::Error, 5),
+                ("2026-11-20T08:45:24.000Z".to_owned(), Severity::Error, 4),
+                ("2026-11-20T08:45:25.001Z".to_owned(), Severity::Warn, 1),
+                ("2026-11-20T09:45:25.002Z".to_owned(), Severity::Debug, 2),
             ]
         );
     }

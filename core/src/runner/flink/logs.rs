@@ -275,3 +275,192 @@ impl Gathered {
         LogPage { logs, next_page_token: (more || !self.terminal).then(|| end.token()), notes: self.notes }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::{
+        effect::{FaultKind, Reply, Response},
+        runner::{
+            Backend,
+            flink::testing::{Played, TOKEN, fault, job, json as answer, play, recorded, target},
+        },
+    };
+
+    const TM: &str = "127.0.0.1:18084-6f7c67";
+
+    /// A job that ran from 12:00:00 to 12:00:10 on 2026-11-20, in UTC.
+    fn details(end_ms: i64) -> Reply {
+        let state = if end_ms < 0 { "RUNNING" } else { "FINISHED" };
+        answer(
+            200,
+            json!({"jid": TOKEN, "name": "x", "state": state, "start-time": 1_795_176_000_000_i64,
+            "end-time": end_ms, "vertices": [{"id": "v", "name": "map", "parallelism": 1}]}),
+        )
+    }
+
+    const START: [&str; 3] = ["GET /jobs/{id}", "GET /jobs/{id}/exceptions?maxExceptions=20", "GET /config"];
+    const REST: [&str; 4] = [
+        "GET /jobs/{id}/vertices/v/taskmanagers",
+        "GET /jobmanager/logs",
+        "GET /taskmanagers/127.0.0.1%3A18084-6f7c67/logs",
+        "GET /taskmanagers/127.0.0.1%3A18084-6f7c67/logs/taskmanager.log",
+    ];
+
+    fn text(body: &str) -> Reply {
+        Reply::Response(Response { status: 200, headers: vec![], body: body.into() })
+    }
+
+    fn exceptions() -> Reply {
+        answer(
+            200,
+            json!({"exceptionHistory": {"entries": [
+                {"stacktrace": "a.B: boom\n\tat a.b(/srv/x/C.java:1)", "timestamp": 1_795_176_005_000_i64, "taskName": "map"},
+            ]}}),
+        )
+    }
+
+    const LOG: &str = "2026-11-20 11:59:00,000 INFO  Other [] - before the job\n\
+        2026-11-20 12:00:01,000 INFO  Task [] - one\n\
+        2026-11-20 12:00:02,000 WARN  Task [] - two \u{1b}[31m\nstill two\n\
+        2026-11-20 12:00:06,000 INFO  Task [] - three\n\
+        2026-11-20 12:09:00,000 INFO  Other [] - after the job\n";
+
+    fn script(end_ms: i64) -> Vec<(&'static str, Reply)> {
+        vec![
+            (START[0], details(end_ms)),
+            (START[1], exceptions()),
+            (START[2], recorded!("2.2.1/config")),
+            (REST[0], recorded!("2.2.1/vertex-taskmanagers")),
+            (REST[1], answer(200, json!({"logs": []}))),
+            (REST[2], recorded!("2.2.1/taskmanager-logs")),
+            (REST[3], text(LOG)),
+        ]
+    }
+
+    fn logs(query: LogQuery, script: Vec<(&str, Reply)>) -> Played<LogPage> {
+        play(target(), script, |flink| async move { flink.logs(&job(), &query).await })
+    }
+
+    fn all() -> LogQuery {
+        LogQuery { max_results: 100, ..LogQuery::default() }
+    }
+
+    fn messages(page: &LogPage) -> Vec<&str> {
+        page.logs
+            .iter()
+            .map(|entry| entry.message.lines().next().unwrap().rsplit(" - ").next().unwrap().trim())
+            .collect()
+    }
+
+    #[test]
+    fn exceptions_and_shared_lines_come_in_order_of_time() {
+        let played = logs(all(), script(1_795_176_010_000));
+        let tail = played.requests.last().unwrap();
+        assert_eq!((tail.max_bytes, tail.tail, tail.timeout_ms), (256 << 10, true, 30_000));
+        let page = played.end.unwrap();
+        assert_eq!(messages(&page), ["one", "two", "a.B: boom", "three"]);
+        let (line, exception) = (&page.logs[1], &page.logs[2]);
+        assert_eq!((line.severity, line.shared, line.source.as_str()), (Severity::Warn, true, "taskmanager.log"));
+        assert_eq!(line.timestamp.as_deref(), Some("2026-11-20T12:00:02.000Z"));
+        assert_eq!((line.worker_id.as_deref(), line.message.contains('\u{1b}')), (Some(TM), false));
+        assert!(line.message.ends_with("still two"));
+        assert_eq!(
+            (exception.severity, exception.shared, exception.step_name.as_deref()),
+            (Severity::Error, false, Some("map"))
+        );
+        assert!(!exception.message.contains("/srv"), "{}", exception.message);
+        assert_eq!(page.next_page_token, None, "the job has ended");
+        assert!(page.notes.iter().any(|note| note.contains("shared")));
+    }
+
+    #[test]
+    fn pages_join_and_a_running_job_goes_on() {
+        let page = |token: Option<String>| {
+            let query = LogQuery { max_results: 2, page_token: token, ..LogQuery::default() };
+            logs(query, script(-1)).end.unwrap()
+        };
+        let first = page(None);
+        let second = page(first.next_page_token.clone());
+        let third = page(second.next_page_token.clone());
+        assert_eq!(messages(&first), ["one", "two"]);
+        assert_eq!(messages(&second), ["a.B: boom", "three"]);
+        assert_eq!(messages(&third), ["after the job"], "without an end, later lines may belong to it");
+        let fourth = page(third.next_page_token.clone());
+        assert_eq!((messages(&fourth).len(), fourth.next_page_token), (0, third.next_page_token));
+    }
+
+    #[test]
+    fn lines_of_one_moment_are_not_lost_between_pages() {
+        let same = "2026-11-20 12:00:01,000 INFO  Task [] - a\n2026-11-20 12:00:01,000 INFO  Task [] - b\n\
+            2026-11-20 12:00:01,000 INFO  Task [] - c\n";
+        let mut seen = Vec::new();
+        let mut token = None;
+        for _ in 0..3 {
+            let mut script = script(-1);
+            (script[1].1, script[6].1) = (recorded!("2.2.1/exceptions-none"), text(same));
+            let query = LogQuery { max_results: 1, page_token: token, ..LogQuery::default() };
+            let page = logs(query, script).end.unwrap();
+            seen.push(messages(&page)[0].to_owned());
+            token = page.next_page_token;
+        }
+        assert_eq!(seen, ["a", "b", "c"]);
+    }
+
+    #[test]
+    fn a_query_filters() {
+        for (query, expected) in [
+            (LogQuery { min_severity: Some(Severity::Warn), ..all() }, vec!["two", "a.B: boom"]),
+            (LogQuery { contains: Some("three".into()), ..all() }, vec!["three"]),
+            (LogQuery { since_ms: Some(1_795_176_006_000), ..all() }, vec!["three"]),
+        ] {
+            assert_eq!(messages(&logs(query, script(1_795_176_010_000)).end.unwrap()), expected);
+        }
+        let bad = LogQuery { page_token: Some("x".into()), ..all() };
+        assert_eq!(logs(bad, vec![]).reason(), "bad_page_token");
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_noted() {
+        let mut gone = script(1_795_176_010_000);
+        gone[1].1 = fault(FaultKind::Timeout);
+        gone[5].1 = recorded!("2.2.1/taskmanager-logs-unknown");
+        gone.truncate(6);
+        let page = logs(all(), gone).end.unwrap();
+        assert_eq!(page.logs, []);
+        for note in ["exceptions could not be read", "jobmanager keeps no log", "127.0.0.1:18084-6f7c67 is gone"] {
+            assert!(page.notes.iter().any(|other| other.contains(note)), "{note}: {:?}", page.notes);
+        }
+        let mut large = script(1_795_176_010_000);
+        large[5].1 = answer(200, json!({"logs": [{"name": "taskmanager.log", "size": 2_u64 << 30, "mtime": 1}]}));
+        large.truncate(6);
+        let page = logs(all(), large).end.unwrap();
+        assert!(page.notes.iter().any(|note| note.contains("has 2048 MiB, too much")), "{:?}", page.notes);
+        let unknown =
+            [recorded!("2.2.1/job-unknown"), recorded!("2.2.1/job-exceptions-unknown"), recorded!("2.2.1/config")];
+        assert_eq!(logs(all(), START.into_iter().zip(unknown).collect()).reason(), "job_unknown_to_flink");
+    }
+
+    #[test]
+    fn only_current_files_of_the_process_itself_are_chosen() {
+        let file = |name: &str, size, mtime| LogFile { name: name.into(), size, mtime };
+        let files = vec![
+            file("flink-root-standalonesession-0-h.log", 9, 9),
+            file("flink-root-taskexecutor-0-h.log.1", 9, 8),
+            file("flink-root-taskexecutor-0-h.log", 9, 5),
+            file("flink-root-taskexecutor-0-h.out", 0, 6),
+            file("flink-root-taskexecutor-1-h.log", 9, 4),
+            file("flink-root-taskexecutor-2-h.log", 9, 3),
+        ];
+        let names = |process: &Process| -> Vec<String> {
+            chosen(process, files.clone()).into_iter().map(|file| file.name).collect()
+        };
+        assert_eq!(
+            names(&Process::TaskManager("tm".into())),
+            ["flink-root-taskexecutor-0-h.log", "flink-root-taskexecutor-1-h.log"]
+        );
+        assert_eq!(names(&Process::JobManager), ["flink-root-standalonesession-0-h.log"]);
+    }
+}

@@ -304,3 +304,173 @@ fn lag_ms(now: i64, watermark: f64) -> Option<f64> {
     let now = finite(&now.into())?;
     (watermark > 0.0 && watermark <= now).then_some(now - watermark)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        effect::{FaultKind, Reply},
+        runner::{
+            Backend,
+            flink::testing::{Played, fault, job, json, play, recorded, target},
+        },
+    };
+
+    const JOB_CALL: &str = "GET /jobs/{id}/metrics?get=numRestarts,numRescales,numberOfCompletedCheckpoints,\
+        numberOfFailedCheckpoints,numberOfInProgressCheckpoints,lastCheckpointDuration,lastCheckpointSize,uptime";
+    const ALL: &str = "numRecordsIn,numRecordsOut,numBytesIn,numBytesOut,numRecordsInPerSecond,numRecordsOutPerSecond,\
+        busyTimeMsPerSecond,idleTimeMsPerSecond,backPressuredTimeMsPerSecond,currentInputWatermark";
+
+    fn calls() -> [String; 4] {
+        let (source, count) = ("ca88eee0095684d687a1b6495617f957", "b71731f1c0df9c3076c4a455334d0ad6");
+        let vertex = |id: &str, more: &str| {
+            format!("GET /jobs/{{id}}/vertices/{id}/subtasks/metrics?get={ALL}{more}&agg=min,max,sum,avg")
+        };
+        let managers = |id: &str| format!("GET /jobs/{{id}}/vertices/{id}/taskmanagers");
+        let operator = ",Source__numbers.numRecordsOut,Source__numbers.numRecordsOutPerSecond";
+        [vertex(source, operator), managers(source), vertex(count, ""), managers(count)]
+    }
+
+    fn metrics(details: Reply, job_metrics: Reply, accumulators: Reply, vertices: Vec<Reply>) -> Played<Metrics> {
+        let calls = calls();
+        let mut script =
+            vec![("GET /jobs/{id}", details), (JOB_CALL, job_metrics), ("GET /jobs/{id}/accumulators", accumulators)];
+        script.extend(calls.iter().map(String::as_str).zip(vertices));
+        play(target(), script, |flink| async move { flink.metrics(&job()).await })
+    }
+
+    fn source() -> Reply {
+        json(
+            200,
+            serde_json::json!([
+                {"id": "Source__numbers.numRecordsOut", "min": 1.0, "max": 2.0, "avg": 1.5, "sum": 1500.0},
+                {"id": "Source__numbers.numRecordsOutPerSecond", "sum": 200.5},
+                {"id": "busyTimeMsPerSecond", "avg": "NaN", "sum": "NaN"},
+                {"id": "currentInputWatermark", "min": -9.223_372_036_854_776e18},
+            ]),
+        )
+    }
+
+    fn count(watermark: f64) -> Reply {
+        let Reply::Response(response) = recorded!("2.2.1/vertex-subtasks-metrics") else { panic!() };
+        let mut rows: Vec<Value> = serde_json::from_slice(response.body.as_slice()).unwrap();
+        rows.push(serde_json::json!({"id": "currentInputWatermark", "min": watermark}));
+        json(200, rows)
+    }
+
+    fn find<'a>(metrics: &'a [Metric], name: &str, step: Option<&str>) -> Option<&'a MetricValue> {
+        let found = metrics.iter().find(|metric| metric.name == name && metric.step.as_deref() == step)?;
+        found.attempted.as_ref()
+    }
+
+    #[test]
+    fn a_running_job_shows_what_its_subtasks_report() {
+        // The job was read at 1795173501712.
+        let managers = || recorded!("2.2.1/vertex-taskmanagers");
+        let vertices = vec![source(), managers(), count(1_795_173_500_712.0), managers()];
+        let (job, accumulators) = (recorded!("2.2.1/job-metrics"), recorded!("2.2.1/accumulators-running"));
+        let metrics = metrics(recorded!("2.2.1/job-running"), job, accumulators, vertices).end.unwrap();
+        let unified: Vec<_> = metrics.unified.iter().map(|(name, number)| (name.as_str(), *number)).collect();
+        assert_eq!(
+            unified,
+            [
+                ("elapsed_time_ms", 4888.0),
+                ("elements_processed", 1500.0),
+                ("processing_rate", 200.5),
+                ("watermark_lag_ms", 1000.0),
+                ("worker_count", 1.0),
+            ]
+        );
+        let sink = Some("count -> discard: Writer");
+        assert_eq!(find(&metrics.system, "numRecordsIn", sink), Some(&MetricValue::Int(1410)));
+        assert_eq!(find(&metrics.system, "busyTimeMsPerSecond", sink), Some(&MetricValue::Int(1000)));
+        assert_eq!(find(&metrics.system, "numberOfCompletedCheckpoints", None), Some(&MetricValue::Int(4)));
+        assert_eq!(find(&metrics.system, "busyTimeMsPerSecond", Some("Source: numbers -> throttle")), None, "NaN");
+        assert_eq!(find(&metrics.user, "elements", None), Some(&MetricValue::Int(1531)));
+    }
+
+    #[test]
+    fn what_flink_does_not_report_is_left_out() {
+        let empty = || json(200, serde_json::json!([]));
+        let gone = || recorded!("2.2.1/taskmanager-log-missing");
+        let vertices = vec![empty(), gone(), count(-9.223_372_036_854_776e18), gone()];
+        let played = metrics(recorded!("2.2.1/job-running"), empty(), fault(FaultKind::Timeout), vertices);
+        let metrics = played.end.unwrap();
+        let names: Vec<_> = metrics.unified.keys().map(String::as_str).collect();
+        assert_eq!(names, ["elapsed_time_ms"]);
+        assert_eq!(metrics.user, []);
+        assert!(metrics.notes[0].contains("accumulators could not be read"));
+    }
+
+    #[test]
+    fn after_the_end_only_what_flink_keeps_is_shown() {
+        let details = || match recorded!("2.2.1/job-finished") {
+            Reply::Response(response) => {
+                let body = response
+                    .body
+                    .text()
+                    .replace("0bea0000000000000000000000000006", crate::runner::flink::testing::TOKEN);
+                Reply::Response(crate::effect::Response { body: body.into(), ..response })
+            }
+            other => panic!("{other:?}"),
+        };
+        let (ended, accumulators) = (json(200, serde_json::json!([])), recorded!("2.2.1/accumulators-finished"));
+        let metrics = metrics(details(), ended, accumulators, vec![]).end.unwrap();
+        assert_eq!(metrics.unified["elements_processed"], 500.0);
+        assert!(metrics.notes.iter().any(|note| note.contains("handed to other steps")), "{:?}", metrics.notes);
+        assert_eq!(find(&metrics.user, "elements", None), Some(&MetricValue::Int(500)));
+        assert!(!metrics.unified.contains_key("worker_count"));
+    }
+
+    #[test]
+    fn beams_counters_and_distributions_are_read() {
+        let details = || {
+            json(
+                200,
+                serde_json::json!({"jid": crate::runner::flink::testing::TOKEN, "name": "x",
+            "state": "FINISHED", "start-time": 1, "end-time": 2}),
+            )
+        };
+        let read =
+            |accumulators| metrics(details(), json(200, serde_json::json!([])), accumulators, vec![]).end.unwrap();
+        let beam = read(recorded!("1.20.5/beam-accumulators-batch"));
+        let step = Some("CountWords/ExtractWords/ParMultiDo(ExtractWords)");
+        assert_eq!(find(&beam.user, "lines", step), Some(&MetricValue::Int(6000)));
+        let lengths = find(&beam.user, "wordLength", step).unwrap();
+        assert!(matches!(lengths, MetricValue::Distribution { min: 2, max: 9, .. }), "{lengths:?}");
+        assert!(beam.user.iter().all(|metric| metric.namespace == "wordcount"));
+        assert!(beam.notes.iter().any(|note| note.contains("attempted")));
+        assert_eq!(read(recorded!("1.20.5/beam-accumulators-starting-streaming")).user, []);
+        assert_eq!(read(recorded!("1.20.5/beam-accumulators-missing-input")).user, []);
+    }
+
+    #[test]
+    fn numbers_flink_calls_incomplete_are_noted() {
+        let vertex = serde_json::json!({"id": "v", "name": "map", "parallelism": 1, "metrics": {"read-records": 0,
+            "read-records-complete": false, "write-records": "NaN", "write-records-complete": true}});
+        let details = serde_json::json!({"jid": crate::runner::flink::testing::TOKEN, "name": "x", "state": "FAILED",
+            "start-time": 1, "end-time": 2, "vertices": [vertex]});
+        let none = || json(200, serde_json::json!([]));
+        let metrics = metrics(json(200, details), none(), json(200, serde_json::json!({})), vec![]).end.unwrap();
+        assert!(
+            metrics.notes.iter().any(|note| note.starts_with("numbers of `map` are too low")),
+            "{:?}",
+            metrics.notes
+        );
+        assert_eq!(find(&metrics.system, "numRecordsOut", Some("map")), None);
+    }
+
+    #[test]
+    fn the_operator_of_a_source_is_named_as_flink_names_it() {
+        for (vertex, operator) in [
+            ("Source: numbers -> throttle", "Source__numbers"),
+            ("Source: Read/Read -> CountWords/ExtractWords/ParMultiDo(ExtractWords)", "Source__Read/Read"),
+            (
+                "CHAIN DataSource (at Read/Read (org.apache.beam.runners.flink.translation.wrappers.SourceInputFormat)) -> x",
+                "DataSource_(at_Read/Read_(org_apache_beam_runners_flink_translation_wrappers_Sou",
+            ),
+        ] {
+            assert_eq!(source_operator(vertex), operator);
+        }
+    }
+}
