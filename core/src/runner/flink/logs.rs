@@ -12,9 +12,9 @@ use super::{
     exception::{Exceptions, JobException},
     flow::{NAME_BYTES, native_id, parsed},
     log_line::{self, Line},
-    metrics::VertexTaskManagers,
     request::{self, LOG_TAIL_BYTES, Process},
     response::{Config, JobDetails, job_state, moment},
+    subtask::VertexTaskManagers,
 };
 use crate::{
     clock::rfc3339,

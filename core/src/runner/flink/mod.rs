@@ -21,6 +21,7 @@ pub mod request;
 mod response;
 mod storage;
 mod submit;
+mod subtask;
 #[cfg(test)]
 mod testing;
 

@@ -189,9 +189,15 @@ fn live(details: &JobDetails) -> Result<(), Error> {
     }
 }
 
+/// Flink takes a savepoint only when all tasks run.
 fn running(details: &JobDetails) -> Result<(), Error> {
     if job_state(&details.state) == Some(JobState::Running) {
-        return Ok(());
+        if details.vertices.iter().all(Vertex::settled) {
+            return Ok(());
+        }
+        return Err(Error::precondition("job_starting", "some of the job's tasks are still starting")
+            .retry_as(crate::error::Retry::Safe)
+            .suggest("wait a few seconds, then ask again"));
     }
     let state = clean_line(&details.state, 64);
     Err(Error::precondition("job_not_running", format!("the job is not running yet or restarts: Flink says {state}"))
@@ -308,6 +314,7 @@ mod tests {
             (operation(Kind::Savepoint), details("RUNNING", "BATCH"), config(), "not_streaming"),
             (operation(Kind::Stop), details("RUNNING", "BATCH"), config(), "not_streaming"),
             (scale(2), details("RUNNING", "BATCH"), config(), "not_streaming"),
+            (operation(Kind::Stop), starting(), config(), "job_starting"),
             (elsewhere, recorded!("2.2.1/job-running"), config(), "savepoint_path_not_allowed"),
             (scale(0), recorded!("2.2.1/job-running"), config(), "bad_parallelism"),
             (operation(Kind::Scale), recorded!("2.2.1/job-running"), config(), "bad_parallelism"),
@@ -327,6 +334,16 @@ mod tests {
     fn details(state: &str, kind: &str) -> Reply {
         let jid = crate::runner::flink::testing::TOKEN;
         answer(200, json!({"jid": jid, "name": "x", "state": state, "job-type": kind, "start-time": 1, "end-time": -1}))
+    }
+
+    fn starting() -> Reply {
+        let vertex = json!({"id": "v", "name": "map", "parallelism": 1, "tasks": {"INITIALIZING": 1}});
+        let jid = crate::runner::flink::testing::TOKEN;
+        answer(
+            200,
+            json!({"jid": jid, "name": "x", "state": "RUNNING", "job-type": "STREAMING", "start-time": 1,
+            "end-time": -1, "vertices": [vertex]}),
+        )
     }
 
     fn no_rescale() -> Reply {

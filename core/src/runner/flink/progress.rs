@@ -6,7 +6,7 @@ use super::{
     flow::{native_id, parsed},
     operation::{kind_of, parallelism_by_name, upper_bound},
     request,
-    response::{self, JobDetails, job_state},
+    response::{self, JobDetails, Vertex, job_state},
 };
 use crate::{
     error::Error,
@@ -139,7 +139,9 @@ fn of_cancel(details: &JobDetails) -> Progress {
 
 fn of_scale(details: &JobDetails, operation: &Operation, late: bool) -> Progress {
     let wish = operation.parallelism.unwrap_or(1);
-    let equal = details.vertices.iter().all(|vertex| vertex.parallelism == i64::from(upper_bound(vertex, wish)));
+    // Before its tasks run again, Flink refuses what comes next (a stop, a savepoint).
+    let reached = |vertex: &Vertex| vertex.parallelism == i64::from(upper_bound(vertex, wish)) && vertex.settled();
+    let equal = details.vertices.iter().all(reached);
     let actual = details.parallelism().unwrap_or(0);
     let (state, diagnostics) = match job_state(&details.state) {
         Some(state) if state.is_terminal() => {
@@ -303,6 +305,10 @@ mod tests {
         assert_eq!(never.state, State::Failed);
         assert!(never.diagnostics.starts_with("desired 12, actual "), "{}", never.diagnostics);
         assert_eq!(scale(4, 1000, json(200, with_state("FAILED"))).state, State::Failed);
+        let tasks = json!({"RUNNING": 1, "INITIALIZING": 1, "CREATED": 0});
+        let mut starting = with_state("RUNNING");
+        starting["vertices"] = json!([{"id": "v", "name": "map", "parallelism": 2, "tasks": tasks}]);
+        assert_eq!(scale(2, 1000, json(200, starting)).state, State::InProgress);
     }
 
     fn with_state(word: &str) -> serde_json::Value {

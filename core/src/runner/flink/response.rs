@@ -1,6 +1,8 @@
 //! The answers of Flink's REST API that submission, watching and listing need. What Flink leaves out or adds between
 //! 1.19 and 2.2 is optional or ignored here; every other deviation is an error, never a guess.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Deserializer, de::DeserializeOwned};
 
 use super::failure;
@@ -163,8 +165,18 @@ pub(super) struct Vertex {
     pub(super) parallelism: i64,
     #[serde(default)]
     pub(super) max_parallelism: i64,
+    /// Number of tasks in each state.
+    #[serde(default)]
+    tasks: BTreeMap<String, i64>,
     #[serde(default)]
     pub(super) metrics: VertexIo,
+}
+
+impl Vertex {
+    /// True when no task of it is still on its way to running.
+    pub(super) fn settled(&self) -> bool {
+        self.tasks.iter().all(|(state, count)| *count == 0 || matches!(state.as_str(), "RUNNING" | "FINISHED"))
+    }
 }
 
 /// Records and bytes of a vertex, kept after the job's end.
