@@ -1,5 +1,7 @@
 //! The Beam surface of MCP: which verbs are tools. Holds no logic.
 
+mod outline;
+
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
@@ -63,8 +65,8 @@ fn tool(verb: &Verb) -> Tool {
         name: verb.name.into(),
         title: verb.title.into(),
         description: verb.description.into(),
-        input_schema: (verb.input_schema)(),
-        output_schema: Some((verb.output_schema)()),
+        input_schema: outline::input((verb.input_schema)()),
+        output_schema: Some(outline::output((verb.output_schema)())),
         annotations: annotations(verb.hints),
     }
 }

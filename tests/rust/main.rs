@@ -1,5 +1,7 @@
 //! Tests that span the parts of beam-mcp.
 
+mod architecture;
 mod contract;
 mod errors;
 mod explore;
+mod tools;
