@@ -20,6 +20,7 @@ Options:
   --config FILE       configuration, YAML or JSON   [BEAM_MCP_CONFIG]
   --root DIR          directory beneath which code_path is looked up; may repeat   [BEAM_MCP_ROOTS]
   --store-path DIR    where jobs, uploads and logs are kept   [BEAM_MCP_STORE_PATH]
+  --store-cache MIB   memory for records read before; 0 for none (default 8)
   --memory            keep jobs in memory only
   --log LEVEL         off, error, warn or info   [BEAM_MCP_LOG]
 
@@ -64,6 +65,8 @@ pub struct Options {
     pub roots: Vec<PathBuf>,
     /// `--store-path`
     pub store_path: Option<PathBuf>,
+    /// `--store-cache`, in MiB; at most 4096.
+    pub store_cache_mib: Option<usize>,
     /// `--memory`
     pub memory: bool,
     /// `--log`
@@ -89,6 +92,7 @@ impl Options {
             config: None,
             roots: Vec::new(),
             store_path: None,
+            store_cache_mib: None,
             memory: false,
             log: None,
             host: None,
@@ -129,6 +133,7 @@ impl Options {
             "config" => self.config = Some(parser.value()?.into()),
             "root" => self.roots.push(parser.value()?.into()),
             "store-path" => self.store_path = Some(parser.value()?.into()),
+            "store-cache" => self.store_cache_mib = Some(parser.value()?.parse::<u16>()?.min(4096).into()),
             "memory" => self.memory = true,
             "log" => self.log = Some(parser.value()?.string()?),
             "host" => self.host = Some(parser.value()?.string()?),
@@ -188,7 +193,9 @@ mod tests {
 
     #[test]
     fn every_option_is_in_the_help() {
-        for name in ["config", "root", "store-path", "memory", "log", "host", "port", "compat", "insecure"] {
+        for name in
+            ["config", "root", "store-path", "store-cache", "memory", "log", "host", "port", "compat", "insecure"]
+        {
             assert!(HELP.contains(&format!("--{name} ")), "{name}");
         }
     }

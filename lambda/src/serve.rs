@@ -62,10 +62,13 @@ pub async fn serve(options: &Options, setup: &Setup) -> Result<(), Failure> {
     let serving = tokio::spawn(listen(Arc::new(edge), listeners));
     tokio::spawn(reconcile(driver.clone(), entry));
     announce(options, &addresses, loopback_only)?;
-    stop_asked_for(options.exit_with_parent).await?;
+    let outcome = tokio::select! {
+        asked = stop_asked_for(options.exit_with_parent) => asked,
+        reason = driver.store.broken() => Err(Failure::io(format!("stopping, the store cannot be trusted: {reason}"))),
+    };
     stop(&driver).await;
     serving.abort();
-    Ok(())
+    outcome
 }
 
 async fn bind(options: &Options, setup: &Setup) -> Result<Vec<TcpListener>, Failure> {
@@ -236,5 +239,6 @@ pub(crate) async fn stop(driver: &Driver) {
             Line::new(Level::Warn, "stopped_with_work_left").send();
         }
     }
+    driver.store.close();
     Line::new(Level::Info, "stopped").send();
 }

@@ -22,13 +22,14 @@ use crate::{
     metrics::Metrics,
     options::Options,
     stage::{Artifacts, Files},
-    store::{MemoryStore, Store},
+    store::{MemoryStore, SqliteStore, Store},
     tasks::{Stop, Tasks},
     topics::Topics,
 };
 
 /// Most bytes of ids and values the memory store takes.
 const MEMORY: usize = 512 << 20;
+const CACHE_MIB: usize = 8;
 
 /// Why the process ends.
 #[derive(Clone, Debug, PartialEq)]
@@ -74,6 +75,8 @@ pub struct Setup {
     pub config: Config,
     /// Where jobs, uploads and logs are kept; `None` keeps jobs in memory.
     pub folder: Option<PathBuf>,
+    /// Most bytes of records kept in memory to spare the file; 0 keeps none.
+    pub cache_bytes: usize,
 }
 
 impl Setup {
@@ -87,7 +90,7 @@ impl Setup {
         let config = Config::from_json(&document)
             .map_err(|error| Failure::config(format!("{}; {}", error.message(), error.suggestion())))?;
         let folder = folder(&config, environment)?;
-        Ok(Self { config, folder })
+        Ok(Self { config, folder, cache_bytes: options.store_cache_mib.unwrap_or(CACHE_MIB) << 20 })
     }
 
     /// The roots beneath which callers name code: those configured, else the working directory of a server that only
@@ -116,7 +119,7 @@ impl Setup {
         let staging = self.staging(folder.path(), loopback_only)?;
         Ok(Driver {
             clock: Clock::start(),
-            store: Store::Memory(MemoryStore::new(MEMORY)),
+            store: self.store()?,
             sender: Sender::new(self.config.targets.values(), Some(staging.clone()), metrics.clone()),
             topics: Topics::default(),
             staging: Some(staging),
@@ -127,6 +130,11 @@ impl Setup {
             committed: Notify::new(),
             folder: Some(folder),
         })
+    }
+
+    fn store(&self) -> Result<Store, Failure> {
+        let Some(folder) = &self.folder else { return Ok(Store::Memory(MemoryStore::new(MEMORY))) };
+        SqliteStore::open(folder, self.cache_bytes).map(Store::Sqlite).map_err(Failure::io)
     }
 
     fn staging(&self, folder: &Path, loopback_only: bool) -> Result<Arc<dyn Staging>, Failure> {

@@ -58,15 +58,16 @@ pub async fn stdio(setup: &Setup) -> Result<(), Failure> {
     let (output, written) = channel(256);
     let writer = std::thread::spawn(move || write_lines(&mut io::stdout(), written));
     let session = Arc::new(Session { driver: driver.clone(), entry, output, at_work: Mutex::default() });
-    tokio::select! {
-        () = session.clone().serve(input) => {}
-        () = signals.any() => {}
-    }
+    let outcome = tokio::select! {
+        () = session.clone().serve(input) => Ok(()),
+        () = signals.any() => Ok(()),
+        reason = driver.store.broken() => Err(Failure::io(format!("stopping, the store cannot be trusted: {reason}"))),
+    };
     stop(&driver).await;
     drop(session);
     // The thread ends once every line is written or nobody reads them.
     let _ = tokio::task::spawn_blocking(|| writer.join()).await;
-    Ok(())
+    outcome
 }
 
 /// One line of input.
@@ -315,7 +316,7 @@ mod tests {
         assert!(parent.hear().await.contains(r#""id":null"#));
     }
 
-    #[tokio::test]
+    #[tokio::test(flavor = "multi_thread")]
     async fn the_end_of_input_ends_waits() {
         let Parent { input, mut output, driver } = start();
         input.send(Line::Text(request(1, "wait"))).await.unwrap();

@@ -1,13 +1,21 @@
 //! Stores of the native host: keyed records, ordered scans, all-or-nothing commits.
 
+mod cache;
 mod commit;
 mod limits;
 mod memory;
 mod range;
+mod reader;
+mod rows;
+mod sqlite;
 #[cfg(test)]
 mod suite;
+#[cfg(test)]
+mod tests;
+mod writer;
 
 pub use memory::MemoryStore;
+pub use sqlite::SqliteStore;
 
 use beam_mcp_core::store::{Op, StoreReply};
 
@@ -16,17 +24,11 @@ use beam_mcp_core::store::{Op, StoreReply};
 pub enum Store {
     /// In this process, gone with it.
     Memory(MemoryStore),
+    /// In a file.
+    Sqlite(SqliteStore),
 }
 
 impl Store {
-    /// True when records outlive the process.
-    pub fn is_durable(&self) -> bool {
-        match self {
-            Self::Memory(_) => false,
-        }
-    }
-
-    #[expect(clippy::unused_async, reason = "SQLite answers from another thread")]
     /// Performs one operation; what is outside the limits of [`beam_mcp_core::store`] is refused unseen.
     pub async fn perform(&self, op: Op) -> StoreReply {
         if let Err(reason) = limits::check(&op) {
@@ -34,14 +36,37 @@ impl Store {
         }
         match self {
             Self::Memory(store) => store.perform(&op),
+            Self::Sqlite(store) => store.perform(op).await,
         }
     }
 
-    #[expect(clippy::unused_async, reason = "SQLite answers from another thread")]
+    /// True when records outlive the process.
+    pub fn is_durable(&self) -> bool {
+        matches!(self, Self::Sqlite(_))
+    }
+
     /// Deletes what expired before the given Unix time in milliseconds; how many records that were.
     pub async fn purge(&self, before_ms: u64) -> u64 {
         match self {
             Self::Memory(store) => store.purge(before_ms),
+            Self::Sqlite(store) => store.purge(before_ms).await,
+        }
+    }
+
+    /// Waits until the store must not be written any more (a sync failed, the file is damaged); why.
+    pub async fn broken(&self) -> String {
+        match self {
+            Self::Memory(_) => std::future::pending().await,
+            Self::Sqlite(store) => store.broken().await,
+        }
+    }
+
+    /// Makes what is queued and lets go of the file; later operations fail.
+    pub fn close(&self) {
+        match self {
+            Self::Memory(_) => {}
+            // Waits for the disk; nothing else is left to do by then.
+            Self::Sqlite(store) => tokio::task::block_in_place(|| store.close()),
         }
     }
 }

@@ -1,0 +1,167 @@
+//! What only the `SQLite` store has to prove.
+
+use std::{os::unix::fs::PermissionsExt as _, path::Path, sync::Arc, time::Duration};
+
+use beam_mcp_core::store::{Key, Op, Scan, StoreReply};
+use rusqlite::Connection;
+
+use super::{
+    SqliteStore, Store, failed,
+    suite::{self, commit, put, value, write},
+};
+
+const CACHE: usize = 1 << 20;
+
+fn open(folder: &Path, cache: usize) -> Store {
+    Store::Sqlite(SqliteStore::open(folder, cache).unwrap())
+}
+
+fn sqlite(store: &Store) -> &SqliteStore {
+    match store {
+        Store::Sqlite(store) => store,
+        Store::Memory(_) => panic!("a memory store"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_suite_holds_with_and_without_a_cache() {
+    for cache in [CACHE, 0] {
+        let folder = tempfile::tempdir().unwrap();
+        suite::run(&Arc::new(open(folder.path(), cache))).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_committed_is_there_after_the_next_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = open(folder.path(), CACHE);
+    put(&first, "o1", "a", "x").await;
+    first.close();
+    assert_eq!(first.perform(Op::Commit(commit("o2", vec![write("a", "y")]))).await, failed("closed"));
+    let mode = std::fs::metadata(folder.path().join("beam-mcp.db")).unwrap().permissions().mode();
+    assert_eq!((mode & 0o777, folder.path().join("beam-mcp.db-wal").exists()), (0o600, false));
+    let second = open(folder.path(), CACHE);
+    assert_eq!(value(&second, "a").await.as_deref(), Some("x"));
+    assert_eq!(put(&second, "o3", "a", "z").await, vec![2]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_process_is_seen_through_the_cache() {
+    let folder = tempfile::tempdir().unwrap();
+    let (ours, theirs) = (open(folder.path(), CACHE), open(folder.path(), CACHE));
+    put(&ours, "o1", "a", "x").await;
+    for round in 0..20 {
+        let old = value(&ours, "a").await;
+        assert_eq!(value(&ours, "a").await, old);
+        put(&theirs, &format!("t{round}"), "a", &format!("by them {round}")).await;
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        assert_eq!(value(&ours, "a").await.unwrap(), format!("by them {round}"));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn readers_never_see_an_older_record_than_was_acknowledged() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Arc::new(open(folder.path(), CACHE));
+    put(&store, "o", "a", "0").await;
+    let reading = tokio::spawn({
+        let store = store.clone();
+        async move {
+            let mut last = 0;
+            while last < 300 {
+                let now: u32 = value(&store, "a").await.unwrap().parse().unwrap();
+                assert!(now >= last, "{now} after {last}");
+                last = now;
+            }
+        }
+    });
+    for number in 1..=300 {
+        put(&store, &format!("o{number}"), "a", &number.to_string()).await;
+        assert_eq!(value(&store, "a").await.unwrap(), number.to_string());
+    }
+    reading.await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_disk_stops_writes_and_not_reads_and_passes() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path(), 0);
+    put(&store, "o1", "a", "x").await;
+    let limit = |pages: u32| sqlite(&store).execute(&format!("PRAGMA max_page_count = {pages}"));
+    limit(1);
+    let large = "v".repeat(200 << 10);
+    assert_eq!(store.perform(Op::Commit(commit("o2", vec![write("b", &large)]))).await, failed("disk_full"));
+    assert_eq!((value(&store, "a").await.as_deref(), value(&store, "b").await), (Some("x"), None));
+    limit(u32::MAX - 1);
+    assert_eq!(put(&store, "o3", "b", &large).await, vec![1]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pages_of_a_large_kind_are_found_by_its_key() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path(), 0);
+    for batch in 0..10 {
+        let writes = (0..20).map(|n| write(&format!("{:05}", batch * 20 + n), "{}")).collect();
+        store.perform(Op::Commit(commit(&format!("b{batch}"), writes))).await;
+    }
+    let scan = Scan { tenant: "default".into(), kind: "job".into(), limit: 3, descending: true, ..Scan::default() };
+    let StoreReply::Page(page) = store.perform(Op::Scan(scan)).await else { panic!("no page") };
+    assert_eq!(
+        page.records.iter().map(|record| record.key.id.as_str()).collect::<Vec<_>>(),
+        ["00199", "00198", "00197"]
+    );
+    for sql in [
+        "SELECT id FROM records WHERE kind = 'job' AND tenant = 'default' AND id >= x'30' AND id < x'31' ORDER BY id DESC LIMIT 3",
+        "SELECT kind FROM records WHERE expires_at IS NOT NULL AND expires_at < 5 LIMIT 9",
+    ] {
+        let plan = sqlite(&store).explain(sql);
+        assert!(plan.starts_with("SEARCH") && !plan.contains("TEMP B-TREE"), "{plan}");
+    }
+}
+
+#[test]
+fn foreign_newer_and_damaged_files_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("beam-mcp.db");
+    let refusal = || SqliteStore::open(folder.path(), 0).unwrap_err();
+    let sql = |text: &str| Connection::open(&path).unwrap().execute_batch(text).unwrap();
+    sql("CREATE TABLE theirs (x)");
+    assert!(refusal().contains("another program"), "{}", refusal());
+    std::fs::remove_file(&path).unwrap();
+    SqliteStore::open(folder.path(), 0).unwrap().close();
+    sql("PRAGMA user_version = 99");
+    assert!(refusal().contains("newer version"), "{}", refusal());
+    std::fs::write(&path, "no database at all, but long enough to be read as one".repeat(100)).unwrap();
+    assert!(refusal().contains("not a database"), "{}", refusal());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn damage_after_an_unclean_end_is_found() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("beam-mcp.db");
+    let store = open(folder.path(), 0);
+    for number in 0..40 {
+        put(&store, &format!("o{number}"), &format!("{number}"), &"v".repeat(3000)).await;
+    }
+    store.close();
+    let mut bytes = std::fs::read(&path).unwrap();
+    let middle = bytes.len() / 8192 * 4096;
+    bytes[middle..middle + 2000].fill(0xa5);
+    std::fs::write(&path, bytes).unwrap();
+    std::fs::write(folder.path().join("beam-mcp.db-wal"), "left over").unwrap();
+    let refusal = SqliteStore::open(folder.path(), 0).unwrap_err();
+    assert!(refusal.contains("damaged") || refusal.contains("malformed"), "{refusal}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_cache_stays_within_its_bytes() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path(), CACHE);
+    for number in 0..300 {
+        put(&store, &format!("o{number}"), &format!("{number}"), &"v".repeat(10_000)).await;
+        assert!(value(&store, &format!("{number}")).await.is_some());
+    }
+    let kept =
+        (0..300).filter(|number| sqlite(&store).is_cached(&Key::new("default", "job", number.to_string()))).count();
+    assert!((40..110).contains(&kept), "{kept}");
+}
