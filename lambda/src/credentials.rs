@@ -88,7 +88,7 @@ fn attachment(reference: &CredentialRef, secret: &str) -> Result<Attachment, NoC
 }
 
 /// The secret behind `env:NAME` or `file:PATH`.
-async fn read_secret(reference: &str) -> Result<String, NoCredential> {
+pub(crate) async fn read_secret(reference: &str) -> Result<String, NoCredential> {
     let secret = match reference.split_once(':') {
         Some(("env", name)) => std::env::var(name).map_err(|_| NoCredential("its environment variable is not set"))?,
         Some(("file", path)) => read_file(path).await?,

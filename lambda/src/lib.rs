@@ -16,6 +16,8 @@ pub mod http_send;
 pub mod logging;
 pub mod metrics;
 pub mod options;
+#[cfg(target_os = "linux")]
+pub mod process;
 mod random;
 pub mod reconcile;
 pub mod serve;

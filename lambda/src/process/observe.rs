@@ -1,0 +1,56 @@
+//! Questions about a child, answered from the system and from its folder.
+
+use beam_mcp_core::effect::{Fact, Handle, Query};
+
+use super::{
+    Supervisor,
+    folder::{Exit, Folder},
+    identity_of,
+};
+
+impl Supervisor {
+    fn alive(&self, handle: &Handle, folder: &Folder) -> Fact {
+        let identity = identity_of(handle);
+        if self.child(&handle.folder).is_some_and(|entry| entry.identity == identity) {
+            return Fact::Alive { alive: true, exit_code: None, signal: None, limit: None };
+        }
+        let ours = folder.record().is_some_and(|record| record.identity == identity);
+        let exit = folder.exit().filter(|_| ours);
+        let alive = exit.is_none() && identity.is_alive();
+        let Exit { code: exit_code, signal, limit } = exit.unwrap_or_default();
+        Fact::Alive { alive, exit_code, signal, limit }
+    }
+
+    pub(super) async fn answer(&self, handle: &Handle, query: Query) -> Fact {
+        if let Query::Program { target, .. } = &query {
+            let python = self.0.settings.pythons.get(target).cloned().unwrap_or_default();
+            return self.0.versions.of(&python.interpreter).await;
+        }
+        let (supervisor, handle) = (self.clone(), handle.clone());
+        let read = move || supervisor.read(&handle, &query);
+        tokio::task::spawn_blocking(read).await.unwrap_or_else(|_| nothing())
+    }
+
+    fn read(&self, handle: &Handle, query: &Query) -> Fact {
+        let Some(folder) = self.folder(&handle.folder) else { return unknown(query) };
+        match query {
+            Query::Alive => self.alive(handle, &folder),
+            Query::Result => folder.result(),
+            Query::Log { stream, from, max } => folder.log(*stream, *from, *max),
+            Query::Program { .. } => nothing(),
+        }
+    }
+}
+
+/// Facts of a handle that is none of ours.
+fn unknown(query: &Query) -> Fact {
+    match query {
+        Query::Log { .. } => Fact::Log { from: 0, size: 0, data: Vec::new().into() },
+        Query::Result => Fact::Result { state: None, result: None },
+        Query::Alive | Query::Program { .. } => nothing(),
+    }
+}
+
+fn nothing() -> Fact {
+    Fact::Alive { alive: false, exit_code: None, signal: None, limit: None }
+}
