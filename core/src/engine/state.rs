@@ -86,6 +86,11 @@ impl State {
         self.live().busy.insert(work.clone()).then(|| Claim { state: Arc::clone(self), work })
     }
 
+    /// True while a flow of this process is at a piece of work.
+    pub fn is_busy(&self, work: &str) -> bool {
+        self.live().busy.contains(work)
+    }
+
     /// How a target answered last.
     pub fn health(&self, target: &str) -> Health {
         self.live().health.get(target).cloned().unwrap_or_default()

@@ -3,12 +3,15 @@ use std::time::Duration;
 use super::{Seen, observe};
 use crate::{
     error::{Error, ErrorKind},
+    flow::Wake,
     job::{Job, JobId, Phase},
     runner::{Backend, Runner},
     store::Stored,
     verb::Context,
 };
 
+/// Longest wait for a look of another flow.
+const PATIENCE: Duration = Duration::from_secs(2);
 /// A row younger than this is served as it is.
 const FRESH_MS: u64 = 2_000;
 
@@ -18,19 +21,19 @@ const FRESH_MS: u64 = 2_000;
 /// # Errors
 /// `not_found`, or the store's.
 pub async fn fresh(context: &Context, id: &JobId, max_age_ms: Option<u64>) -> Result<Stored<Job>, Error> {
-    let stored = context.rows.job(id).await?;
+    let (stored, seen_ms) = row(context, id).await?;
     if stored.value.state.is_terminal()
         || stored.value.phase != Phase::Submitted
-        || is_fresh(context, &stored, max_age_ms)
+        || is_fresh(context, seen_ms, max_age_ms)
     {
         return Ok(stored);
     }
     let work = format!("look/{}/{id}", context.rows.tenant());
-    let Some(_claim) = context.state.claim(work.clone()) else {
-        context.io.wait(vec![(work, 0)], Duration::from_secs(2)).await?;
-        return context.rows.job(id).await;
+    let Some(claim) = context.state.claim(work.clone()) else {
+        return looked_by_another(context, id, work, max_age_ms).await;
     };
     let looked = look_now(context, &stored.value).await;
+    drop(claim);
     context.io.publish(work, String::new()).await?;
     match looked {
         Err(error) if is_outage(&error) => Ok(stored),
@@ -38,10 +41,39 @@ pub async fn fresh(context: &Context, id: &JobId, max_age_ms: Option<u64>) -> Re
     }
 }
 
-fn is_fresh(context: &Context, stored: &Stored<Job>, max_age_ms: Option<u64>) -> bool {
-    let last =
-        stored.value.observed_ms.max(context.state.last_observed(context.rows.tenant(), &stored.value.id.to_string()));
-    last.is_some_and(|at| context.now_ms().saturating_sub(at) <= max_age_ms.unwrap_or(FRESH_MS))
+/// Waits for the look another flow of this process is at.
+async fn looked_by_another(
+    context: &Context,
+    id: &JobId,
+    work: String,
+    max_age_ms: Option<u64>,
+) -> Result<Stored<Job>, Error> {
+    let (until, mut seen) = (context.until(PATIENCE), 0);
+    loop {
+        let left = until.saturating_sub(context.io.now().mono);
+        let woken = context.io.wait(vec![(work.clone(), seen)], left).await?;
+        let (stored, seen_ms) = row(context, id).await?;
+        match woken {
+            // A wake may tell of a look before the one that is under way.
+            Wake::Topics(moved) if !is_fresh(context, seen_ms, max_age_ms) && context.state.is_busy(&work) => {
+                seen = moved.iter().map(|(_, seq, _)| *seq).max().unwrap_or(seen);
+            }
+            Wake::Topics(_) | Wake::Elapsed => return Ok(stored),
+        }
+    }
+}
+
+/// The row, and when the runner last answered about it. A look is remembered after it was stored, so the memory is
+/// read first: it never speaks of a look that the row does not show.
+async fn row(context: &Context, id: &JobId) -> Result<(Stored<Job>, Option<u64>), Error> {
+    let last = context.state.last_observed(context.rows.tenant(), &id.to_string());
+    let stored = context.rows.job(id).await?;
+    let seen_ms = stored.value.observed_ms.max(last);
+    Ok((stored, seen_ms))
+}
+
+fn is_fresh(context: &Context, seen_ms: Option<u64>, max_age_ms: Option<u64>) -> bool {
+    seen_ms.is_some_and(|at| context.now_ms().saturating_sub(at) <= max_age_ms.unwrap_or(FRESH_MS))
 }
 
 pub(super) fn is_outage(error: &Error) -> bool {

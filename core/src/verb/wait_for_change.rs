@@ -9,11 +9,14 @@ use super::{Context, Hints, JobView, registry::Define};
 use crate::{
     auth::Scope,
     error::Error,
+    flow::Wake,
     job::{Job, JobId},
     lifecycle::fresh,
     store::Stored,
 };
 
+/// Distance of looks at the runner while nothing else moves the job.
+const LOOKS: Duration = Duration::from_secs(2);
 /// Longest wait of one call.
 const LONGEST: Duration = Duration::from_secs(25);
 
@@ -63,6 +66,7 @@ impl Define for WaitForChange {
             .timeout_seconds
             .map_or(Duration::from_secs(20), |s| Duration::try_from_secs_f64(s).unwrap_or_default());
         let until = context.until(asked.min(LONGEST));
+        let (topic, mut seen) = (format!("job/{id}"), 0);
         loop {
             let job = fresh(&context, &id, None).await?;
             let changed = news(&job, &input);
@@ -70,8 +74,10 @@ impl Define for WaitForChange {
             if changed || left.is_zero() {
                 return Ok(Output { cursor: job.value.version, job: context.view(&job.value), changed });
             }
-            // A commit of any flow announces the row; the 2 s bound looks at the runner where nothing else does.
-            context.io.wait(vec![(format!("job/{id}"), 0)], left.min(Duration::from_secs(2))).await?;
+            // A commit of any flow announces the row; a look at the runner comes where nothing else does.
+            if let Wake::Topics(moved) = context.io.wait(vec![(topic.clone(), seen)], left.min(LOOKS)).await? {
+                seen = moved.iter().map(|(_, seq, _)| *seq).max().unwrap_or(seen);
+            }
         }
     }
 }
