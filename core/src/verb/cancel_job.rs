@@ -5,6 +5,7 @@ use serde::Deserialize;
 
 use super::{
     Changed, Context, Hints,
+    idempotency::digest_of,
     operate::{Ask, How, operate},
     registry::Define,
 };
@@ -67,11 +68,14 @@ impl Define for CancelJob {
 
     async fn run(context: Context, input: Input) -> Result<Changed, Error> {
         let mode = mode(&input)?;
-        let ask = ask(&input, mode, Vec::new())?;
+        let ask = ask(&input, mode)?;
+        let digest = digest_of(&ask);
         match operate(&context, ask).await {
             Err(error) if may_downgrade(&input, &error) => {
-                let note = format!("ended without a savepoint: {}", error.message());
-                operate(&context, self::ask(&input, Mode::Cancel, vec![note])?).await
+                let mut ask = self::ask(&input, Mode::Cancel)?;
+                ask.how.notes = vec![format!("ended without a savepoint: {}", error.message())];
+                ask.how.digest = Some(digest);
+                operate(&context, ask).await
             }
             other => other,
         }
@@ -89,7 +93,7 @@ fn mode(input: &Input) -> Result<Mode, Error> {
     }
 }
 
-fn ask(input: &Input, mode: Mode, notes: Vec<String>) -> Result<Ask, Error> {
+fn ask(input: &Input, mode: Mode) -> Result<Ask, Error> {
     let (kind, force) = match mode {
         Mode::Cancel => (OperationKind::Cancel, false),
         Mode::Force => (OperationKind::Cancel, true),
@@ -103,7 +107,7 @@ fn ask(input: &Input, mode: Mode, notes: Vec<String>) -> Result<Ask, Error> {
         dry_run: input.dry_run,
         plan_digest: input.plan_digest.clone(),
         wait_seconds: input.wait_seconds,
-        notes,
+        ..How::default()
     };
     Ok(Ask { job_id: JobId::parse(&input.job_id)?, kind, savepoint_dir, parallelism: None, force, how })
 }

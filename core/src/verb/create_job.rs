@@ -52,7 +52,7 @@ pub(super) async fn submit(
     ask: Ask,
     verb: &'static str,
 ) -> Result<Submitted, Error> {
-    let keyed = Keyed::new(&context, verb, ask.key.as_deref(), digest_of(&spec))?;
+    let mut keyed = Keyed::new(&context, verb, ask.key.as_deref(), digest_of(&spec))?;
     if let Some(id) = keyed.subject(&context).await? {
         return apply::replay(&context, &JobId::parse(&id)?).await;
     }
@@ -65,7 +65,7 @@ pub(super) async fn submit(
         return Ok(Submitted { plan: Some(plan), ..Submitted::default() });
     }
     let id = JobId::own(&target.name, &token);
-    apply::apply(&context, &keyed, id, target, spec, submission, verb).await
+    apply::apply(&context, &mut keyed, id, target, spec, submission, verb).await
 }
 
 /// Minted once; where nothing is stored, the same for the same key.

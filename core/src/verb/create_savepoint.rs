@@ -69,7 +69,7 @@ impl Define for CreateSavepoint {
             dry_run: input.dry_run,
             plan_digest: input.plan_digest,
             wait_seconds: wait,
-            notes: Vec::new(),
+            ..How::default()
         };
         let job_id = JobId::parse(&input.job_id)?;
         let savepoint_dir = same("savepoint_path", input.savepoint_path, "savepoint_dir", input.savepoint_dir)?;

@@ -6,7 +6,7 @@ use super::Context;
 use crate::{
     error::{Error, ErrorKind},
     random::sha256_hex,
-    store::{Expect, Key, Put, Write, idempotency_key},
+    store::{Expect, Key, Put, Write, idempotency_key, parse_record},
 };
 
 /// How long a key is remembered.
@@ -16,6 +16,8 @@ const KEPT_MS: u64 = 7 * 24 * 3_600_000;
 pub(crate) struct Keyed {
     key: Option<Key>,
     digest: String,
+    /// Nothing, or a row that has expired and that no store has removed yet.
+    before: Expect,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -37,7 +39,7 @@ impl Keyed {
         }
         let caller = &context.call.caller;
         let key = key.map(|key| idempotency_key(&caller.tenant, &caller.principal, verb, key));
-        Ok(Self { key, digest })
+        Ok(Self { key, digest, before: Expect::Absent })
     }
 
     pub(crate) fn digest(&self) -> &str {
@@ -45,17 +47,18 @@ impl Keyed {
     }
 
     /// What the first call with this key made.
-    pub(crate) async fn subject(&self, context: &Context) -> Result<Option<String>, Error> {
+    pub(crate) async fn subject(&mut self, context: &Context) -> Result<Option<String>, Error> {
         let Some(key) = self.key.clone() else { return Ok(None) };
-        match context.rows.read::<Row>(key).await? {
-            None => Ok(None),
-            Some(row) if row.value.digest == self.digest => Ok(Some(row.value.subject)),
-            Some(_) => Err(Error::new(
-                ErrorKind::IdempotencyKeyReused,
-                "idempotency_key_reused",
-                "this idempotency key was used for something else",
-            )),
+        let Some(record) = context.io.get(key).await? else {
+            self.before = Expect::Absent;
+            return Ok(None);
+        };
+        if record.expires_at.is_some_and(|at| at <= context.now_ms()) {
+            self.before = Expect::Version(record.version);
+            return Ok(None);
         }
+        let row: Row = parse_record(&record)?;
+        if row.digest == self.digest { Ok(Some(row.subject)) } else { Err(reused()) }
     }
 
     /// The write that remembers what this call makes.
@@ -64,6 +67,14 @@ impl Keyed {
         let row = Row { digest: self.digest.clone(), subject: subject.to_owned() };
         let value = serde_json::to_string(&row).map_err(|error| Error::misuse(error.to_string()))?;
         let put = Put { schema: 1, expires_at: Some(now_ms + KEPT_MS), value: value.into() };
-        Ok(Some(Write { key, expect: Expect::Absent, put: Some(put) }))
+        Ok(Some(Write { key, expect: self.before, put: Some(put) }))
     }
+}
+
+fn reused() -> Error {
+    Error::new(
+        ErrorKind::IdempotencyKeyReused,
+        "idempotency_key_reused",
+        "this idempotency key was used for something else",
+    )
 }

@@ -9,7 +9,7 @@ use super::{
     idempotency::{Keyed, digest_of},
 };
 use crate::{
-    error::{Error, ErrorKind},
+    error::{Error, ErrorKind, Retry},
     job::{Job, JobId, JobState, Operation, OperationKind, OperationState},
     lifecycle::{drive_operation, fresh, request_operation},
     pace::Pace,
@@ -43,11 +43,14 @@ pub(super) struct How {
     pub(super) plan_digest: Option<String>,
     pub(super) wait_seconds: Option<f64>,
     pub(super) notes: Vec<String>,
+    /// Of what the caller said, where it differs from what is asked of the runner.
+    pub(super) digest: Option<String>,
 }
 
 /// Plans an operation and carries it out, or answers with the plan.
 pub(super) async fn operate(context: &Context, ask: Ask) -> Result<Changed, Error> {
-    let keyed = Keyed::new(context, ask.how.verb, ask.how.idempotency_key.as_deref(), digest_of(&ask))?;
+    let digest = ask.how.digest.clone().unwrap_or_else(|| digest_of(&ask));
+    let mut keyed = Keyed::new(context, ask.how.verb, ask.how.idempotency_key.as_deref(), digest)?;
     if let Some(id) = keyed.subject(context).await? {
         let operation = wait(context, &id, &ask).await?;
         return changed(context, &ask, operation, true).await;
@@ -62,9 +65,10 @@ pub(super) async fn operate(context: &Context, ask: Ask) -> Result<Changed, Erro
     if ask.how.dry_run {
         return Ok(Changed { plan: Some(plan), notes: ask.how.notes, ..Changed::default() });
     }
-    request(context, &job, &operation, &keyed).await?;
-    let operation = wait(context, &operation.id, &ask).await?;
-    changed(context, &ask, operation, false).await
+    let id = request(context, &job, &operation, &mut keyed).await?;
+    let replayed = id != operation.id;
+    let operation = wait(context, &id, &ask).await?;
+    changed(context, &ask, operation, replayed).await
 }
 
 /// The job, once it runs: one that starts or recovers is waited for, since only a cancel makes sense before.
@@ -139,25 +143,39 @@ async fn plan(context: &Context, job: &Job, operation: &Operation) -> Result<Pla
     Ok(plan.sealed(&digest_of(&bound)))
 }
 
-async fn request(context: &Context, job: &Stored<Job>, operation: &Operation, keyed: &Keyed) -> Result<(), Error> {
-    let audit = Audit { verb: operation.kind.as_str(), subject: &operation.id, digest: keyed.digest() };
+/// Stores the operation and gives its id, or the id of the one that a twin of this call stored first.
+async fn request(
+    context: &Context,
+    job: &Stored<Job>,
+    operation: &Operation,
+    keyed: &mut Keyed,
+) -> Result<String, Error> {
     let mut job = job.clone();
     for _ in 0..4 {
+        let audit = Audit { verb: operation.kind.as_str(), subject: &operation.id, digest: keyed.digest() };
         let extra = keyed.write(&operation.id, context.now_ms())?.into_iter().collect();
         match request_operation(context, &job, operation, &audit, extra).await {
-            Err(error) if error.reason() == "job_changed" => job = context.rows.job(&job.value.id).await?,
-            other => return other,
+            Ok(()) => return Ok(operation.id.clone()),
+            Err(error) if error.reason() != "job_changed" => return Err(error),
+            Err(_) => {}
         }
+        if let Some(twin) = keyed.subject(context).await? {
+            return Ok(twin);
+        }
+        job = context.rows.job(&job.value.id).await?;
     }
-    Err(Error::new(ErrorKind::Conflict, "busy_job", "the job is being changed by others; call again"))
+    Err(Error::new(ErrorKind::Conflict, "busy_job", "the job is being changed by others").retry_as(Retry::Safe))
 }
 
-/// Drives the operation until it ends or the caller's patience does.
+/// Drives the operation until it ends or the caller's patience does; another process may be at it too.
 async fn wait(context: &Context, id: &str, ask: &Ask) -> Result<Operation, Error> {
     let until = context.until(patience(context, ask));
     let mut pace = Pace::new(Duration::from_millis(250), Duration::from_secs(5));
     loop {
-        let operation = drive_operation(context, id).await?.value;
+        let operation = match drive_operation(context, id).await {
+            Err(error) if error.kind() == ErrorKind::Conflict => context.rows.operation(id).await?.value,
+            other => other?.value,
+        };
         let delay = pace.next(context.io.now().mono, until);
         match delay.filter(|_| !operation.state.is_terminal()) {
             Some(delay) => context.io.sleep(delay).await?,

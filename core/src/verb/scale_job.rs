@@ -52,7 +52,7 @@ impl Define for ScaleJob {
             dry_run: input.dry_run,
             plan_digest: input.plan_digest,
             wait_seconds: input.wait_seconds,
-            notes: Vec::new(),
+            ..How::default()
         };
         scale(&context, &input.job_id, input.parallelism, how).await
     }

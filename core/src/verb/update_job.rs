@@ -65,7 +65,7 @@ impl Define for UpdateJob {
             dry_run: input.dry_run,
             plan_digest: input.plan_digest,
             wait_seconds: input.wait_seconds,
-            notes: Vec::new(),
+            ..How::default()
         };
         scale(&context, &input.job_id, parallelism(&input.scaling)?, how).await
     }

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use crate::{
     config::Target,
-    error::{Error, ErrorKind},
+    error::{Error, ErrorKind, Retry},
     job::{Job, JobId, JobSpec, JobState, Phase},
     lifecycle::{drive_submission, fresh},
     runner::Submission,
@@ -16,7 +16,7 @@ const ACKNOWLEDGED_WITHIN: Duration = Duration::from_secs(20);
 /// Stores the intent, then submits until the runner acknowledges, refuses, or time runs out.
 pub(super) async fn apply(
     context: &Context,
-    keyed: &Keyed,
+    keyed: &mut Keyed,
     id: JobId,
     target: &Target,
     spec: JobSpec,
@@ -37,7 +37,7 @@ pub(super) async fn apply(
 }
 
 /// The intent, its index rows, the idempotency row and the audit row, together. `Some`: the key was used already.
-async fn store_intent(context: &Context, keyed: &Keyed, job: &Job, verb: &str) -> Result<Option<Submitted>, Error> {
+async fn store_intent(context: &Context, keyed: &mut Keyed, job: &Job, verb: &str) -> Result<Option<Submitted>, Error> {
     let id = job.id.to_string();
     let mut writes = job_writes(context.rows.tenant(), None, job)?;
     writes.push(Audit { verb, subject: &id, digest: keyed.digest() }.write(&context.call, context.now_ms())?);
@@ -50,7 +50,8 @@ async fn store_intent(context: &Context, keyed: &Keyed, job: &Job, verb: &str) -
         Committed::Conflict { .. } => match keyed.subject(context).await? {
             Some(other) => replay(context, &JobId::parse(&other)?).await.map(Some),
             None if context.rows.find_job(&job.id).await?.is_some() => replay(context, &job.id).await.map(Some),
-            None => Err(Error::new(ErrorKind::Conflict, "busy", "the intent could not be stored; call again")),
+            None => Err(Error::new(ErrorKind::Conflict, "busy", "the intent could not be stored; call again")
+                .retry_as(Retry::Safe)),
         },
     }
 }
@@ -61,10 +62,14 @@ pub(super) async fn replay(context: &Context, id: &JobId) -> Result<Submitted, E
     Ok(Submitted { job: Some(context.view(&job.value)), replayed: true, ..Submitted::default() })
 }
 
+/// Another process may be at the same submission: its steps count as well.
 async fn acknowledged(context: &Context, id: &JobId) -> Result<Stored<Job>, Error> {
     let until = context.until(ACKNOWLEDGED_WITHIN);
     loop {
-        let driven = drive_submission(context, id).await?;
+        let driven = match drive_submission(context, id).await {
+            Err(error) if error.kind() == ErrorKind::Conflict => context.rows.job(id).await?.into(),
+            other => other?,
+        };
         if let Some(refusal) = driven.refusal {
             return Err(refusal.with("job_id", id));
         }
