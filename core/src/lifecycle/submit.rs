@@ -5,9 +5,13 @@
 //!                     Sending --refused, nothing unexplained before--> Intent (later) or FAILED
 //!                     Sending --anything else--> Unknown --look--> Submitted | Intent again | Parked
 //! ```
+//! Only a runner that takes a second submission for the first is sent one ([`Backend::identity`]); elsewhere the job is
+//! looked for until nothing can be on its way any more, and then waits for an operator.
+//!
 //! One compare-and-set is one permit for one send. A crash while `Sending` counts as unknown.
 
 use crate::{
+    config::Identity,
     error::{Error, Landed, Retry},
     job::{Job, JobId, JobState, Phase},
     pace::Backoff,
@@ -18,6 +22,10 @@ use crate::{
 
 use super::{Seen, observe};
 
+/// A class C submission is given up on after this many looks over this long: on wall time, since other processes may
+/// take it up (security-reliability.md 4.3, rule 7).
+const SETTLE_LOOKS: u32 = 10;
+const SETTLE_MS: u64 = 15 * 60 * 1000;
 /// Permits to send in one generation.
 const PERMITS: u32 = 5;
 
@@ -143,7 +151,11 @@ async fn find(context: &Context, stored: Stored<Job>) -> Result<Stored<Job>, Err
     let runner = context.runner(id.target())?;
     match runner.look(&stored.value).await {
         Ok(look @ Look::Seen(_)) => record(context, &id, look).await,
-        Ok(Look::Absent) => context.rows.change_job(&id, "absent", |job| not_there(job, context.now_ms())).await,
+        Ok(Look::Absent) => {
+            let (now, again) = (context.now_ms(), may_send_again(runner.identity()));
+            let edit = |job: &mut Job| if again { not_there(job, now) } else { watched(job, now) };
+            context.rows.change_job(&id, "absent", edit).await
+        }
         Err(error) => unexplained(context, &id, super::look::note_outage(context, id.target(), error)).await,
     }
 }
@@ -160,7 +172,35 @@ async fn unexplained(context: &Context, id: &JobId, error: Error) -> Result<Stor
     context.rows.change_job(id, "unknown", edit).await
 }
 
-/// Every runner of this version refuses a second submission under the same id, so the same id may be sent again.
+/// Class A and class C of security-reliability.md 4.3.
+fn may_send_again(identity: Identity) -> bool {
+    match identity {
+        Identity::Chosen | Identity::Named => true,
+        Identity::Marker | Identity::None => false,
+    }
+}
+
+/// The runner would make a second job of a second submission: nothing is sent again.
+#[expect(clippy::unnecessary_wraps, reason = "an edit of `Rows::change_job`")]
+fn watched(job: &mut Job, now_ms: u64) -> Result<Vec<crate::store::Write>, Error> {
+    let since = *job.absent_since_ms.get_or_insert(now_ms);
+    job.absences = job.absences.saturating_add(1).min(SETTLE_LOOKS);
+    job.ambiguous = true;
+    if job.absences >= SETTLE_LOOKS && now_ms.saturating_sub(since) >= SETTLE_MS {
+        (job.phase, job.state) = (Phase::Parked, JobState::Parked);
+        job.diagnostics = "parked: the submission went unanswered, the job did not show up, and a second submission \
+                           could be a second job; look for it on the runner, then cancel this one and submit anew"
+            .into();
+    } else {
+        (job.phase, job.state) = (Phase::Unknown, JobState::SubmitUnknown);
+        job.diagnostics = "nobody knows yet whether the submission arrived: the runner does not show the job, and a \
+                           second submission could be a second job"
+            .into();
+    }
+    Ok(Vec::new())
+}
+
+/// The same id may be sent again.
 #[expect(clippy::unnecessary_wraps, reason = "an edit of `Rows::change_job`")]
 fn not_there(job: &mut Job, now_ms: u64) -> Result<Vec<crate::store::Write>, Error> {
     job.ambiguous = true;

@@ -2,6 +2,7 @@ use std::future::Future;
 
 use super::{Begun, Look, PlannedCall, Probe, Progress, Sighting, Submission, Submitted};
 use crate::{
+    config::Identity,
     error::Error,
     job::{Job, JobSpec, LogPage, LogQuery, Metrics, Operation},
 };
@@ -38,6 +39,15 @@ pub trait Backend {
     /// An error with [`crate::error::Landed::No`] says that certainly nothing runs; anything unsure is `Perhaps`.
     /// "Already submitted" for our own id is success.
     fn submit(&self, job: &Job) -> impl Future<Output = Result<Submitted, Error>> + Send;
+
+    /// How much of a caller-made id the runner honours, and so what may be done about a submission nobody can explain.
+    ///
+    /// With [`Identity::Chosen`] and [`Identity::Named`] a second submission is the first (class A of
+    /// security-reliability.md 4.3) and may be sent once the job is not found; with the others it would be a second job
+    /// (class C), and with [`Identity::None`] the runner cannot even be asked for the first.
+    fn identity(&self) -> Identity {
+        Identity::Chosen
+    }
 
     /// Lets a held child go on; nothing to do elsewhere.
     fn release(&self, job: &Job) -> impl Future<Output = Result<(), Error>> + Send;

@@ -3,7 +3,7 @@ use super::{
     flink::Flink, simulator::Simulator,
 };
 use crate::{
-    config::RunnerKind,
+    config::{Identity, RunnerKind},
     error::Error,
     job::{Job, JobSpec, LogPage, LogQuery, Metrics, Operation},
 };
@@ -63,6 +63,13 @@ impl Backend for Runner {
     }
     async fn submit(&self, job: &Job) -> Result<Submitted, Error> {
         each!(self, runner => runner.submit(job))
+    }
+    fn identity(&self) -> Identity {
+        match self {
+            Self::Direct(runner) => runner.identity(),
+            Self::Flink(runner) => runner.identity(),
+            Self::Simulator(runner) => runner.identity(),
+        }
     }
     async fn release(&self, job: &Job) -> Result<(), Error> {
         each!(self, runner => runner.release(job))

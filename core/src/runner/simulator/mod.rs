@@ -25,6 +25,7 @@ mod script;
 
 use super::{Backend, Begun, Context, Look, PlannedCall, Probe, Progress, Sighting, Submission, Submitted};
 use crate::{
+    config::Identity,
     error::Error,
     job::{Job, JobSpec, LogPage, LogQuery, Metrics, Operation},
 };
@@ -57,6 +58,10 @@ impl Backend for Simulator {
 
     async fn prepare(&self, spec: &JobSpec, _token: &str, operator_options: bool) -> Result<Submission, Error> {
         flow::prepare(&self.context, spec, operator_options)
+    }
+
+    fn identity(&self) -> Identity {
+        self.context.target.identity
     }
 
     async fn submit(&self, job: &Job) -> Result<Submitted, Error> {
