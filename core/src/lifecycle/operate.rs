@@ -1,6 +1,7 @@
 //! Operations: savepoint, scale, drain, stop, cancel. Stored first, sent with a permit, believed when confirmed.
 
 use crate::{
+    config::Identity,
     error::{Error, ErrorKind, Landed, Retry},
     job::{EndedBy, Job, JobId, JobState, Operation, OperationKind, OperationState, Phase},
     runner::{Backend, Begun, Look, Progress, Runner},
@@ -124,13 +125,21 @@ async fn begin_before_submitted(
     if context.now_ms().saturating_sub(stored.value.requested_ms) < SETTLE_MS {
         return Ok(stored);
     }
-    match context.runner(job.value.id.target())?.look(&job.value).await? {
+    let runner = context.runner(job.value.id.target())?;
+    match runner.look(&job.value).await? {
         Look::Seen(_) => drive_again(context, job, stored).await,
-        Look::Absent => {
-            let progress = Progress::new(OperationState::Succeeded).because("the runner does not know the job");
-            end(context, job, &stored, progress).await
-        }
+        Look::Absent => end(context, job, &stored, absent(&job.value, runner.identity())).await,
     }
+}
+
+/// A runner that cannot be asked for a job by our id does not confirm by its silence that there is none.
+fn absent(job: &Job, identity: Identity) -> Progress {
+    if identity == Identity::None && job.ambiguous {
+        return Progress::new(OperationState::Unknown).because(
+            "the submission went unanswered and this runner cannot be asked for it: the job may run; look for it there",
+        );
+    }
+    Progress::new(OperationState::Succeeded).because("the runner does not know the job")
 }
 
 /// A submission that was thought lost has arrived: the row learns it, the cancel goes on at the next step.
@@ -213,6 +222,9 @@ async fn progress(context: &Context, job: &Stored<Job>, stored: Stored<Operation
             let _ = super::look::note_outage(context, job.value.id.target(), error);
             return Ok(stored);
         }
+        Err(error) if job.value.state.is_terminal() && !error.gave_up() => {
+            Progress::new(OperationState::Unknown).because(format!("the job has ended; {}", error.message()))
+        }
         Err(error) => return Err(error),
     };
     if progress.state.is_terminal() {
@@ -263,6 +275,9 @@ fn settle(job: &mut Job, operation: &Operation, now_ms: u64) {
     let succeeded = operation.state == OperationState::Succeeded;
     if succeeded && operation.savepoint_path.is_some() {
         job.savepoint_path.clone_from(&operation.savepoint_path);
+    }
+    if succeeded && operation.kind == OperationKind::Scale {
+        job.parallelism = operation.actual.values().max().copied().or(job.parallelism);
     }
     let (state, by) = match operation.kind {
         OperationKind::Cancel => (JobState::Canceled, EndedBy::Cancel),

@@ -75,7 +75,7 @@ async fn reconcile_target(context: &Context, target: &str, jobs: &[&(String, Job
     let mut seen: BTreeMap<String, Sighting> = seen.into_iter().map(|s| (s.native_id.clone(), s)).collect();
     for (tenant, job) in jobs.iter().filter(|(_, job)| job.phase == Phase::Submitted) {
         let sighting = job.native_id.as_ref().and_then(|id| seen.remove(id));
-        refresh(&context.for_tenant(tenant), job, sighting).await?;
+        swallow_runner_errors(refresh(&context.for_tenant(tenant), job, sighting).await)?;
     }
     discover(context, target, seen.into_values()).await
 }
