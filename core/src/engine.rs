@@ -2,6 +2,8 @@
 
 mod edge;
 mod state;
+#[cfg(test)]
+mod tests;
 
 pub use state::{Claim, Health, State};
 

@@ -53,14 +53,19 @@ impl Course {
 
     /// Simulated time the job has lived: no further than its end.
     pub(super) fn lived(&self, wall_ms: u64) -> u64 {
-        let now = self.at(wall_ms.min(self.ended_ms.unwrap_or(u64::MAX)));
-        now.min(self.end().unwrap_or(u64::MAX))
+        self.at(wall_ms).min(self.over().unwrap_or(u64::MAX))
     }
 
     /// When it ends by itself.
     pub(super) fn end(&self) -> Option<u64> {
         let ends = self.script.fails || self.plot.job_type == JobType::Batch;
         ends.then(|| PENDING_MS.saturating_add(self.plot.duration_ms))
+    }
+
+    /// When it is over, by itself or by a request of ours.
+    pub(super) fn over(&self) -> Option<u64> {
+        let asked = self.ended_ms.map(|at| self.at(at));
+        self.end().into_iter().chain(asked).min()
     }
 
     /// How it ends by itself.

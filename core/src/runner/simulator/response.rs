@@ -47,7 +47,8 @@ fn sighting(course: &Course, job: &Job, native_id: String, wall_ms: u64) -> Sigh
         job_type: Some(course.plot.job_type),
         started_ms: (at_ms >= PENDING_MS).then(|| course.wall(PENDING_MS)),
         ended_ms: course.end().filter(|_| state.is_terminal()).map(|end| course.wall(end)),
-        parallelism: Some(job.parallelism.unwrap_or(course.plot.parallelism)),
+        // What a scale changed is in the row; saying it again could undo a newer one.
+        parallelism: job.parallelism.is_none().then_some(course.plot.parallelism),
         savepoint_path: None,
         ended_with_savepoint: state.is_terminal().then_some(false),
         diagnostics: diagnostics(course, state, at_ms),
@@ -93,8 +94,9 @@ pub(super) fn progress(target: &Target, job: &Job, operation: &Operation, wall_m
     let passed = between(target, operation.sent_ms, wall_ms);
     let began = course.at(operation.sent_ms);
     let due = takes.map(|takes| began.saturating_add(takes));
-    if let Some(end) = course.end().filter(|end| due.is_none_or(|due| *end < due) && course.at(wall_ms) >= *end) {
-        return Ok(overtaken(&course, end));
+    let end = course.over().filter(|end| due.is_none_or(|due| *end < due) && course.at(wall_ms) >= *end);
+    if end.is_some() {
+        return Ok(overtaken(&course, job, wall_ms));
     }
     match takes {
         Some(takes) if passed >= takes => Ok(finished(target, &course, job, operation)),
@@ -115,9 +117,9 @@ fn takes(course: &Course, kind: OperationKind) -> Option<u64> {
     }
 }
 
-fn overtaken(course: &Course, end: u64) -> Progress {
-    let state = course.state(end).as_str();
-    Progress::new(OperationState::Failed).because(format!("simulated: the job ended by itself before: {state}"))
+fn overtaken(course: &Course, job: &Job, wall_ms: u64) -> Progress {
+    let state = if job.state.is_terminal() { job.state } else { course.state(course.lived(wall_ms)) };
+    Progress::new(OperationState::Failed).because(format!("simulated: the job ended before: {}", state.as_str()))
 }
 
 fn working(kind: OperationKind, passed: u64, takes: u64) -> Progress {

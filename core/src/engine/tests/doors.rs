@@ -1,0 +1,102 @@
+//! REST and MCP over the same verbs.
+
+use serde_json::{Value, json};
+
+use super::world::World;
+
+#[test]
+fn rest_submits_reads_and_lists() {
+    let mut world = World::new(&json!({}));
+    let (response, made) = world.http("POST", "/api/v1/jobs/", &json!({"job_name": "a", "runner_type": "sim"}));
+    assert_eq!((response.status, made["success"].as_bool()), (201, Some(true)), "{made}");
+    let id = made["job_id"].as_str().unwrap().to_owned();
+    assert_eq!(made["data"]["job_id"], id.as_str());
+    world.advance(3_000);
+    let (response, job) = world.http("GET", &format!("/api/v1/jobs/{}", id.replace(':', "%3A")), &Value::Null);
+    assert_eq!((response.status, job["state"].as_str()), (200, Some("RUNNING")), "{job}");
+    let (_, page) = world.http("GET", "/api/v1/jobs?state=RUNNING&limit=1", &Value::Null);
+    assert_eq!(page["data"]["jobs"][0]["job_id"], id.as_str(), "{page}");
+    let (response, saved) = world.http("POST", &format!("/api/v1/jobs/{id}/savepoints"), &json!({}));
+    assert_eq!((response.status, saved["data"]["pending"].as_bool()), (202, Some(true)), "{saved}");
+    world.advance(5_000);
+    let operation = saved["data"]["operation"]["id"].as_str().unwrap().rsplit('/').next().unwrap();
+    let (_, done) = world.http("GET", &format!("/api/v1/jobs/{id}/operations/{operation}"), &Value::Null);
+    assert_eq!(done["data"]["state"], "SUCCEEDED", "{done}");
+    let (response, ended) = world.http("POST", &format!("/api/v1/jobs/{id}/cancel"), &Value::Null);
+    assert_eq!((response.status, ended["state"].as_str()), (200, Some("CANCELED")), "{ended}");
+}
+
+#[test]
+fn bad_requests_get_a_truthful_status_and_the_one_envelope() {
+    let mut world = World::new(&json!({}));
+    let missing = format!("/api/v1/jobs/sim:{}", "0".repeat(32));
+    for (method, path, body, status, code, reason) in [
+        ("GET", missing.as_str(), Value::Null, 404, "not_found", "unknown_job"),
+        ("GET", "/api/v1/jobs/nonsense", Value::Null, 400, "invalid_argument", "bad_job_id"),
+        ("DELETE", "/api/v1/jobs", Value::Null, 405, "method_not_allowed", "method_not_allowed"),
+        ("POST", "/api/v1/jobs", json!([1]), 400, "invalid_argument", "not_an_object"),
+        (
+            "POST",
+            "/api/v1/jobs",
+            json!({"options": {"simulator_script": "x"}}),
+            400,
+            "invalid_argument",
+            "unknown_script",
+        ),
+        ("POST", "/api/v1/jobs", json!({"nme": 1}), 400, "invalid_argument", "bad_input"),
+        ("GET", "/api/v1/nothing", Value::Null, 404, "not_found", "unknown_route"),
+    ] {
+        let (response, answer) = world.http(method, path, &body);
+        assert_eq!(
+            (response.status, answer["error"]["code"].as_str()),
+            (status, Some(code)),
+            "{method} {path} {answer}"
+        );
+        assert_eq!(answer["error"]["details"]["reason"], reason, "{answer}");
+        assert!(!answer["error"]["details"]["suggestion"].as_str().unwrap().is_empty());
+        assert_eq!((answer["success"].as_bool(), answer["data"].is_object()), (Some(false), true));
+        assert_eq!(answer["error"]["request_id"], response.header("x-request-id").unwrap());
+    }
+}
+
+#[test]
+fn a_key_in_the_header_is_the_member() {
+    let mut world = World::new(&json!({}));
+    let (key, body) = ([("idempotency-key", "k")], json!({"name": "a"}));
+    let first = world.http_with("POST", "/api/v1/jobs", &body, &key);
+    let second = world.http_with("POST", "/api/v1/jobs", &body, &key);
+    assert_eq!((first.0.status, second.0.status), (201, 200));
+    assert_eq!(first.1["job_id"], second.1["job_id"]);
+}
+
+#[test]
+fn a_rate_limited_cluster_reaches_the_caller_as_429_with_retry_after() {
+    let mut world = World::new(&json!({"script": "rate_limited"}));
+    let id = world.http("POST", "/api/v1/jobs", &json!({"name": "r"})).1["job_id"].as_str().unwrap().to_owned();
+    let mut statuses = Vec::new();
+    for _ in 0..3 {
+        world.advance(1_000);
+        let (response, _) = world.http("GET", &format!("/api/v1/jobs/{id}/metrics"), &Value::Null);
+        assert_eq!(response.status == 429, response.header("retry-after") == Some("1"));
+        statuses.push(response.status);
+    }
+    statuses.sort_unstable();
+    assert_eq!(statuses, [200, 200, 429]);
+}
+
+#[test]
+fn mcp_calls_the_same_verbs_and_bad_arguments_are_tool_errors() {
+    let mut world = World::new(&json!({}));
+    let runners = world.tool("list_runners", &json!({}));
+    let sim = &runners["result"]["structuredContent"]["runners"][1];
+    assert_eq!((sim["name"].as_str(), sim["status"].as_str()), (Some("sim"), Some("AVAILABLE")), "{runners}");
+    assert_eq!(sim["facts"]["scripts"].as_array().unwrap().len(), 12);
+    let made = world.tool("create_job", &json!({"job_name": "m", "target": "sim"}));
+    let job = &made["result"]["structuredContent"];
+    assert_eq!((made["result"]["isError"].as_bool().unwrap_or(false), job["state"].as_str()), (false, Some("PENDING")));
+    let bad = world.tool("create_job", &json!({"job_name": 7}));
+    assert_eq!(bad["result"]["isError"], true, "{bad}");
+    let unknown = world.tool("get_job", &json!({"job_id": "sim:1"}));
+    assert_eq!(unknown["result"]["isError"], true, "{unknown}");
+    assert!(unknown.to_string().contains("bad_job_id"), "{unknown}");
+}

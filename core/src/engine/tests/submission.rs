@@ -1,0 +1,181 @@
+//! Submissions: asked twice, planned first, unanswered, cut off at any step.
+
+use serde_json::{Value, json};
+
+use super::world::World;
+use crate::{ErrorKind, auth::Role};
+
+#[test]
+fn the_same_key_is_the_same_job_and_another_content_is_refused() {
+    let mut world = World::new(&json!({}));
+    let input = json!({"name": "once", "idempotency_key": "k1"});
+    let first = world.ok("create_job", &input);
+    world.advance(5_000);
+    let second = world.ok("create_job", &input);
+    assert_eq!((second["job_id"].as_str(), second["replayed"].as_bool()), (first["job_id"].as_str(), Some(true)));
+    assert_eq!(second["state"], "RUNNING", "the job as it is now");
+    assert_eq!(world.store.rows("job").len(), 1);
+    let other = world.err("create_job", &json!({"name": "twice", "idempotency_key": "k1"}));
+    assert_eq!(other.kind(), ErrorKind::IdempotencyKeyReused);
+    world.advance(8 * 24 * 3_600_000);
+    assert_ne!(world.ok("create_job", &input)["job_id"], first["job_id"], "a key is kept for 7 days");
+}
+
+#[test]
+fn the_same_key_is_the_same_operation() {
+    let mut world = World::new(&json!({}));
+    let id = world.ok("create_job", &json!({"name": "j"}))["job_id"].clone();
+    let input = json!({"job_id": id, "idempotency_key": "sp"});
+    let first = world.ok("create_savepoint", &input);
+    let second = world.ok("create_savepoint", &input);
+    assert_eq!(second["operation"]["id"], first["operation"]["id"]);
+    assert_eq!(
+        (second["savepoint_path"].as_str(), second["replayed"].as_bool()),
+        (first["savepoint_path"].as_str(), Some(true))
+    );
+    assert_eq!(world.store.rows("operation").len(), 1);
+}
+
+#[test]
+fn a_plan_sends_nothing_and_binds_what_is_confirmed() {
+    let mut world = World::new(&json!({"options": {"parallelism": 2}}));
+    let mut input = json!({"name": "p", "options": {"simulator_script": "running"}, "dry_run": true});
+    let answer = world.ok("create_job", &input);
+    let plan = &answer["plan"];
+    assert_eq!((plan["calls"][0]["call"].as_str(), answer.get("job_id")), (Some("simulate"), None), "{answer}");
+    let from = |name: &str| {
+        let options = plan["options"].as_array().unwrap();
+        options.iter().find(|option| option["name"] == name).unwrap()["from"].clone()
+    };
+    assert_eq!((from("parallelism"), from("simulator_script")), (json!("target"), json!("caller")));
+    assert_eq!(world.store.commits, 0);
+
+    input["dry_run"] = false.into();
+    input["plan_digest"] = plan["digest"].clone();
+    input["parallelism"] = 3.into();
+    assert_eq!(world.err("create_job", &input).reason(), "plan_changed");
+    input.as_object_mut().unwrap().remove("parallelism");
+    let id = world.ok("create_job", &input)["job_id"].clone();
+
+    world.advance(3_000);
+    let plan = world.ok("cancel_job", &json!({"job_id": id, "mode": "stop", "dry_run": true}));
+    let digest = plan["plan"]["digest"].clone();
+    assert_eq!(world.ok("get_job", &json!({"job_id": id}))["state"], "RUNNING");
+    let other = json!({"job_id": id, "mode": "cancel", "plan_digest": digest});
+    assert_eq!(world.err("cancel_job", &other).reason(), "plan_changed");
+    let same = json!({"job_id": id, "mode": "stop", "plan_digest": digest});
+    assert_eq!(world.ok("cancel_job", &same)["state"], "CANCELED");
+}
+
+#[test]
+fn bad_input_is_refused_before_anything_is_stored() {
+    let mut world = World::new(&json!({}));
+    for (input, reason) in [
+        (json!({"options": {"simulator_script": "runing"}}), "unknown_script"),
+        (json!({"options": {"simulator_sript": "running"}}), "unknown_simulator_option"),
+        (json!({"target": "nowhere"}), "unknown_target"),
+        (json!({"options": {"setup_file": "x"}}), "operator_only_option"),
+        (json!({"savepoint_path": "/etc/passwd"}), "bad_savepoint_path"),
+        (json!({"job_type": "SOMETIMES"}), "bad_job_type"),
+    ] {
+        assert_eq!(world.err("create_job", &input).reason(), reason, "{input}");
+    }
+    let error = world.err("create_job", &json!({"nme": "x"}));
+    assert_eq!(error.kind(), ErrorKind::InvalidArgument);
+    assert_eq!(world.store.commits, 0);
+    world.role = Role::Viewer;
+    let error = world.err("create_job", &json!({"name": "x"}));
+    assert_eq!((error.kind(), error.reason()), (ErrorKind::PermissionDenied, "missing_scope"));
+}
+
+fn lost(identity: &str) -> (World, Value) {
+    let mut world = World::new(&json!({"identity": identity, "script": "lost_answer"}));
+    let made = world.ok("create_job", &json!({"name": "Lost Answer"}));
+    (world, made)
+}
+
+#[test]
+fn a_submission_without_an_answer_is_looked_for_and_found() {
+    for identity in ["chosen", "named", "marker"] {
+        let (world, made) = lost(identity);
+        let row = &world.store.rows("job")[0];
+        assert!(matches!(made["state"].as_str(), Some("PENDING" | "RUNNING")), "{identity}: {made}");
+        assert_eq!((row["attempts"].as_u64(), row["ambiguous"].as_bool()), (Some(1), Some(true)), "{identity}");
+        let token = made["job_id"].as_str().unwrap().strip_prefix("sim:").unwrap();
+        let native = made["native_id"].as_str().unwrap();
+        let known_by_token = native.contains(token);
+        assert_eq!(known_by_token, identity != "marker", "{identity}: {native}");
+    }
+}
+
+#[test]
+fn where_nothing_can_be_found_again_nothing_is_sent_again() {
+    let (mut world, made) = lost("none");
+    assert_eq!(made["state"], "SUBMIT_UNKNOWN", "{made}");
+    world.ticks(1_000);
+    let row = &world.store.rows("job")[0];
+    assert_eq!((row["state"].as_str(), row["attempts"].as_u64()), (Some("PARKED"), Some(1)), "{row}");
+    assert!(!row["diagnostics"].as_str().unwrap().is_empty());
+    let id = made["job_id"].clone();
+    let unknown = world.err("cancel_job", &json!({"job_id": id, "mode": "cancel", "wait_seconds": 60}));
+    assert_eq!(unknown.reason(), "operation_unknown", "silence of a runner that cannot be asked confirms nothing");
+    assert_eq!(world.store.rows("job")[0]["state"], "PARKED");
+}
+
+/// The process dies after each effect in turn; a new one takes up what the store names.
+#[test]
+fn a_submission_cut_off_anywhere_is_finished_once() {
+    for identity in ["chosen", "named", "marker", "none"] {
+        let mut cut = 0;
+        for steps in 0.. {
+            let mut world = World::new(&json!({"identity": identity}));
+            world.dies_after = Some(steps);
+            let input = json!({"name": "cut", "idempotency_key": "k"});
+            let died = world.try_run("create_job", &input).is_err();
+            cut += u64::from(died);
+            world.restart();
+            world.check();
+            world.ticks(if identity == "none" { 1_000 } else { 60 });
+            let jobs = world.store.rows("job");
+            assert!(jobs.len() <= 1);
+            if let Some(job) = jobs.first() {
+                let state = job["state"].as_str().unwrap();
+                let unsure = identity == "none" && died;
+                assert!(state == "RUNNING" || (unsure && state == "PARKED"), "{identity} {steps}: {job}");
+                assert_eq!(job["attempts"], 1, "{identity} {steps}");
+            }
+            let again = world.ok("create_job", &input);
+            assert_eq!(again["replayed"].as_bool().unwrap_or(false), !jobs.is_empty(), "{identity} {steps}");
+            if !died {
+                break;
+            }
+        }
+        assert!(cut >= 6, "{identity}: cut {cut} times");
+    }
+}
+
+/// The same for an operation: it is sent at most once and its end is what the cluster says.
+#[test]
+fn a_stop_cut_off_anywhere_ends_the_job_once() {
+    for steps in 0.. {
+        let mut world = World::new(&json!({}));
+        let id = world.ok("create_job", &json!({"name": "j"}))["job_id"].clone();
+        world.advance(2_000);
+        world.dies_after = Some(steps);
+        let died = world.try_run("cancel_job", &json!({"job_id": id, "mode": "stop"})).is_err();
+        world.restart();
+        world.ticks(60);
+        let operations = world.store.rows("operation");
+        let job = world.store.rows("job").remove(0);
+        if let Some(operation) = operations.first() {
+            assert_eq!(operation["state"], "SUCCEEDED", "{steps}: {operation}");
+            assert_eq!((job["state"].as_str(), job["ended_by"].as_str()), (Some("CANCELED"), Some("stop")), "{steps}");
+            assert_eq!(job["open_operations"], json!([]));
+        } else {
+            assert_eq!(job["state"], "RUNNING", "{steps}");
+        }
+        if !died {
+            return;
+        }
+    }
+}
