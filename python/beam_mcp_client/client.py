@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import inputs
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from .host import OnResponse
     from .transport import AsyncTransport, Transport
 
-NO_SOURCES: Mapping[str, str] = {}
+NO_SOURCES: Mapping[str, Path] = {}
 WATCH_S = 20
 """Seconds one wait for a change may hold a connection."""
 
@@ -57,7 +58,7 @@ class MCPClient(ClientBase):
         given: dict[str, Any],
         context: MCPContext | None,
         timeout: float | None,
-        sources: Mapping[str, str] = NO_SOURCES,
+        sources: Mapping[str, Path] = NO_SOURCES,
     ) -> Any:
         flow = self._start(verb, given, context, timeout)
         perform = self._host.perform
@@ -227,7 +228,7 @@ class MCPClient(ClientBase):
 
     def upload_artifact(
         self,
-        path: str,
+        path: str | Path,
         *,
         file_name: str | None = None,
         context: MCPContext | None = None,

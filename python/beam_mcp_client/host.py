@@ -11,11 +11,12 @@ import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from . import errors
 from ._core import __version__
-from .transport import Abort, AsyncTransport, Fault, HttpRequest, HttpResponse, Transport
+from .transport import Abort, AsyncTransport, Body, Fault, HttpRequest, HttpResponse, Transport
 
 if TYPE_CHECKING:
     from typing_extensions import TypeIs
@@ -49,7 +50,7 @@ class Exchange:
 OnResponse: TypeAlias = Callable[[Exchange], None]
 
 
-def to_http(effect: dict[str, Any], parts: list[bytes], sources: Mapping[str, str]) -> HttpRequest:
+def to_http(effect: dict[str, Any], parts: list[bytes], sources: Mapping[str, Path]) -> HttpRequest:
     """The request of a `send` effect; `sources` are the files the core may name."""
     headers = [(name, value) for name, value in effect["headers"]]
     headers.append(("user-agent", USER_AGENT))
@@ -68,10 +69,10 @@ def to_http(effect: dict[str, Any], parts: list[bytes], sources: Mapping[str, st
 
 
 def _body(
-    body: str | dict[str, Any], parts: list[bytes], sources: Mapping[str, str]
-) -> tuple[str | None, bytes | str | None]:
+    body: str | dict[str, Any], parts: list[bytes], sources: Mapping[str, Path]
+) -> tuple[str | None, Body]:
     if isinstance(body, str):  # "empty"
-        return None, None
+        return None, b""
     if "json" in body:
         return "application/json", json.dumps(body["json"]).encode()
     if "raw" in body:
@@ -79,7 +80,7 @@ def _body(
         return None, parts[part]
     try:
         name: str = body["source"]
-        return None, sources[name]
+        return None, [sources[name]]
     except KeyError:
         raise Fault("source", "no such source") from None
 
@@ -126,7 +127,7 @@ class ServerHost:
         self,
         effect: dict[str, Any],
         parts: list[bytes],
-        sources: Mapping[str, str],
+        sources: Mapping[str, Path],
         abort: Abort | None = None,
     ) -> Reply:
         """Performs one effect and waits for it."""
@@ -169,7 +170,7 @@ class AsyncServerHost:
         self._threads = ThreadPoolExecutor(MOST_THREADS, "beam-mcp-client")
 
     async def perform(
-        self, effect: dict[str, Any], parts: list[bytes], sources: Mapping[str, str]
+        self, effect: dict[str, Any], parts: list[bytes], sources: Mapping[str, Path]
     ) -> Reply:
         """Performs one effect."""
         if effect["effect"] == "sleep":

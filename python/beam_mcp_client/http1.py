@@ -68,6 +68,11 @@ class Line:
         self._arm()
         return self.sock.recv_into(buffer)
 
+    def shut(self) -> None:
+        """Ends what another thread sends or reads."""
+        with contextlib.suppress(OSError):
+            self.sock.shutdown(socket.SHUT_RDWR)
+
     def usable(self) -> bool:
         """False for a resting connection that is old, or has something to read: its end, or an unasked answer."""
         rested = time.monotonic() - self.since
@@ -136,16 +141,15 @@ class HttpTransport:
         deadline = time.monotonic() + request.timeout
         line = self._take() or self._connect(request.timeout)
         line.deadline = deadline
-        if abort:
-            abort.watch(line.sock)
         try:
-            response, reusable = self._exchange(line, request)
+            if abort is None:
+                response, reusable = self._exchange(line, request)
+            else:
+                with abort.ends_with(line.shut):
+                    response, reusable = self._exchange(line, request)
         except BaseException:
             line.sock.close()
             raise
-        finally:
-            if abort:
-                abort.watch(None)
         if reusable and len(self._idle) < MOST_IDLE:
             line.since = time.monotonic()
             self._idle.append(line)
@@ -195,18 +199,21 @@ class HttpTransport:
 
     def _write(self, line: Line, request: HttpRequest) -> None:
         body = request.body
-        if not isinstance(body, str):
-            line.send(self._head(request, len(body or b"")) + (body or b""))
+        if isinstance(body, bytes):
+            line.send(self._head(request, len(body)) + body)
             return
         try:
-            file = open(body, "rb")  # noqa: SIM115
-        except OSError as error:
+            with contextlib.ExitStack() as files:
+                pieces = [
+                    piece if isinstance(piece, bytes) else files.enter_context(piece.open("rb"))
+                    for piece in body
+                ]
+                line.send(self._head(request, sum(map(_size, pieces))))
+                with contextlib.suppress(ConnectionError):  # an early refusal is worth reading
+                    for piece in pieces:
+                        _stream(line, piece)
+        except FileNotFoundError as error:
             raise Fault("source", str(error)) from error
-        with file:
-            line.send(self._head(request, _size(file)))
-            with contextlib.suppress(ConnectionError):  # an early refusal is worth reading
-                while chunk := file.read(CHUNK):
-                    line.send(chunk)
 
     def _head(self, request: HttpRequest, length: int) -> bytes:
         lines = [f"{name}: {value}\r\n" for name, value in request.headers]
@@ -218,10 +225,20 @@ class HttpTransport:
         return head.encode("latin-1")
 
 
-def _size(file: BinaryIO) -> int:
-    size = file.seek(0, io.SEEK_END)
-    file.seek(0)
+def _size(piece: bytes | BinaryIO) -> int:
+    if isinstance(piece, bytes):
+        return len(piece)
+    size = piece.seek(0, io.SEEK_END)
+    piece.seek(0)
     return size
+
+
+def _stream(line: Line, piece: bytes | BinaryIO) -> None:
+    if isinstance(piece, bytes):
+        line.send(piece)
+        return
+    while chunk := piece.read(CHUNK):
+        line.send(chunk)
 
 
 def _read(line: Line, request: HttpRequest) -> tuple[HttpResponse, bool]:

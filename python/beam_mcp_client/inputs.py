@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, TypeAlias, TypedDict
 
 from . import errors
@@ -116,11 +116,12 @@ def cancellation(
     )
 
 
-def upload(path: str, file_name: str | None) -> tuple[dict[str, Any], dict[str, str]]:
+def upload(path: str | Path, file_name: str | None) -> tuple[dict[str, Any], dict[str, Path]]:
     """The input of `upload_artifact`, and the file behind the source it names."""
-    if not os.path.isfile(path):
-        raise errors.invalid(f"there is no file {path!r}", "name a file of this machine")
-    return {"source": "upload", "file_name": file_name or os.path.basename(path)}, {"upload": path}
+    file = Path(path)
+    if not file.is_file():
+        raise errors.invalid(f"there is no file {str(path)!r}", "name a file of this machine")
+    return {"source": "upload", "file_name": file_name or file.name}, {"upload": file}
 
 
 class Limit:

@@ -21,6 +21,10 @@ def transport(
     config: Mapping[str, Any] | None,
 ) -> Transport:
     """The transport for a client's URL."""
+    if url == "embedded:":
+        from .embedded import EmbeddedTransport
+
+        return EmbeddedTransport(config)
     if config is not None:
         raise errors.invalid("`config` is for `local:` and `embedded:`", f"configure {url} itself")
     try:

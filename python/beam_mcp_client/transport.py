@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import socket
 import threading
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
-from typing import Protocol
+from pathlib import Path
+from typing import Protocol, TypeAlias
+
+Body: TypeAlias = bytes | list[bytes | Path]
+"""Bytes, or pieces one after the other: bytes, and files to stream."""
 
 
 @dataclass(frozen=True)
@@ -16,8 +20,7 @@ class HttpRequest:
     method: str
     path: str
     headers: list[tuple[str, str]]
-    body: bytes | str | None = None
-    """Bytes, or the path of a file to stream."""
+    body: Body = b""
     timeout: float = 30.0
     """Limit on the whole exchange in seconds."""
     max_bytes: int = 32 << 20
@@ -48,26 +51,27 @@ class Abort:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._socket: socket.socket | None = None
-        self._aborted = False
+        self._end: Callable[[], None] | None = None
+        self.aborted = False
 
-    def watch(self, sock: socket.socket | None) -> None:
-        """Names the socket of the exchange; `None` when the exchange is over."""
+    @contextlib.contextmanager
+    def ends_with(self, end: Callable[[], None]) -> Generator[None]:
+        """For the time of the `with`, an abort calls `end`; at once when it came before."""
         with self._lock:
-            self._socket = sock
-            if self._aborted and sock is not None:
-                _shut(sock)
+            self._end = end
+            if self.aborted:
+                end()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._end = None
 
     def __call__(self) -> None:
         with self._lock:
-            self._aborted = True
-            if self._socket is not None:
-                _shut(self._socket)
-
-
-def _shut(sock: socket.socket) -> None:
-    with contextlib.suppress(OSError):
-        sock.shutdown(socket.SHUT_RDWR)
+            self.aborted = True
+            if self._end is not None:
+                self._end()
 
 
 class Transport(Protocol):
