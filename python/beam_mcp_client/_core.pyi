@@ -2,6 +2,8 @@
 
 from typing import Final, Literal, final
 
+__all__ = ["Engine", "Flow", "__version__", "error_table", "routes", "start_client"]
+
 __version__: Final[str]
 
 @final

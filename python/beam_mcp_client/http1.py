@@ -119,6 +119,7 @@ class HttpTransport:
     _idle: list[Line] = field(default_factory=list[Line], repr=False)
 
     def __post_init__(self) -> None:
+        self._pid = os.getpid()
         parts = urlsplit(self.url)
         if parts.scheme not in {"http", "https"} or not parts.hostname or parts.username:
             raise ValueError(f"{self.url!r} is no http:// or https:// URL of a server")
@@ -126,7 +127,6 @@ class HttpTransport:
         self._address = (parts.hostname, parts.port or (443 if tls else 80))
         self._prefix = parts.path.rstrip("/")
         self._host = f"host: {parts.netloc}\r\n"
-        self._pid = os.getpid()
         self._tls = self._context() if tls else None
 
     def _context(self) -> ssl.SSLContext:
@@ -161,6 +161,9 @@ class HttpTransport:
         """Closes the kept connections."""
         while self._idle:
             self._idle.pop().sock.close()
+
+    def __del__(self) -> None:
+        self.close()
 
     def _take(self) -> Line | None:
         if self._pid != os.getpid():  # a fork: the connections are the parent's

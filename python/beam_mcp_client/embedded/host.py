@@ -127,7 +127,8 @@ class EmbeddedHost:
         return host.ELAPSED
 
     def _do_wait(self, effect: dict[str, Any], abort: Abort | None, ticks: bool) -> Reply:
-        woken = self._rest(effect["topics"], effect["timeout_ms"] / 1000, abort, ticks)
+        topics = self._topics.from_now(effect["topics"])
+        woken = self._rest(topics, effect["timeout_ms"] / 1000, abort, ticks)
         return (json.dumps({"reply": "woken", "topics": woken}), []) if woken else host.ELAPSED
 
     def _rest(

@@ -26,7 +26,9 @@ def body_of(
     if kind == "json":
         return "application/json", json.dumps(value).encode()
     if kind == "form":
-        return "application/x-www-form-urlencoded", urlencode(value).encode()
+        return "application/x-www-form-urlencoded", urlencode(
+            [tuple(pair) for pair in value]
+        ).encode()
     if kind == "raw":
         part: int = value["part"]
         return None, parts[part]

@@ -6,6 +6,7 @@ import hashlib
 import secrets
 import shutil
 import tempfile
+import weakref
 import zipfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -32,16 +33,17 @@ class Staging:
 
     def __init__(self, roots: Sequence[str]) -> None:
         self._roots = [Path(root).resolve() for root in roots]
-        self._folder = tempfile.TemporaryDirectory(prefix="beam-mcp-")
+        self._folder = Path(tempfile.mkdtemp(prefix="beam-mcp-"))
+        self._remove = weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
         self._names: dict[str, str] = {}
 
     def close(self) -> None:
         """Removes the copies."""
-        self._folder.cleanup()
+        self._remove()
 
     def path(self, source: str) -> Path:
         """The kept copy of a source."""
-        path = Path(self._folder.name) / source.removeprefix("sha256:")
+        path = self._folder / source.removeprefix("sha256:")
         if not path.is_file():
             raise Refused("not_found")
         return path
@@ -69,7 +71,7 @@ class Staging:
     def keep(self, chunks: Iterable[bytes], most: int, name: str = "") -> str:
         """Keeps bytes and names them."""
         digest, size = hashlib.sha256(), 0
-        incoming = Path(self._folder.name) / f"incoming-{secrets.token_hex(8)}"
+        incoming = self._folder / f"incoming-{secrets.token_hex(8)}"
         try:
             with incoming.open("xb") as file:
                 for chunk in chunks:
@@ -78,7 +80,7 @@ class Staging:
                         raise Refused("too_large", f"the file has more than {most} bytes")
                     digest.update(chunk)
                     file.write(chunk)
-            incoming.replace(Path(self._folder.name) / digest.hexdigest())
+            incoming.replace(self._folder / digest.hexdigest())
         finally:
             incoming.unlink(missing_ok=True)
         source = f"sha256:{digest.hexdigest()}"
@@ -121,7 +123,7 @@ class Staging:
             raise Refused("unreadable", f"the file cannot be read: {error.strerror}") from error
 
     def _with_entries(self, base: str, add: list[list[str]], most: int) -> str:
-        with tempfile.NamedTemporaryFile(dir=self._folder.name) as copy:
+        with tempfile.NamedTemporaryFile(dir=self._folder) as copy:
             with self.path(base).open("rb") as file:
                 shutil.copyfileobj(file, copy)
             try:

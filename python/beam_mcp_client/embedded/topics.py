@@ -35,6 +35,11 @@ class Topics:
         with self._moved:
             self._moved.notify_all()
 
+    def from_now(self, topics: list[list[Any]]) -> list[list[Any]]:
+        """The same, where 0 was seen: from the next move on (rule 11 of the contract)."""
+        with self._moved:
+            return [[name, seen or self._seq] for name, seen in topics]
+
     def moved(self, topics: list[list[Any]]) -> list[tuple[str, int, str]]:
         """The topics that moved past what was seen of them."""
         with self._moved:
