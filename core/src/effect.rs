@@ -2,6 +2,8 @@
 //!
 //! An [`Effect`] and a [`Reply`] are plain comparable values with one JSON form (serde, below), which is the
 //! format of the shared vectors and of every language binding. Bytes travel beside that form: see [`Blob`].
+//!
+//! A client sends and sleeps; the effects only an engine asks for are not in a build without the feature `server`.
 
 mod blob;
 mod http;
@@ -17,6 +19,7 @@ pub use wire::{decode_reply, encode_effect};
 
 use serde::{Deserialize, Serialize};
 
+#[cfg(feature = "server")]
 use crate::store::{Op, StoreReply};
 
 /// One thing a flow asks its host to do; the host answers with exactly one [`Reply`].
@@ -27,11 +30,13 @@ pub enum Effect {
     /// Sends one HTTP request: [`Reply::Response`] or [`Reply::Fault`].
     Send(Request),
     /// Sends requests side by side: [`Reply::Responses`], one outcome for each, in the same order.
+    #[cfg(feature = "server")]
     SendAll {
         /// The requests; at most 64.
         requests: Vec<Request>,
     },
     /// One unary gRPC call: [`Reply::Rpc`] or [`Reply::Fault`].
+    #[cfg(feature = "server")]
     Rpc {
         /// Target whose endpoint and credential the host uses.
         target: String,
@@ -48,12 +53,16 @@ pub enum Effect {
         ms: u64,
     },
     /// One store operation: [`Reply::Store`].
+    #[cfg(feature = "server")]
     Store(Op),
     /// Reads, hashes and keeps a copy of a file or artifact: [`Reply::Staged`] or [`Reply::Refused`].
+    #[cfg(feature = "server")]
     Stage(Recipe),
     /// Starts a child that waits for its release: [`Reply::Held`] or [`Reply::Refused`].
+    #[cfg(feature = "server")]
     Launch(Launch),
     /// Acts on a child: [`Reply::Ok`], also when it is gone already.
+    #[cfg(feature = "server")]
     Signal {
         /// The child.
         handle: Handle,
@@ -61,6 +70,7 @@ pub enum Effect {
         signal: Signal,
     },
     /// Asks about a child: [`Reply::Facts`], in the order of the queries.
+    #[cfg(feature = "server")]
     Observe {
         /// The child.
         handle: Handle,
@@ -70,11 +80,13 @@ pub enum Effect {
     /// Sends one frame of a streamed answer: [`Reply::Ok`] or [`Reply::Closed`].
     ///
     /// The first one commits status 200 and `text/event-stream`.
+    #[cfg(feature = "server")]
     Emit {
         /// Text of one event's `data`; has no newline.
         data: String,
     },
     /// Tells waiting flows of this process (and others, where the host can) that a topic moved: [`Reply::Ok`].
+    #[cfg(feature = "server")]
     Publish {
         /// Name of the topic.
         topic: String,
@@ -82,6 +94,7 @@ pub enum Effect {
         payload: String,
     },
     /// Waits for any topic to move past what was seen: [`Reply::Woken`], [`Reply::Elapsed`] or [`Reply::Closed`].
+    #[cfg(feature = "server")]
     Wait {
         /// Topics with the last sequence number seen (0: none).
         topics: Vec<(String, u64)>,
@@ -100,11 +113,13 @@ pub enum Reply {
     /// No HTTP answer.
     Fault(Fault),
     /// One outcome for each request of a [`Effect::SendAll`].
+    #[cfg(feature = "server")]
     Responses {
         /// In the order of the requests.
         outcomes: Vec<Outcome>,
     },
     /// A gRPC answer.
+    #[cfg(feature = "server")]
     Rpc {
         /// gRPC status code; 0 is OK.
         status: u32,
@@ -116,14 +131,19 @@ pub enum Reply {
     /// A sleep or wait ran its time.
     Elapsed,
     /// A store operation ended.
+    #[cfg(feature = "server")]
     Store(StoreReply),
     /// A recipe was carried out.
+    #[cfg(feature = "server")]
     Staged(Source),
     /// A recipe or launch was refused.
+    #[cfg(feature = "server")]
     Refused(Refusal),
     /// A child was started and waits for its release.
+    #[cfg(feature = "server")]
     Held(Held),
     /// Answers about a child, one per query.
+    #[cfg(feature = "server")]
     Facts {
         /// In the order of the queries.
         facts: Vec<Fact>,
@@ -131,8 +151,10 @@ pub enum Reply {
     /// Done; nothing to tell.
     Ok,
     /// The peer of a stream is gone.
+    #[cfg(feature = "server")]
     Closed,
     /// Topics that moved: name, sequence number, payload.
+    #[cfg(feature = "server")]
     Woken {
         /// At least one.
         topics: Vec<(String, u64, String)>,
@@ -147,6 +169,7 @@ pub enum Reply {
 }
 
 /// What became of one request among several.
+#[cfg(feature = "server")]
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "outcome", rename_all = "snake_case")]
 pub enum Outcome {

@@ -27,7 +27,9 @@
 
 mod io;
 
-pub use io::{Io, Rpc, Wake};
+pub use io::Io;
+#[cfg(feature = "server")]
+pub use io::{Rpc, Wake};
 
 use std::{
     future::Future,

@@ -33,6 +33,7 @@ pub mod rest;
 pub mod retry;
 #[cfg(feature = "server")]
 pub mod runner;
+#[cfg(feature = "server")]
 pub mod store;
 pub mod text;
 #[cfg(feature = "server")]

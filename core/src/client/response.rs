@@ -10,15 +10,6 @@ use crate::{
     text,
 };
 
-/// The parts of the envelope a client reads.
-#[derive(Deserialize)]
-struct Envelope {
-    #[serde(default)]
-    data: Value,
-    #[serde(default)]
-    error: Value,
-}
-
 /// The error object of the envelope.
 #[derive(Deserialize)]
 struct Refusal {
@@ -43,23 +34,24 @@ pub(super) fn parse(route: &Route, response: &Response) -> Result<Value, Error> 
     if !(200..300).contains(&response.status) {
         return Err(refusal(response).during(route.verb));
     }
-    let body = response.body.as_slice();
-    let parsed = if route.envelope {
-        serde_json::from_slice(body).map(|envelope: Envelope| envelope.data)
-    } else {
-        serde_json::from_slice(body)
-    };
-    match parsed {
-        Ok(Value::Null) | Err(_) => Err(no_envelope(response).during(route.verb)),
-        Ok(data) => Ok(data),
+    match if route.envelope { member(response, "data") } else { document(response) } {
+        None | Some(Value::Null) => Err(no_envelope(response).during(route.verb)),
+        Some(data) => Ok(data),
     }
+}
+
+fn document(response: &Response) -> Option<Value> {
+    serde_json::from_slice(response.body.as_slice()).ok()
+}
+
+/// A member of the envelope.
+fn member(response: &Response, name: &str) -> Option<Value> {
+    document(response)?.get_mut(name).map(Value::take)
 }
 
 /// The error of an answer outside 2xx.
 fn refusal(response: &Response) -> Error {
-    let refusal = serde_json::from_slice::<Envelope>(response.body.as_slice())
-        .ok()
-        .and_then(|envelope| serde_json::from_value::<Refusal>(envelope.error).ok());
+    let refusal = member(response, "error").and_then(|error| serde_json::from_value::<Refusal>(error).ok());
     let error = match &refusal {
         Some(refusal) => told(refusal, response.status),
         None => untold(response),
@@ -74,7 +66,7 @@ fn told(refusal: &Refusal, status: u16) -> Error {
     let mut error =
         Error::new(kind, detail("reason"), text::clean(&refusal.message, 4096)).suggest(detail("suggestion"));
     for (key, value) in refusal.details.iter().filter(|(key, _)| !matches!(key.as_str(), "reason" | "suggestion")) {
-        let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        let value = value.as_str().map_or_else(|| serde_json::to_string(value).unwrap_or_default(), str::to_owned);
         error = error.with(text::clean_line(key, 64), value);
     }
     match &refusal.request_id {

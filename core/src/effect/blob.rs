@@ -90,7 +90,7 @@ impl<'de> Deserialize<'de> for Blob {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         Ok(match Form::deserialize(deserializer)? {
             Form::Text(text) => Self::from(text),
-            Form::Json(value) => Self::from(value.to_string()),
+            Form::Json(value) => Self::Bytes(serde_json::to_vec(&value).map_err(D::Error::custom)?),
             Form::Part(number) => Self::Part(number),
             Form::Base64(text) => Self::Bytes(STANDARD.decode(text).map_err(D::Error::custom)?),
         })
