@@ -82,7 +82,7 @@ def test_a_savepoint_that_cannot_be_written_fails_and_the_job_goes_on(api: Api, 
     job = api.submit(pipeline_options={"rate": 5})
     api.wait(job, "RUNNING")
     answer = api.call("POST", f"/api/v1/jobs/{job}/savepoint", {"savepoint_path": "file:///proc/nowhere"})
-    assert answer.status_code == 400, answer.text
+    assert answer.status_code == 403, answer.text
     assert answer.json()["error"]["details"]["reason"] == "savepoint_path_not_allowed"
     assert flink(f"/jobs/{token(job)}")["state"] == "RUNNING"
 
@@ -183,11 +183,11 @@ def test_metrics_come_from_the_cluster(api: Api) -> None:
     ("body", "status", "reason"),
     [
         ({"code_path": "missing.jar"}, 404, "not_found"),
-        ({"code_path": "../../../etc/hostname"}, 400, "outside_roots"),
+        ({"code_path": "../../../etc/hostname"}, 403, "outside_roots"),
         ({"pipeline_options": {"rate": "0"}}, 400, "main_failed"),
         ({"pipeline_options": {"filesToStage": "/x"}}, 403, "operator_only_option"),
         ({"pipeline_options": {"x=y --rate": 1}}, 400, "bad_option_name"),
-        ({"savepoint_path": "file:///elsewhere/sp"}, 400, "savepoint_path_not_allowed"),
+        ({"savepoint_path": "file:///elsewhere/sp"}, 403, "savepoint_path_not_allowed"),
         ({"entry_class": "no.such.Main"}, 400, "no_main_class"),
         ({"runner_type": "dead"}, 503, "connection_refused"),
     ],

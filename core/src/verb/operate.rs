@@ -60,7 +60,7 @@ pub(super) async fn operate(context: &Context, ask: Ask) -> Result<Changed, Erro
         return Ok(done);
     }
     let operation = new_operation(context, &ask);
-    let plan = plan(context, &job.value, &operation).await?;
+    let plan = plan_once_started(context, &job.value, &operation, &ask).await?;
     plan.confirm(ask.how.plan_digest.as_deref())?;
     if ask.how.dry_run {
         return Ok(Changed { plan: Some(plan), notes: ask.how.notes, ..Changed::default() });
@@ -123,6 +123,20 @@ fn new_operation(context: &Context, ask: &Ask) -> Operation {
         sent_ms: 0,
         ended_ms: 0,
         attempts: 0,
+    }
+}
+
+/// The plan, once the runner says that the job's tasks have started.
+async fn plan_once_started(context: &Context, job: &Job, operation: &Operation, ask: &Ask) -> Result<Plan, Error> {
+    let until = context.until(patience(context, ask).max(LEAST_START));
+    let mut pace = Pace::new(Duration::from_millis(300), Duration::from_secs(2));
+    loop {
+        let error = match plan(context, job, operation).await {
+            Err(error) if matches!(error.reason(), "job_starting" | "job_not_running") => error,
+            other => return other,
+        };
+        let Some(delay) = pace.next(context.io.now().mono, until) else { return Err(error) };
+        context.io.sleep(delay).await?;
     }
 }
 
