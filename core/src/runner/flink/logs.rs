@@ -9,18 +9,17 @@ use serde::Deserialize;
 
 use super::{
     Flink,
-    exception::{Exceptions, JobException},
-    flow::{NAME_BYTES, native_id, parsed},
-    log_line::{self, Line},
-    request::{self, LOG_TAIL_BYTES, Process},
-    response::{Config, JobDetails, job_state, moment},
+    exception::Exceptions,
+    flow::{native_id, parsed},
+    job_details::JobDetails,
+    log_page::{Gathered, Place, named, writer},
+    request::{self, Process},
+    response::Config,
     subtask::VertexTaskManagers,
 };
 use crate::{
-    clock::rfc3339,
     error::Error,
-    job::{Job, JobState, LogEntry, LogPage, LogQuery, Severity},
-    text::{clean, clean_line},
+    job::{Job, LogPage, LogQuery},
 };
 
 /// Exceptions read of one job.
@@ -33,11 +32,6 @@ const MOST_PROCESSES: usize = 8;
 const MOST_FILES: usize = 2;
 /// Largest file that is streamed for its tail.
 const FILE_BYTES: u64 = 64 << 20;
-/// Longest message.
-const MESSAGE_BYTES: usize = 8 << 10;
-/// Lines this long before the job's start and after its end still belong to it.
-const MARGIN_MS: u64 = 10_000;
-
 /// Answer of `…/logs`.
 #[derive(Deserialize)]
 struct LogFiles {
@@ -45,17 +39,11 @@ struct LogFiles {
 }
 
 #[derive(Clone, Deserialize)]
-struct LogFile {
-    name: String,
-    size: u64,
+pub(super) struct LogFile {
+    pub(super) name: String,
+    pub(super) size: u64,
     #[serde(default)]
     mtime: u64,
-}
-
-/// An entry with its place in time; text without a time comes first.
-struct Placed {
-    at_ms: u64,
-    entry: LogEntry,
 }
 
 impl Flink {
@@ -146,136 +134,6 @@ fn too_large(process: &Process, file: &LogFile) -> String {
     format!("{} of {} has {megabytes} MiB, too much to read through Flink", named(&file.name), writer(process))
 }
 
-fn named(name: &str) -> String {
-    clean_line(name, NAME_BYTES)
-}
-
-fn writer(process: &Process) -> String {
-    match process {
-        Process::JobManager => "jobmanager".to_owned(),
-        Process::TaskManager(id) => named(id),
-    }
-}
-
-/// Where a page ended: the time of its last entry, and how many entries of that time were shown.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-struct Place {
-    at_ms: u64,
-    shown: usize,
-}
-
-impl Place {
-    fn of(token: Option<&str>) -> Result<Self, Error> {
-        let Some(token) = token else { return Ok(Self::default()) };
-        let parts = token.split_once('.').and_then(|(at, shown)| Some((at.parse().ok()?, shown.parse().ok()?)));
-        let (at_ms, shown) = parts.ok_or_else(|| {
-            Error::invalid("bad_page_token", "the page token is not one this job's log gave out")
-                .suggest("leave page_token out to begin again")
-        })?;
-        Ok(Self { at_ms, shown })
-    }
-
-    /// The place after one more entry.
-    fn after(self, at_ms: u64) -> Self {
-        let shown = if at_ms == self.at_ms { self.shown + 1 } else { 1 };
-        Self { at_ms, shown }
-    }
-
-    fn token(self) -> String {
-        format!("{}.{}", self.at_ms, self.shown)
-    }
-}
-
-/// All entries that were found.
-struct Gathered {
-    job_id: String,
-    from_ms: u64,
-    to_ms: u64,
-    offset_ms: i64,
-    terminal: bool,
-    entries: Vec<Placed>,
-    notes: Vec<String>,
-}
-
-impl Gathered {
-    fn new(job: &Job, details: &JobDetails, offset_ms: i64) -> Self {
-        let end = moment(details.end_time);
-        Self {
-            job_id: job.id.to_string(),
-            from_ms: moment(details.start_time).unwrap_or(0).saturating_sub(MARGIN_MS),
-            to_ms: end.map_or(u64::MAX, |end| end.saturating_add(MARGIN_MS)),
-            offset_ms,
-            terminal: job_state(&details.state).is_some_and(JobState::is_terminal),
-            entries: Vec::new(),
-            notes: Vec::new(),
-        }
-    }
-
-    fn add_exceptions(&mut self, exceptions: Result<Vec<JobException>, Error>) {
-        let Ok(exceptions) = exceptions else {
-            self.notes.push("the job's exceptions could not be read".into());
-            return;
-        };
-        for exception in exceptions {
-            let entry = LogEntry {
-                timestamp: exception.at_ms.map(rfc3339),
-                severity: Severity::Error,
-                message: exception.trace,
-                job_id: self.job_id.clone(),
-                worker_id: exception.task_manager,
-                step_name: exception.task,
-                source: "exceptions".into(),
-                shared: false,
-            };
-            self.entries.push(Placed { at_ms: exception.at_ms.unwrap_or(0), entry });
-        }
-    }
-
-    fn add_file(&mut self, process: &Process, file: &LogFile, text: &str) {
-        let cut = file.size > LOG_TAIL_BYTES;
-        let shared = format!("lines of {} are shared: other jobs write there too", writer(process));
-        if !self.notes.contains(&shared) {
-            self.notes.push(shared);
-        }
-        for Line { at_ms, severity, text } in log_line::entries(text, cut, self.offset_ms) {
-            if at_ms.is_some_and(|at| at < self.from_ms || at > self.to_ms) {
-                continue;
-            }
-            let entry = LogEntry {
-                timestamp: at_ms.map(rfc3339),
-                severity,
-                message: clean(&text, MESSAGE_BYTES),
-                job_id: self.job_id.clone(),
-                worker_id: Some(writer(process)),
-                step_name: None,
-                source: named(&file.name),
-                shared: true,
-            };
-            self.entries.push(Placed { at_ms: at_ms.unwrap_or(0), entry });
-        }
-    }
-
-    fn page(mut self, query: &LogQuery, after: Place) -> LogPage {
-        self.entries.sort_by_key(|placed| placed.at_ms);
-        let most = usize::try_from(query.max_results.clamp(1, 1000)).unwrap_or(1000);
-        let (mut logs, mut end, mut place, mut more) = (Vec::new(), after, Place::default(), false);
-        for Placed { at_ms, entry } in self.entries {
-            place = place.after(at_ms);
-            let seen = (at_ms, place.shown) <= (after.at_ms, after.shown);
-            if seen || !query.admits(&entry, entry.timestamp.as_ref().map(|_| at_ms)) {
-                continue;
-            }
-            if logs.len() == most {
-                more = true;
-                break;
-            }
-            logs.push(entry);
-            end = place;
-        }
-        LogPage { logs, next_page_token: (more || !self.terminal).then(|| end.token()), notes: self.notes }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -283,6 +141,7 @@ mod tests {
     use super::*;
     use crate::{
         effect::{FaultKind, Reply, Response},
+        job::Severity,
         runner::{
             Backend,
             flink::testing::{Played, TOKEN, fault, job, json as answer, play, recorded, target},

@@ -17,8 +17,9 @@ use super::{
     Flink,
     accumulator::{Accumulators, UserMetrics},
     flow::{NAME_BYTES, native_id, parsed},
+    job_details::{JobDetails, Vertex, job_state},
     request,
-    response::{JobDetails, Vertex, finite, job_state},
+    response::finite,
 };
 use crate::{
     error::Error,
@@ -204,7 +205,7 @@ pub(super) mod tests {
             other => panic!("{other:?}"),
         };
         let metrics = metrics(details(), recorded!("2.2.1/accumulators-finished"));
-        assert_eq!(metrics.unified["elements_processed"], 500.0);
+        assert_eq!(metrics.unified.get("elements_processed"), Some(&500.0));
         assert!(metrics.notes.iter().any(|note| note.contains("handed to other steps")), "{:?}", metrics.notes);
         assert_eq!(find(&metrics.user, "elements", None), Some(&MetricValue::Int(500)));
         assert!(!metrics.unified.contains_key("worker_count"));

@@ -4,13 +4,18 @@
 //! itself, and a savepoint's trigger id is that of our operation. A job jar runs its `main` inside the `JobManager`.
 
 mod accumulator;
+mod check;
 mod checkpoint;
+mod configuration;
 mod exception;
 mod failure;
 mod flow;
 mod jar;
+mod job_details;
 mod log_line;
+mod log_page;
 mod logs;
+mod look;
 mod metrics;
 mod operation;
 mod options;

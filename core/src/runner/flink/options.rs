@@ -8,7 +8,10 @@
 
 use serde_json::{Map, Value};
 
-use super::storage::check_path;
+use super::{
+    configuration::{CONFIGURATION, check_entry, split},
+    storage::check_path,
+};
 use crate::{
     config::Target,
     error::Error,
@@ -25,35 +28,6 @@ const SHORTEST_INTERVAL: u64 = 10;
 const MOST_PARALLEL: u64 = 32_768;
 /// State backends every release from 1.19 to 2.2 has.
 const STATE_BACKENDS: [&str; 2] = ["hashmap", "rocksdb"];
-/// Option that holds entries of Flink's configuration.
-const CONFIGURATION: &str = "flink_configuration";
-
-/// Entries of Flink's configuration a caller may set (security-reliability.md T26); a trailing `.` names a family.
-/// Folders, class names, JVM options and anything of the cluster's own are not among them.
-const CALLERS_KEYS: [&str; 21] = [
-    "execution.buffer-timeout.interval",
-    "execution.checkpointing.aligned-checkpoint-timeout",
-    "execution.checkpointing.externalized-checkpoint-retention",
-    "execution.checkpointing.incremental",
-    "execution.checkpointing.interval",
-    "execution.checkpointing.max-concurrent-checkpoints",
-    "execution.checkpointing.min-pause",
-    "execution.checkpointing.mode",
-    "execution.checkpointing.num-retained",
-    "execution.checkpointing.timeout",
-    "execution.checkpointing.tolerable-failed-checkpoints",
-    "execution.checkpointing.unaligned.enabled",
-    "execution.runtime-mode",
-    "parallelism.default",
-    "pipeline.auto-watermark-interval",
-    "pipeline.max-parallelism",
-    "pipeline.object-reuse",
-    "pipeline.operator-chaining.enabled",
-    "restart-strategy.",
-    "state.backend.incremental",
-    "state.backend.type",
-];
-
 /// Fields of a job that are no options.
 const FIELDS: [&str; 2] = ["savepoint_path", "allow_non_restored_state"];
 /// Beam's option for the folder of checkpoints: a storage path like a savepoint's.
@@ -98,13 +72,6 @@ pub(super) fn resolve(spec: &JobSpec, target: &Target, operator: bool) -> Result
         resolved.settings.insert(CONFIGURATION.into(), std::mem::take(&mut resolved.configuration).into());
     }
     Ok(resolved)
-}
-
-/// The entries of Flink's configuration, and the options that remain.
-fn split(options: &Map<String, Value>) -> (Option<Value>, Map<String, Value>) {
-    let (keys, rest): (Map<_, _>, Map<_, _>) =
-        options.clone().into_iter().partition(|(name, _)| same(name, CONFIGURATION));
-    (keys.into_iter().next().map(|(_, value)| value), rest)
 }
 
 impl Resolved {
@@ -174,7 +141,8 @@ impl Resolved {
     }
 }
 
-fn is_plain(value: &Value) -> bool {
+/// A string, number or truth value.
+pub(super) fn is_plain(value: &Value) -> bool {
     matches!(value, Value::String(_) | Value::Number(_) | Value::Bool(_))
 }
 
@@ -205,30 +173,6 @@ fn backend(value: &Value) -> Result<&'static str, Error> {
         Error::invalid("bad_state_backend", "state_backend is hashmap (state in memory) or rocksdb (state on disk)")
             .with("state_backend", text(value))
     })
-}
-
-fn check_entry(key: &str, value: &Value, operator: bool) -> Result<(), Error> {
-    let well =
-        !key.is_empty() && key.len() <= 128 && key.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c));
-    if !well || !is_plain(value) {
-        return Err(Error::invalid(
-            "bad_flink_configuration",
-            "flink_configuration holds Flink's keys and plain values",
-        )
-        .with("key", key));
-    }
-    check_value(key, &text(value))?;
-    let listed = |entry: &str| entry == key || (entry.ends_with('.') && key.starts_with(entry));
-    if operator || CALLERS_KEYS.into_iter().any(listed) {
-        return Ok(());
-    }
-    Err(Error::new(
-        crate::ErrorKind::PermissionDenied,
-        "operator_only_option",
-        format!("only an operator may set Flink's `{key}`"),
-    )
-    .with("option", key)
-    .suggest("leave it out, or ask the operator to set it in the target's `options`"))
 }
 
 fn refuse_field(option: &ResolvedOption) -> Result<(), Error> {
@@ -412,6 +356,6 @@ mod tests {
             assert_eq!(with(&[bad]).unwrap_err().reason(), reason, "{bad}");
         }
         let long = "x".repeat(8000);
-        assert_eq!(with(&vec![long.as_str(); 9]).unwrap_err().reason(), "options_too_large");
+        assert_eq!(with(&[long.as_str(); 9]).unwrap_err().reason(), "options_too_large");
     }
 }

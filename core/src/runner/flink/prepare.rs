@@ -173,8 +173,8 @@ mod tests {
         })
     }
 
-    fn archive(main_class: Option<&str>, present: bool) -> Option<Artifact> {
-        Some(Artifact { main_class: main_class.map(str::to_owned), entries: 9, main_class_present: present })
+    fn zip(main_class: Option<&str>, main_class_present: bool) -> Reply {
+        jar(Some(Artifact { main_class: main_class.map(str::to_owned), entries: 9, main_class_present }))
     }
 
     #[test]
@@ -182,7 +182,7 @@ mod tests {
         let pipeline_options = serde_json::from_value(json!({"output": "/out", "parallelism": 2})).unwrap();
         let savepoint_path = Some("s3://bucket/savepoints/sp-1".to_owned());
         let spec = JobSpec { pipeline_options, savepoint_path, allow_non_restored_state: true, ..spec() };
-        let played = prepare(spec, vec![("STAGE", jar(archive(Some("org.example.Main"), true)))]);
+        let played = prepare(spec, vec![("STAGE", zip(Some("org.example.Main"), true))]);
         assert_eq!(played.recipes[0], Recipe::plain(Origin::Path("jars/wordcount.jar".into()), 512 << 20));
         let submission = played.end.unwrap();
         let calls: Vec<_> = submission.calls.iter().map(|call| call.call.as_str()).collect();
@@ -201,18 +201,18 @@ mod tests {
 
     #[test]
     fn code_that_cannot_run_is_refused_before_anything_is_stored() {
-        for (archive, reason) in [
-            (None, "not_a_jar"),
-            (archive(None, false), "no_main_class"),
-            (archive(Some("org.example.Gone"), false), "no_main_class"),
+        for (staged, reason) in [
+            (jar(None), "not_a_jar"),
+            (zip(None, false), "no_main_class"),
+            (zip(Some("org.example.Gone"), false), "no_main_class"),
         ] {
-            assert_eq!(prepare(spec(), vec![("STAGE", jar(archive))]).reason(), reason);
+            assert_eq!(prepare(spec(), vec![("STAGE", staged)]).reason(), reason);
         }
         let named = JobSpec { entry_class: Some("org.example.Other".into()), ..spec() };
-        let missing = prepare(named.clone(), vec![("STAGE", jar(archive(None, false)))]);
+        let missing = prepare(named.clone(), vec![("STAGE", zip(None, false))]);
         assert_eq!(missing.recipes[0].entry_class.as_deref(), Some("org.example.Other"));
         assert_eq!(missing.reason(), "no_main_class");
-        let found = prepare(named, vec![("STAGE", jar(archive(None, true)))]).end.unwrap();
+        let found = prepare(named, vec![("STAGE", zip(None, true))]).end.unwrap();
         assert_eq!(found.settings["entry_class"], "org.example.Other");
         let refusal = Refusal { reason: "outside_roots".into(), detail: String::new() };
         assert_eq!(prepare(spec(), vec![("STAGE", Reply::Refused(refusal))]).reason(), "outside_roots");

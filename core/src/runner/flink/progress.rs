@@ -4,9 +4,9 @@ use super::{
     Flink,
     checkpoint::{AsyncOperation, Checkpoints, Settled},
     flow::{native_id, parsed},
+    job_details::{JobDetails, Vertex, job_state},
     operation::{kind_of, parallelism_by_name, upper_bound},
-    request,
-    response::{self, JobDetails, Vertex, job_state},
+    request, response,
 };
 use crate::{
     error::Error,

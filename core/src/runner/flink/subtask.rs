@@ -11,9 +11,10 @@ use serde_json::Value;
 use super::{
     Flink,
     flow::{Beside, parsed},
+    job_details::{JobDetails, Vertex},
     metrics::{Row, SUMMED, metric, note_incomplete},
     request,
-    response::{JobDetails, Vertex, finite},
+    response::finite,
 };
 use crate::{
     effect::Request,

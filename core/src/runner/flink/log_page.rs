@@ -1,0 +1,158 @@
+//! Gathering a job's log entries, and cutting pages out of them.
+
+use super::{
+    exception::JobException,
+    flow::NAME_BYTES,
+    job_details::{JobDetails, job_state},
+    log_line::{self, Line},
+    logs::LogFile,
+    request::{LOG_TAIL_BYTES, Process},
+    response::moment,
+};
+use crate::{
+    clock::rfc3339,
+    error::Error,
+    job::{Job, JobState, LogEntry, LogPage, LogQuery, Severity},
+    text::{clean, clean_line},
+};
+
+/// Longest message.
+const MESSAGE_BYTES: usize = 8 << 10;
+/// Lines this long before the job's start and after its end still belong to it.
+const MARGIN_MS: u64 = 10_000;
+
+/// An entry with its place in time; text without a time comes first.
+struct Placed {
+    at_ms: u64,
+    entry: LogEntry,
+}
+
+pub(super) fn named(name: &str) -> String {
+    clean_line(name, NAME_BYTES)
+}
+
+pub(super) fn writer(process: &Process) -> String {
+    match process {
+        Process::JobManager => "jobmanager".to_owned(),
+        Process::TaskManager(id) => named(id),
+    }
+}
+
+/// Where a page ended: the time of its last entry, and how many entries of that time were shown.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(super) struct Place {
+    at_ms: u64,
+    shown: usize,
+}
+
+impl Place {
+    pub(super) fn of(token: Option<&str>) -> Result<Self, Error> {
+        let Some(token) = token else { return Ok(Self::default()) };
+        let parts = token.split_once('.').and_then(|(at, shown)| Some((at.parse().ok()?, shown.parse().ok()?)));
+        let (at_ms, shown) = parts.ok_or_else(|| {
+            Error::invalid("bad_page_token", "the page token is not one this job's log gave out")
+                .suggest("leave page_token out to begin again")
+        })?;
+        Ok(Self { at_ms, shown })
+    }
+
+    /// The place after one more entry.
+    fn after(self, at_ms: u64) -> Self {
+        let shown = if at_ms == self.at_ms { self.shown + 1 } else { 1 };
+        Self { at_ms, shown }
+    }
+
+    fn token(self) -> String {
+        format!("{}.{}", self.at_ms, self.shown)
+    }
+}
+
+/// All entries that were found.
+pub(super) struct Gathered {
+    job_id: String,
+    from_ms: u64,
+    to_ms: u64,
+    offset_ms: i64,
+    terminal: bool,
+    entries: Vec<Placed>,
+    pub(super) notes: Vec<String>,
+}
+
+impl Gathered {
+    pub(super) fn new(job: &Job, details: &JobDetails, offset_ms: i64) -> Self {
+        let end = moment(details.end_time);
+        Self {
+            job_id: job.id.to_string(),
+            from_ms: moment(details.start_time).unwrap_or(0).saturating_sub(MARGIN_MS),
+            to_ms: end.map_or(u64::MAX, |end| end.saturating_add(MARGIN_MS)),
+            offset_ms,
+            terminal: job_state(&details.state).is_some_and(JobState::is_terminal),
+            entries: Vec::new(),
+            notes: Vec::new(),
+        }
+    }
+
+    pub(super) fn add_exceptions(&mut self, exceptions: Result<Vec<JobException>, Error>) {
+        let Ok(exceptions) = exceptions else {
+            self.notes.push("the job's exceptions could not be read".into());
+            return;
+        };
+        for exception in exceptions {
+            let entry = LogEntry {
+                timestamp: exception.at_ms.map(rfc3339),
+                severity: Severity::Error,
+                message: exception.trace,
+                job_id: self.job_id.clone(),
+                worker_id: exception.task_manager,
+                step_name: exception.task,
+                source: "exceptions".into(),
+                shared: false,
+            };
+            self.entries.push(Placed { at_ms: exception.at_ms.unwrap_or(0), entry });
+        }
+    }
+
+    pub(super) fn add_file(&mut self, process: &Process, file: &LogFile, text: &str) {
+        let cut = file.size > LOG_TAIL_BYTES;
+        let shared = format!("lines of {} are shared: other jobs write there too", writer(process));
+        if !self.notes.contains(&shared) {
+            self.notes.push(shared);
+        }
+        for Line { at_ms, severity, text } in log_line::entries(text, cut, self.offset_ms) {
+            if at_ms.is_some_and(|at| at < self.from_ms || at > self.to_ms) {
+                continue;
+            }
+            let entry = LogEntry {
+                timestamp: at_ms.map(rfc3339),
+                severity,
+                message: clean(&text, MESSAGE_BYTES),
+                job_id: self.job_id.clone(),
+                worker_id: Some(writer(process)),
+                step_name: None,
+                source: named(&file.name),
+                shared: true,
+            };
+            self.entries.push(Placed { at_ms: at_ms.unwrap_or(0), entry });
+        }
+    }
+
+    pub(super) fn page(mut self, query: &LogQuery, after: Place) -> LogPage {
+        self.entries.sort_by_key(|placed| placed.at_ms);
+        let most = usize::try_from(query.max_results.clamp(1, 1000)).unwrap_or(1000);
+        let (mut logs, mut end, mut place, mut more) = (Vec::new(), after, Place::default(), false);
+        for Placed { at_ms, entry } in self.entries {
+            place = place.after(at_ms);
+            let seen = (at_ms, place.shown) <= (after.at_ms, after.shown);
+            if seen || !query.admits(&entry, entry.timestamp.as_ref().map(|_| at_ms)) {
+                continue;
+            }
+            if logs.len() == most {
+                more = true;
+                break;
+            }
+            logs.push(entry);
+            end = place;
+        }
+        LogPage { logs, next_page_token: (more || !self.terminal).then(|| end.token()), notes: self.notes }
+    }
+}
