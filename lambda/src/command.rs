@@ -38,8 +38,7 @@ fn perform(options: &Options) -> Result<(), Failure> {
 }
 
 fn with_runtime(options: &Options) -> Result<(), Failure> {
-    let text = |(name, value): (OsString, OsString)| Some((name.into_string().ok()?, value.into_string().ok()?));
-    let environment: Environment = std::env::vars_os().filter_map(text).collect();
+    let environment = environment();
     let level = options.log.as_ref().or_else(|| environment.get("BEAM_MCP_LOG")).map_or("info", String::as_str);
     logging::start(logging::Level::parse(level).map_err(|expected| Failure::usage(format!("log level: {expected}")))?);
     let setup = Setup::read(options, &environment)?;
@@ -55,4 +54,10 @@ fn with_runtime(options: &Options) -> Result<(), Failure> {
     // What still runs has had its time.
     runtime.shutdown_background();
     outcome
+}
+
+/// The variables of the process whose names and values are text.
+pub(crate) fn environment() -> Environment {
+    let text = |(name, value): (OsString, OsString)| Some((name.into_string().ok()?, value.into_string().ok()?));
+    std::env::vars_os().filter_map(text).collect()
 }

@@ -13,6 +13,10 @@ pub mod effects;
 pub mod entry;
 mod http_body;
 pub mod http_send;
+#[cfg(feature = "lambda")]
+pub mod lambda;
+#[cfg(feature = "lambda")]
+pub mod lambda_event;
 pub mod logging;
 pub mod metrics;
 pub mod options;
@@ -29,6 +33,8 @@ pub mod tasks;
 pub mod topics;
 
 pub use command::run;
+#[cfg(feature = "lambda")]
+pub use lambda::run_lambda;
 
 #[cfg(test)]
 mod testing;

@@ -114,22 +114,33 @@ impl Setup {
     /// # Errors
     /// The store or a folder cannot be opened.
     pub fn driver(&self, loopback_only: bool) -> Result<Driver, Failure> {
-        let metrics = Arc::new(Metrics::new(self.config.targets.keys()));
         let folder = Folder::open(self.folder.as_deref())?;
         let staging = self.staging(folder.path(), loopback_only)?;
-        Ok(Driver {
+        let mut driver = self.machine(self.store()?, Some(staging));
+        driver.folder = Some(folder);
+        Ok(driver)
+    }
+
+    /// A machine that keeps jobs in memory, keeps no files and starts no processes.
+    pub fn bare_driver(&self) -> Driver {
+        self.machine(Store::Memory(MemoryStore::new(MEMORY)), None)
+    }
+
+    fn machine(&self, store: Store, staging: Option<Arc<dyn Staging>>) -> Driver {
+        let metrics = Arc::new(Metrics::new(self.config.targets.keys()));
+        Driver {
             clock: Clock::start(),
-            store: self.store()?,
-            sender: Sender::new(self.config.targets.values(), Some(staging.clone()), metrics.clone()),
+            store,
+            sender: Sender::new(self.config.targets.values(), staging.clone(), metrics.clone()),
             topics: Topics::default(),
-            staging: Some(staging),
+            staging,
             processes: None,
             metrics,
             tasks: Tasks::default(),
             stop: Stop::default(),
             committed: Notify::new(),
-            folder: Some(folder),
-        })
+            folder: None,
+        }
     }
 
     fn store(&self) -> Result<Store, Failure> {

@@ -100,12 +100,13 @@ fn call(edge: &Edge, request: &HttpRequest, peer: &str) -> Result<Call, Error> {
 async fn read_body(edge: &Edge, request: &mut HttpRequest, body: Incoming) -> Result<(), Response> {
     match edge.entry.body_rule(&request.method, &request.path) {
         BodyRule::Buffer(most) => request.body = buffer(body, most).await.map_err(unread)?.into(),
-        // The engine refuses such a request, and its body is not worth the disk.
-        BodyRule::Stage(_) if edge.gate.check(request).is_err() => {}
-        BodyRule::Stage(most) => match &edge.driver.staging {
-            Some(staging) => request.staged = Some(stage(body, most, staging.as_ref()).await.map_err(unread)?),
-            None => return Err(response_of(&Error::unsupported("no_files", "this server keeps no uploaded files"))),
-        },
+        BodyRule::Stage(most) => {
+            // The engine refuses what comes without a staged body, and that body is not worth the disk.
+            let staging = edge.driver.staging.as_ref().filter(|_| edge.gate.check(request).is_ok());
+            if let Some(staging) = staging {
+                request.staged = Some(stage(body, most, staging.as_ref()).await.map_err(unread)?);
+            }
+        }
     }
     Ok(())
 }
