@@ -1,6 +1,7 @@
 //! The engine end to end: verbs, REST and MCP over scripted clusters, with invented time.
 
 mod doors;
+mod faults;
 mod lives;
 mod races;
 mod submission;

@@ -1,4 +1,4 @@
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -7,7 +7,9 @@ use crate::{
     error::{Error, ErrorKind},
     flow::Io,
     job::{Job, JobId, Operation},
+    pace::Backoff,
     random::Seed,
+    retry::retry,
 };
 
 /// A stored value with its version.
@@ -68,12 +70,28 @@ impl Rows {
         })
     }
 
+    /// A record as it is stored, also an expired one.
+    ///
+    /// # Errors
+    /// `unavailable` when the store cannot answer.
+    pub async fn record(&self, key: Key) -> Result<Option<Record>, Error> {
+        self.patiently(|| self.io.get(key.clone())).await
+    }
+
+    /// Asks the store again when it cannot answer at once: at most four times (security-reliability.md 4.4).
+    async fn patiently<T, F>(&self, call: impl FnMut() -> F) -> Result<T, Error>
+    where
+        F: Future<Output = Result<T, Error>>,
+    {
+        retry(&self.io, Backoff::STORE, Duration::MAX, &self.seed, call).await
+    }
+
     /// A record read as a type; expired ones count as absent.
     ///
     /// # Errors
     /// `unavailable`, `internal` for a row that cannot be read.
     pub async fn read<T: DeserializeOwned>(&self, key: Key) -> Result<Option<Stored<T>>, Error> {
-        let record = self.io.get(key).await?;
+        let record = self.record(key).await?;
         let now = self.io.now().wall_ms;
         record.filter(|record| record.expires_at.is_none_or(|at| at > now)).map(|record| parse(&record)).transpose()
     }
@@ -83,15 +101,18 @@ impl Rows {
     /// # Errors
     /// `unavailable` when the store cannot answer.
     pub async fn scan(&self, kind: Kind, scan: Scan) -> Result<Page, Error> {
-        self.io.scan(Scan { tenant: self.tenant.clone(), kind: kind.as_str().into(), ..scan }).await
+        let scan = Scan { tenant: self.tenant.clone(), kind: kind.as_str().into(), ..scan };
+        self.patiently(|| self.io.scan(scan.clone())).await
     }
 
-    /// Commits writes under an id made of the label.
+    /// Commits writes under an id made of the label. An answer that did not come is asked for again: the same commit
+    /// twice is one.
     ///
     /// # Errors
     /// `unavailable` when the store cannot answer.
     pub async fn commit(&self, label: &str, writes: Vec<Write>) -> Result<Committed, Error> {
-        self.io.commit(Commit { op_id: self.seed.hex128(&format!("commit {label}")), writes }).await
+        let commit = Commit { op_id: self.seed.hex128(&format!("commit {label}")), writes };
+        self.patiently(|| self.io.commit(commit.clone())).await
     }
 
     /// Reads a job, edits it and writes it with its index rows; again from the start when another write was first.

@@ -49,7 +49,7 @@ impl Keyed {
     /// What the first call with this key made.
     pub(crate) async fn subject(&mut self, context: &Context) -> Result<Option<String>, Error> {
         let Some(key) = self.key.clone() else { return Ok(None) };
-        let Some(record) = context.io.get(key).await? else {
+        let Some(record) = context.rows.record(key).await? else {
             self.before = Expect::Absent;
             return Ok(None);
         };

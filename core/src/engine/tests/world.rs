@@ -34,6 +34,10 @@ pub(super) struct World {
     idle: u64,
     /// Effects after which the process is gone.
     pub(super) dies_after: Option<u64>,
+    /// The store fails at its operation of this number, once; whether it did what was asked.
+    pub(super) store_fails: Option<(u64, bool)>,
+    /// The caller goes away at the effect of this number.
+    pub(super) leaves_after: Option<u64>,
 }
 
 /// How a flow ended that ran in a process that may die.
@@ -58,6 +62,8 @@ impl World {
             moves: 0,
             idle: 0,
             dies_after: None,
+            store_fails: None,
+            leaves_after: None,
         }
     }
 
@@ -114,10 +120,11 @@ impl World {
         self.drive(flow).expect("the process lives").expect("a round ends well");
     }
 
-    /// Ticks every two seconds for a while.
+    /// Ticks every two seconds for a while, or thirty times where that is less.
     pub(super) fn ticks(&mut self, seconds: u64) {
-        for _ in 0..seconds / 2 {
-            self.advance(2_000);
+        let rounds = (seconds / 2).min(30);
+        for _ in 0..rounds {
+            self.advance(seconds * 1_000 / rounds);
             self.tick();
         }
     }
@@ -224,10 +231,39 @@ impl World {
                 if let Some(left) = &mut self.dies_after {
                     *left = left.checked_sub(1).ok_or(Died)?;
                 }
-                self.perform(effect)
+                if self.caller_left() && !actor.flow.must_finish() {
+                    Is::Ready(Some(Reply::Cancelled))
+                } else {
+                    self.perform(effect)
+                }
             }
         };
         Ok(())
+    }
+
+    fn caller_left(&mut self) -> bool {
+        let Some(left) = &mut self.leaves_after else { return false };
+        *left = left.saturating_sub(1);
+        *left == 0
+    }
+
+    /// The answer of a store that fails this time.
+    fn failure(&mut self, op: &Op) -> Option<Reply> {
+        let (left, made) = self.store_fails.as_mut()?;
+        match left.checked_sub(1) {
+            Some(fewer) => {
+                *left = fewer;
+                None
+            }
+            None => {
+                let made = std::mem::take(made);
+                self.store_fails = None;
+                if made {
+                    self.store.perform(op.clone());
+                }
+                Some(Reply::Store(StoreReply::Failed { reason: "timeout".into() }))
+            }
+        }
     }
 
     fn perform<T>(&mut self, effect: Effect) -> Is<T> {
@@ -248,6 +284,9 @@ impl World {
 
     /// A commit announces the records it writes.
     fn store(&mut self, op: Op) -> Reply {
+        if let Some(failure) = self.failure(&op) {
+            return failure;
+        }
         let written: Vec<Key> = match &op {
             Op::Commit(commit) => commit.writes.iter().map(|write| write.key.clone()).collect(),
             _ => Vec::new(),
