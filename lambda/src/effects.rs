@@ -57,4 +57,7 @@ pub trait Processes: Send + Sync + 'static {
 
     /// Asks about a child: [`Reply::Facts`] in the order of the queries.
     fn observe(&self, handle: Handle, queries: Vec<Query>) -> Work<'_, Reply>;
+
+    /// The host stops: ends the children that no later host could find again.
+    fn stop(&self);
 }

@@ -239,6 +239,9 @@ pub(crate) async fn stop(driver: &Driver) {
             Line::new(Level::Warn, "stopped_with_work_left").send();
         }
     }
+    if let Some(processes) = &driver.processes {
+        processes.stop();
+    }
     driver.store.close();
     Line::new(Level::Info, "stopped").send();
 }

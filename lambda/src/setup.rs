@@ -3,6 +3,7 @@
 use std::{
     fmt,
     fs::DirBuilder,
+    io,
     os::unix::fs::DirBuilderExt as _,
     path::{Path, PathBuf},
     sync::Arc,
@@ -13,11 +14,13 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::sync::Notify;
 
+#[cfg(target_os = "linux")]
+use crate::process::{Settings, Supervisor};
 use crate::{
     clock::Clock,
     config_file::{Environment, document, set},
     driver::Driver,
-    effects::Staging,
+    effects::{Processes, Staging},
     http_send::Sender,
     metrics::Metrics,
     options::Options,
@@ -115,8 +118,10 @@ impl Setup {
     /// The store or a folder cannot be opened.
     pub fn driver(&self, loopback_only: bool) -> Result<Driver, Failure> {
         let folder = Folder::open(self.folder.as_deref())?;
-        let staging = self.staging(folder.path(), loopback_only)?;
-        let mut driver = self.machine(self.store()?, Some(staging));
+        let artifacts = Artifacts::open(folder.path()).map_err(|error| folder.failed(&error))?;
+        let processes = self.processes(&folder, artifacts.clone())?;
+        let mut driver = self.machine(self.store()?, Some(self.staging(artifacts, loopback_only)?));
+        driver.processes = processes;
         driver.folder = Some(folder);
         Ok(driver)
     }
@@ -148,9 +153,20 @@ impl Setup {
         SqliteStore::open(folder, self.cache_bytes).map(Store::Sqlite).map_err(Failure::io)
     }
 
-    fn staging(&self, folder: &Path, loopback_only: bool) -> Result<Arc<dyn Staging>, Failure> {
-        let artifacts =
-            Artifacts::open(folder).map_err(|error| Failure::io(format!("folder {}: {error}", folder.display())))?;
+    #[cfg(target_os = "linux")]
+    fn processes(&self, folder: &Folder, artifacts: Artifacts) -> Result<Option<Arc<dyn Processes>>, Failure> {
+        let settings = Settings::of(&self.config, folder.path(), self.folder.is_some());
+        let supervisor = Supervisor::start(settings, artifacts).map_err(|error| folder.failed(&error))?;
+        Ok(Some(Arc::new(supervisor)))
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    #[expect(clippy::unused_self, clippy::unnecessary_wraps, reason = "the supervisor needs Linux")]
+    fn processes(&self, _folder: &Folder, _artifacts: Artifacts) -> Result<Option<Arc<dyn Processes>>, Failure> {
+        Ok(None)
+    }
+
+    fn staging(&self, artifacts: Artifacts, loopback_only: bool) -> Result<Arc<dyn Staging>, Failure> {
         let files = Files::open(artifacts, &self.roots(loopback_only)?)
             .map_err(|error| Failure::config(format!("configuration key `roots`: {error}")))?;
         Ok(Arc::new(files))
@@ -179,6 +195,10 @@ impl Folder {
         let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
         made.map_err(|error| Failure::io(format!("folder {}: {error}", path.display())))?;
         Ok(Self::Kept(path.to_owned()))
+    }
+
+    fn failed(&self, error: &io::Error) -> Failure {
+        Failure::io(format!("folder {}: {error}", self.path().display()))
     }
 
     /// Its path.

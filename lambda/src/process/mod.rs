@@ -5,7 +5,8 @@
 //!    exits without doing anything.
 //! 2. One token runs at most once: a second launch gets the first child's identity, or starts a child where none was
 //!    ever released.
-//! 3. A child outlives the server. The next server adopts it by process id and start time, with its limits.
+//! 3. A child outlives the server. The next server adopts it by process id and start time, with its limits. Where
+//!    jobs are kept in memory only, children end with an orderly stop instead.
 //! 4. When a child ends, whatever is left of its group is killed.
 //! 5. A child sees a cleared environment, its own folder and session, and cannot gain privileges.
 
@@ -61,17 +62,21 @@ pub struct Settings {
     pub log_bytes: u64,
     /// How long a child may wait for its release.
     pub hold: Duration,
+    /// Children outlive the server, because their jobs do.
+    pub outlive: bool,
 }
 
 impl Settings {
     /// Those of a configuration: files of at most 16 GiB, 256 MiB of each output, 2 minutes to be released.
-    pub fn of(config: &Config, data: &Path) -> Self {
+    /// `outlive` says whether jobs are kept when the server ends.
+    pub fn of(config: &Config, data: &Path, outlive: bool) -> Self {
         Self {
             data: data.to_owned(),
             pythons: program::pythons(config),
             limits: Limits { file_bytes: Some(16 << 30), ..Limits::default() },
             log_bytes: 256 << 20,
             hold: Duration::from_secs(120),
+            outlive,
         }
     }
 }
@@ -162,13 +167,18 @@ impl Supervisor {
     }
 
     fn act(&self, handle: &Handle, signal: Signal) {
-        let Some(entry) = self.child(&handle.folder).filter(|entry| entry.identity == identity_of(handle)) else {
+        let identity = identity_of(handle);
+        let entry = self.child(&handle.folder).filter(|entry| entry.identity == identity);
+        // Another server on the same folder may have started it.
+        let recorded = || self.folder(&handle.folder).and_then(|folder| folder.record());
+        if entry.is_none() && recorded().is_none_or(|record| record.identity != identity || !identity.is_alive()) {
             return;
-        };
-        match signal {
-            Signal::Release => release(&entry),
-            Signal::Term => entry.identity.signal_group(Sign::TERM),
-            Signal::Kill => entry.identity.signal_group(Sign::KILL),
+        }
+        match (signal, entry) {
+            (Signal::Release, Some(entry)) => release(&entry),
+            (Signal::Release, None) => {}
+            (Signal::Term, _) => identity.signal_group(Sign::TERM),
+            (Signal::Kill, _) => identity.signal_group(Sign::KILL),
         }
     }
 }
@@ -200,6 +210,12 @@ impl Processes for Supervisor {
             }
             Reply::Facts { facts }
         })
+    }
+
+    fn stop(&self) {
+        if !self.0.settings.outlive {
+            self.children().values().for_each(|entry| entry.identity.signal_group(Sign::KILL));
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     env, fs, io,
+    io::Write,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::Stdio,
@@ -16,6 +17,7 @@ use beam_mcp_core::{
     random::sha256_hex,
 };
 use serde::Deserialize;
+use tempfile::NamedTempFile;
 use tokio::process::Command;
 
 use super::folder::Folder;
@@ -79,9 +81,9 @@ pub(super) fn install_wrapper(jobs: &Path) -> io::Result<PathBuf> {
     if fs::read_to_string(&path).is_ok_and(|text| text == WRAPPER) {
         return Ok(path);
     }
-    let temporary = path.with_extension("new");
-    fs::write(&temporary, WRAPPER)?;
-    fs::rename(temporary, &path)?;
+    let mut file = NamedTempFile::new_in(jobs)?;
+    file.write_all(WRAPPER.as_bytes())?;
+    file.persist(&path)?;
     Ok(path)
 }
 

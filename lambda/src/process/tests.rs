@@ -33,7 +33,7 @@ impl Scene {
         let shell = folder.path().join("shell");
         fs::write(&shell, SHELL).unwrap();
         fs::set_permissions(&shell, fs::Permissions::from_mode(0o755)).unwrap();
-        let mut settings = Settings::of(&Config::default(), folder.path());
+        let mut settings = Settings::of(&Config::default(), folder.path(), true);
         settings.pythons.insert("local".into(), Python { interpreter: shell, max_jobs: 2 });
         change(&mut settings);
         let supervisor = start(settings);
@@ -278,6 +278,34 @@ async fn the_next_server_adopts_what_runs() {
     assert!(!next.is_alive(&handle).await);
     let third = start(scene.supervisor.0.settings.clone());
     assert_eq!(third.running(), 0);
+}
+
+#[tokio::test]
+async fn a_child_of_another_server_is_seen_and_ended() {
+    let scene = Scene::new();
+    let other = Scene { supervisor: start(scene.supervisor.0.settings.clone()), folder: TempDir::new().unwrap() };
+    let handle = scene.run("echo on; sleep 60").await;
+    scene.says(&handle, "on").await;
+    assert_eq!(other.supervisor.running(), 0);
+    assert!(other.is_alive(&handle).await);
+    other.signal(&handle, Signal::Release).await;
+    other.signal(&handle, Signal::Term).await;
+    assert_eq!(scene.end(&handle).await, (None, Some(15), None));
+    assert_eq!(other.end(&handle).await, (None, Some(15), None));
+}
+
+#[tokio::test]
+async fn children_end_with_a_server_that_keeps_no_jobs() {
+    for outlive in [true, false] {
+        let scene = Scene::with(|settings| settings.outlive = outlive);
+        let handle = scene.run("echo on; sleep 60").await;
+        scene.says(&handle, "on").await;
+        scene.supervisor.stop();
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        assert_eq!(scene.is_alive(&handle).await, outlive);
+        scene.signal(&handle, Signal::Kill).await;
+        scene.end(&handle).await;
+    }
 }
 
 #[tokio::test]

@@ -24,6 +24,7 @@ use super::{
     folder::{Exit, Folder},
     identity::Identity,
 };
+use crate::logging::{Level, Line};
 
 /// How often time and output are compared with their limits.
 const TICK: Duration = Duration::from_millis(500);
@@ -62,21 +63,26 @@ pub(super) struct Rules {
 /// Waits for the end, sweeps what is left of the group and writes down how it ended.
 pub(super) async fn watch(entry: &Entry, child: Option<Box<dyn ChildWrapper>>, rules: Rules) {
     let limit = until_end(entry, rules).await;
+    let child_is_anothers = child.is_none();
     entry.identity.signal_group(Signal::KILL);
     let status = match child {
         Some(child) => tokio::task::spawn_blocking(move || reap(child)).await.ok().flatten(),
         None => None,
     };
+    if child_is_anothers {
+        // The server that started it knows more; what it writes down comes first.
+        tokio::time::sleep(TICK).await;
+        if entry.folder.exit().is_some() {
+            return;
+        }
+    }
     let exit = Exit {
         code: status.and_then(|status| status.code()),
         signal: status.and_then(|status| status.signal()),
         limit: limit.map(str::to_owned),
     };
     if let Err(error) = entry.folder.set_exit(&exit) {
-        eprintln!(
-            "{}",
-            serde_json::json!({"level": "error", "message": "exit of a child not kept", "cause": error.kind().to_string()})
-        );
+        Line::new(Level::Error, "exit_not_kept").text("cause", Some(&error.kind().to_string())).send();
     }
 }
 

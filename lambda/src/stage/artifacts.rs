@@ -5,6 +5,7 @@ use std::{
     io::{self, Read, Seek, Write},
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use beam_mcp_core::{
@@ -17,6 +18,8 @@ use tempfile::NamedTempFile;
 
 use super::{sync_dir, too_large, unreadable};
 
+/// Age at which an unfinished copy is nobody's any more.
+const ABANDONED: Duration = Duration::from_secs(3600);
 const BUFFER: usize = 256 << 10;
 
 /// Copies by hash, in one folder of the server.
@@ -35,11 +38,21 @@ impl Artifacts {
         let folder = data.join("artifacts");
         let artifacts = Self { kept: folder.join("sha256"), incoming: folder.join("incoming") };
         fs::create_dir_all(&artifacts.kept)?;
-        // Whatever lies there belongs to a copy that was not finished before the server ended.
-        let _ = fs::remove_dir_all(&artifacts.incoming);
         fs::create_dir_all(&artifacts.incoming)?;
+        artifacts.sweep()?;
         fs::set_permissions(&folder, fs::Permissions::from_mode(0o700))?;
         Ok(artifacts)
+    }
+
+    /// Removes copies that were not finished when their server ended. Another server may be at work on the newer ones.
+    fn sweep(&self) -> io::Result<()> {
+        for entry in fs::read_dir(&self.incoming)?.flatten() {
+            let age = entry.metadata().and_then(|meta| meta.modified()).ok().and_then(|at| at.elapsed().ok());
+            if age.is_some_and(|age| age > ABANDONED) {
+                fs::remove_file(entry.path())?;
+            }
+        }
+        Ok(())
     }
 
     /// The kept file of a source, open to read it.
