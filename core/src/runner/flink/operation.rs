@@ -84,7 +84,7 @@ impl Flink {
     /// Before a late repetition: what an earlier send that nobody explained has left behind.
     async fn found_already(&self, id: &str, operation: &Operation) -> Result<Option<Begun>, Error> {
         let age = self.context.io.now().wall_ms.saturating_sub(operation.sent_ms);
-        if operation.attempts < 2 || operation.sent_ms == 0 || age < REMEMBERED_MS {
+        if operation.sent_ms == 0 || age < REMEMBERED_MS {
             return Ok(None);
         }
         let request = request::checkpoints_request(&self.context.target, id);
