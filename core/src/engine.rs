@@ -18,7 +18,7 @@ use crate::{
     effect::{Blob, Response, Source},
     error::Error,
     flow::Flow,
-    lifecycle, mcp, rest,
+    lifecycle, mcp, rest, runner,
     tool::BeamSurface,
     verb::{self, Context},
 };
@@ -34,9 +34,11 @@ impl Engine {
     /// An engine for a configuration on a host.
     ///
     /// # Errors
-    /// `invalid_argument` when the two do not fit: a host that others can reach, without any token.
+    /// `invalid_argument` when the two do not fit: a host that others can reach, without any token; a target with
+    /// settings its runner does not know.
     pub fn new(config: Config, host: Host) -> Result<Self, Error> {
         edge::check_posture(&config, &host)?;
+        config.targets.values().try_for_each(runner::check_target)?;
         let state = Arc::new(State::new(config, host));
         Ok(Self { surface: Arc::new(BeamSurface::new(Arc::clone(&state))), state })
     }

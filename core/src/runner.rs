@@ -16,7 +16,7 @@ pub use backend::Backend;
 pub use contract::{
     Begun, Capability, Look, PlannedCall, Probe, Progress, Provenance, ResolvedOption, Sighting, Submission, Submitted,
 };
-pub use dispatch::Runner;
+pub use dispatch::{Runner, check_target};
 
 use std::{sync::Arc, time::Duration};
 

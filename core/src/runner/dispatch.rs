@@ -3,7 +3,7 @@ use super::{
     flink::Flink, simulator::Simulator,
 };
 use crate::{
-    config::{Identity, RunnerKind},
+    config::{Identity, RunnerKind, Target},
     error::Error,
     job::{Job, JobSpec, LogPage, LogQuery, Metrics, Operation},
 };
@@ -40,6 +40,17 @@ impl Runner {
             RunnerKind::Flink => Ok(Self::Flink(Flink::new(context))),
             kind => Err(not_driven(kind)),
         }
+    }
+}
+
+/// Checks what the configuration says about a target, as far as its runner can without a call.
+///
+/// # Errors
+/// `invalid_argument` that names the target.
+pub fn check_target(target: &Target) -> Result<(), Error> {
+    match target.runner {
+        RunnerKind::Simulator => Simulator::check_target(target).map_err(|error| error.with("target", &target.name)),
+        _ => Ok(()),
     }
 }
 

@@ -250,20 +250,15 @@ impl World {
     /// The answer of a store that fails this time.
     fn failure(&mut self, op: &Op) -> Option<Reply> {
         let (left, made) = self.store_fails.as_mut()?;
-        match left.checked_sub(1) {
-            Some(fewer) => {
-                *left = fewer;
-                None
-            }
-            None => {
-                let made = std::mem::take(made);
-                self.store_fails = None;
-                if made {
-                    self.store.perform(op.clone());
-                }
-                Some(Reply::Store(StoreReply::Failed { reason: "timeout".into() }))
-            }
+        if let Some(fewer) = left.checked_sub(1) {
+            *left = fewer;
+            return None;
         }
+        if std::mem::take(made) {
+            self.store.perform(op.clone());
+        }
+        self.store_fails = None;
+        Some(Reply::Store(StoreReply::Failed { reason: "timeout".into() }))
     }
 
     fn perform<T>(&mut self, effect: Effect) -> Is<T> {

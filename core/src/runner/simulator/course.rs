@@ -10,6 +10,8 @@ use crate::{
     job::{Job, JobState, JobType},
 };
 
+/// Greatest speed: eleven days in a second.
+pub(super) const FASTEST: f64 = 1e6;
 /// How long a job is PENDING.
 pub(super) const PENDING_MS: u64 = 1_000;
 /// Distance of checkpoints of a streaming job.
@@ -37,7 +39,7 @@ impl Course {
             plot,
             speed: speed(target),
             created_ms: job.created_ms,
-            ended_ms: job.ended_ms.filter(|_| job.state.is_terminal()),
+            ended_ms: job.ended_ms.filter(|_| job.ended_by.is_some()),
         })
     }
 
@@ -46,9 +48,9 @@ impl Course {
         scaled(wall_ms.saturating_sub(self.created_ms), self.speed)
     }
 
-    /// Wall time at which a simulated time is reached.
+    /// First wall millisecond at which a simulated time is reached.
     pub(super) fn wall(&self, at_ms: u64) -> u64 {
-        self.created_ms.saturating_add(scaled(at_ms, self.speed.recip()))
+        self.created_ms.saturating_add(unscaled(at_ms, self.speed))
     }
 
     /// Simulated time the job has lived: no further than its end.
@@ -124,7 +126,7 @@ impl Course {
 
 /// How many times faster than the wall clock a target is.
 pub(super) fn speed(target: &Target) -> f64 {
-    target.speed.filter(|speed| speed.is_finite() && *speed > 0.0).unwrap_or(1.0)
+    target.speed.filter(|speed| *speed > 0.0 && *speed <= FASTEST).unwrap_or(1.0)
 }
 
 /// Simulated time between two wall times.
@@ -132,12 +134,20 @@ pub(super) fn between(target: &Target, from_ms: u64, to_ms: u64) -> u64 {
     scaled(to_ms.saturating_sub(from_ms), speed(target))
 }
 
-#[expect(
-    clippy::cast_precision_loss,
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "milliseconds of a life fit the mantissa; a float beyond u64 saturates"
-)]
 fn scaled(ms: u64, speed: f64) -> u64 {
-    (ms as f64 * speed) as u64
+    whole(float(ms) * speed)
+}
+
+fn unscaled(ms: u64, speed: f64) -> u64 {
+    whole((float(ms) / speed).ceil())
+}
+
+#[expect(clippy::cast_precision_loss, reason = "milliseconds of a life fit the mantissa")]
+fn float(ms: u64) -> f64 {
+    ms as f64
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "not negative; beyond u64 it saturates")]
+fn whole(ms: f64) -> u64 {
+    ms as u64
 }

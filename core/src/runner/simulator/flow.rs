@@ -32,7 +32,7 @@ const CAPABILITIES: [Capability; 11] = {
 
 pub(super) fn probe(context: &Context) -> Result<Probe, Error> {
     let target = &context.target;
-    let script = script::find(target.script.as_deref().unwrap_or("running"))?;
+    let script = request::default_script(target)?;
     let mut facts = Map::new();
     facts.insert("simulated".into(), json!(true));
     facts.insert("speed".into(), json!(course::speed(target)));

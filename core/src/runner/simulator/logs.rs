@@ -56,10 +56,9 @@ impl<'a> Log<'a> {
         Self { course, job, lived, end }
     }
 
-    /// Lines of work so far. At its very end a job writes how it ended instead.
+    /// Lines of work so far.
     fn work(&self) -> u64 {
-        let until = if self.end.is_some() { self.lived.saturating_sub(1) } else { self.lived };
-        until.saturating_sub(PENDING_MS) / EVERY_MS
+        self.lived.saturating_sub(PENDING_MS) / EVERY_MS
     }
 
     fn starts(&self) -> u64 {

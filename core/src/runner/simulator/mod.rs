@@ -22,10 +22,12 @@ mod metrics;
 mod request;
 mod response;
 mod script;
+#[cfg(test)]
+mod tests;
 
 use super::{Backend, Begun, Context, Look, PlannedCall, Probe, Progress, Sighting, Submission, Submitted};
 use crate::{
-    config::Identity,
+    config::{Identity, Target},
     error::Error,
     job::{Job, JobSpec, LogPage, LogQuery, Metrics, Operation},
 };
@@ -39,6 +41,18 @@ impl Simulator {
     /// The calls of a target.
     pub fn new(context: Context) -> Self {
         Self { context }
+    }
+
+    /// Checks what the configuration says about a target.
+    ///
+    /// # Errors
+    /// `invalid_argument` for a script of no such name, and a speed that is not above 0.
+    pub fn check_target(target: &Target) -> Result<(), Error> {
+        request::default_script(target)?;
+        if target.speed.is_none_or(|speed| speed > 0.0 && speed <= course::FASTEST) {
+            return Ok(());
+        }
+        Err(Error::invalid("bad_speed", format!("`speed` must be a number above 0, at most {}", course::FASTEST)))
     }
 }
 

@@ -95,23 +95,30 @@ fn chosen(
     spec: &JobSpec,
     resolved: &[ResolvedOption],
 ) -> Result<(&'static Script, Option<String>), Error> {
-    let named = match option(resolved, "simulator_script") {
-        Some(Value::String(name)) => Some(script::find(name)?),
-        Some(_) => return Err(wrong_type("simulator_script", "the name of a script")),
-        None => None,
-    };
-    let default = || script::find(target.script.as_deref().unwrap_or("running"));
-    let script = named.map_or_else(default, Ok)?;
+    let (script, from) = named(target, resolved)?;
     let fits = script.either || spec.job_type.is_none_or(|job_type| job_type == script.job_type);
-    match (fits, named) {
+    match (fits, from) {
         (true, _) => Ok((script, None)),
-        (false, Some(_)) => Err(contradiction(script)),
-        (false, None) => {
+        (false, Provenance::Caller) => Err(contradiction(script)),
+        (false, Provenance::Target | Provenance::Product) => {
             let other = script::find(if spec.job_type == Some(JobType::Batch) { "batch" } else { "running" })?;
             let note = format!("the target's script `{}` is for {} jobs", script.name, word(script.job_type));
             Ok((other, Some(format!("{note}: this one follows `{}`", other.name))))
         }
     }
+}
+
+fn named(target: &Target, resolved: &[ResolvedOption]) -> Result<(&'static Script, Provenance), Error> {
+    match resolved.iter().find(|option| options::same(&option.name, "simulator_script")) {
+        Some(ResolvedOption { value: Value::String(name), from, .. }) => Ok((script::find(name)?, *from)),
+        Some(_) => Err(wrong_type("simulator_script", "the name of a script")),
+        None => Ok((default_script(target)?, Provenance::Target)),
+    }
+}
+
+/// The script of a target whose jobs name none.
+pub(super) fn default_script(target: &Target) -> Result<&'static Script, Error> {
+    script::find(target.script.as_deref().unwrap_or("running"))
 }
 
 fn contradiction(script: &Script) -> Error {
