@@ -86,7 +86,7 @@ class ClientBase:
     ) -> Transport:
         from . import local
 
-        return local.transport(self._settings.url, self._auth, verify_ssl, ca_file, config)
+        return local.transport(self._settings.url, verify_ssl, ca_file, config)
 
     def _connect(
         self, transport: Transport | AsyncTransport, on_response: OnResponse | None

@@ -9,22 +9,24 @@ from . import errors
 from .http1 import HttpTransport
 
 if TYPE_CHECKING:
-    from .auth import Auth
     from .transport import Transport
+
+LOCAL = "local:"
+EMBEDDED = "embedded:"
 
 
 def transport(
-    url: str,
-    auth: Auth,
-    verify_ssl: bool,
-    ca_file: str | None,
-    config: Mapping[str, Any] | None,
+    url: str, verify_ssl: bool, ca_file: str | None, config: Mapping[str, Any] | None
 ) -> Transport:
-    """The transport for a client's URL."""
-    if url == "embedded:":
+    """The transport for a client's URL: `http(s)://…`, `local:` (or `local:FOLDER`) or `embedded:`."""
+    if url == EMBEDDED:
         from .embedded import EmbeddedTransport
 
         return EmbeddedTransport(config)
+    if url.startswith(LOCAL):
+        from .server import LocalTransport
+
+        return LocalTransport(config, url.removeprefix(LOCAL) or None)
     if config is not None:
         raise errors.invalid("`config` is for `local:` and `embedded:`", f"configure {url} itself")
     try:

@@ -91,13 +91,16 @@ impl Link {
 
 /// The error of an exchange without an answer, in words that fit a client.
 fn unanswered(error: Error) -> Error {
-    if matches!(error.reason(), "tls" | "credential") {
-        return error.retry_as(Retry::Never);
-    }
-    match error.kind() {
-        ErrorKind::Unavailable => {
-            error.suggest("check the server's URL (BEAM_MCP_URL), or start one with `beam-mcp serve`")
+    let never = matches!(error.reason(), "tls" | "credential");
+    let message = error.message().replace("the target", "the server");
+    let told = Error::new(error.kind(), error.reason().to_owned(), message)
+        .retry_as(if never { Retry::Never } else { error.retry() })
+        .landed_as(error.landed());
+    let told = error.context().iter().fold(told, |told, (key, value)| told.with(key.clone(), value));
+    match (error.kind(), never) {
+        (ErrorKind::Unavailable, false) => {
+            told.suggest("check the server's URL (BEAM_MCP_URL), or start one with `beam-mcp serve`")
         }
-        _ => error,
+        _ => told,
     }
 }

@@ -1,0 +1,7 @@
+"""`python -m beam_mcp_client`."""
+
+import sys
+
+from .cli import main
+
+sys.exit(main())

@@ -1,0 +1,204 @@
+"""The grammar of `beam-mcp`."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from .._core import __version__
+from . import config, demo, job, runner
+
+Run = Callable[[argparse.Namespace], "int | None"]
+
+EPILOG = """\
+examples:
+  beam-mcp demo                            run WordCount on this machine and check its counts
+  beam-mcp serve                           start a server on port 8888
+  beam-mcp job submit --runner direct --code wordcount.py --option input=a.txt --wait
+  beam-mcp job status JOB_ID --watch
+  beam-mcp job cancel JOB_ID --drain
+
+exit codes: 0 done, 1 fault, 2 usage, 3 not found, 4 not allowed, 5 refused, 6 unsupported, 7 job failed,
+  124 out of time
+environment: BEAM_MCP_URL, BEAM_MCP_TOKEN, BEAM_MCP_API_KEY, MCP_CLIENT_TIMEOUT, MCP_MAX_RETRIES, NO_COLOR
+"""
+
+
+def parse(argv: Sequence[str]) -> argparse.Namespace:
+    """Reads a command line; leaves the process with exit code 2 when it cannot."""
+    return _parser().parse_args(argv)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="beam-mcp",
+        description="Run Apache Beam jobs on Flink, Spark, Dataflow and this machine.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"beam-mcp {__version__}")
+    nouns = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    _jobs(nouns)
+    _runners(nouns)
+    _config(nouns)
+    nouns.add_parser("serve", help="run a server; its arguments are those of beam-mcp-server serve")
+    _demo(nouns)
+    return parser
+
+
+def _command(
+    verbs: Any, name: str, run: Run, text: str, *, output: bool = True
+) -> argparse.ArgumentParser:
+    command: argparse.ArgumentParser = verbs.add_parser(name, help=text, description=text)
+    command.set_defaults(run=run)
+    command.add_argument("--server", metavar="URL", help="the server; also `local:`")
+    command.add_argument("--timeout", type=float, metavar="SECONDS", help="longest to wait")
+    if output:
+        formats = ("table", "json", "jsonl", "id")
+        command.add_argument(
+            "-o", "--output", choices=formats, default="table", help="how to show the answer"
+        )
+    return command
+
+
+def _jobs(nouns: Any) -> None:
+    verbs = nouns.add_parser("job", help="submit, watch and change jobs").add_subparsers(
+        title="commands", required=True, metavar="COMMAND"
+    )
+    _submit(_command(verbs, "submit", job.submit, "Submit a job."))
+    status = _command(verbs, "status", job.status, "Show a job.")
+    _id(status)
+    status.add_argument(
+        "--watch", action="store_true", help="show every change until the job has ended"
+    )
+    listing = _command(verbs, "list", job.listing, "List jobs, newest first.")
+    for name, text in (
+        ("target", "target or runner"),
+        ("state", "state"),
+        ("type", "BATCH or STREAMING"),
+        ("name", "text in the name"),
+    ):
+        listing.add_argument(f"--{name}", help=f"only jobs of this {text}")
+    listing.add_argument("--limit", type=int, metavar="N", help="most jobs")
+    _id(_command(verbs, "wait", job.wait, "Wait until a job has ended."))
+    scale = _command(verbs, "scale", job.scale, "Change the parallelism of a running job.")
+    _id(scale)
+    scale.add_argument("--parallelism", type=int, required=True, metavar="N")
+    savepoint = _command(verbs, "savepoint", job.savepoint, "Take a savepoint; the job goes on.")
+    _id(savepoint)
+    savepoint.add_argument("--path", help="directory for it; default: the target's own")
+    savepoint.add_argument(
+        "--no-wait", action="store_true", help="answer with the operation at once"
+    )
+    _cancel(_command(verbs, "cancel", job.cancel, "End a job."))
+    _restore(_command(verbs, "restore", job.restore, "Submit a job again from a savepoint."))
+    _id(_command(verbs, "metrics", job.metrics, "Show what the runner and the pipeline measured."))
+    _logs(_command(verbs, "logs", job.logs, "Show lines of a job's log."))
+    operation = _command(verbs, "operation", job.operation, "Show an operation.")
+    operation.add_argument("operation_id", metavar="OPERATION_ID")
+
+
+def _id(command: argparse.ArgumentParser) -> None:
+    command.add_argument("job_id", metavar="JOB_ID")
+
+
+def _submit(command: argparse.ArgumentParser) -> None:
+    add = command.add_argument
+    add("--name", help="name for people")
+    add("--runner", help="runner or target, for instance flink")
+    add("--target", help="target, where a runner has several")
+    add("--type", metavar="BATCH|STREAMING", type=str.upper, choices=("BATCH", "STREAMING"))
+    add("--code", metavar="PATH", help="file on the server, or artifact:sha256:…")
+    add("--upload", metavar="FILE", help="upload a file of this machine and run it")
+    add("--module", help="installed Python module instead of a file")
+    add("--entry-class", metavar="CLASS", help="main class of the jar")
+    add("--parallelism", type=int, metavar="N")
+    add("--checkpoint-interval", type=int, metavar="MS")
+    add("--state-backend", metavar="NAME")
+    add(
+        "--option",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="pipeline option; may repeat",
+    )
+    add(
+        "--arg",
+        action="append",
+        default=[],
+        metavar="TEXT",
+        help="plain program argument; may repeat",
+    )
+    add("--savepoint", metavar="PATH", help="savepoint to start from")
+    add("--idempotency-key", metavar="KEY", help="a repeated command makes no second job")
+    add("--dry-run", action="store_true", help="show what would be done")
+    add("--wait", action="store_true", help="wait until the job has ended")
+
+
+def _cancel(command: argparse.ArgumentParser) -> None:
+    _id(command)
+    how = command.add_mutually_exclusive_group()
+    how.add_argument("--with-savepoint", dest="with_savepoint", action="store_true", default=None,
+                     help="keep a savepoint where the job can take one (default)")  # fmt: skip
+    how.add_argument(
+        "--no-savepoint", dest="with_savepoint", action="store_false", help="drop the job"
+    )
+    for mode, text in (
+        ("drain", "flush what is in flight first"),
+        ("stop", "keep a savepoint to resume from, or fail"),
+        ("force", "end it without asking its code"),
+    ):
+        how.add_argument(f"--{mode}", dest="mode", action="store_const", const=mode, help=text)
+    command.add_argument("--path", help="directory for the savepoint")
+    command.add_argument("--yes", action="store_true", help="do not ask")
+
+
+def _restore(command: argparse.ArgumentParser) -> None:
+    _id(command)
+    command.add_argument("--savepoint", metavar="PATH", help="default: the job's last one")
+    command.add_argument("--parallelism", type=int, metavar="N")
+    command.add_argument("--wait", action="store_true", help="wait until the job has ended")
+
+
+def _logs(command: argparse.ArgumentParser) -> None:
+    _id(command)
+    command.add_argument("--lines", type=int, metavar="N", help="most lines; default 100")
+    command.add_argument(
+        "--since", type=int, metavar="SECONDS", help="only the last so many seconds"
+    )
+    command.add_argument("--severity", type=str.upper, metavar="LEVEL", help="at least this severe")
+    command.add_argument("--contains", metavar="TEXT", help="only lines that hold this text")
+    command.add_argument("--follow", action="store_true", help="go on until the job has ended")
+
+
+def _runners(nouns: Any) -> None:
+    verbs = nouns.add_parser("runner", help="what jobs can run on").add_subparsers(
+        title="commands", required=True, metavar="COMMAND"
+    )
+    _command(verbs, "list", runner.listing, "List the targets and what each can do.")
+
+
+def _config(nouns: Any) -> None:
+    verbs = nouns.add_parser("config", help="settings of this command").add_subparsers(
+        title="commands", required=True, metavar="COMMAND"
+    )
+    keep = verbs.add_parser("set-server", help="keep a server's URL for later commands")
+    keep.add_argument("url", metavar="URL")
+    keep.set_defaults(run=config.set_server)
+    _command(verbs, "show", config.show, "Show the settings and where each comes from.")
+
+
+def _demo(nouns: Any) -> None:
+    command = nouns.add_parser(
+        "demo",
+        help="run WordCount for real and check its counts",
+        description="Starts a server, runs WordCount on it and checks the counts against an independent count.",
+    )
+    command.add_argument("--target", choices=("direct", "flink"), default="direct")
+    command.add_argument("--flink-url", metavar="URL", help="Flink's REST API")
+    command.add_argument("--jar", metavar="PATH", help="WordCount as a jar for Flink")
+    command.add_argument(
+        "--examples", metavar="DIR", default="examples", help="folder of the examples"
+    )
+    command.set_defaults(run=demo.demo)

@@ -1,0 +1,154 @@
+"""`beam-mcp demo`: WordCount for real, through the product, checked against an independent count."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import shutil
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from .. import errors
+from ..client import MCPClient
+from ..results import Job
+from .job import watch
+from .show import printable
+
+TOP = 10
+LOG_LINES = 8
+WORD = re.compile(r"[A-Za-z']+")
+COUNT_LINE = re.compile(r"(.+): (\d+)")
+
+
+def demo(options: argparse.Namespace) -> int:
+    """Runs the demonstration."""
+    examples = Path(options.examples).resolve()
+    text = examples / "data" / "as_you_like_it.txt"
+    if not text.is_file():
+        raise errors.invalid(
+            f"there is no {text}", "run it in a clone of beam-mcp, or name --examples"
+        )
+    work = Path(tempfile.mkdtemp(prefix="beam-mcp-demo-"))
+    try:
+        return _run(options, examples, text, work)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def _run(options: argparse.Namespace, examples: Path, text: Path, work: Path) -> int:
+    config, submission = _flink(options) if options.target == "flink" else _direct(examples)
+    config["roots"] = [str(path) for path in {Path(submission["code_path"]).parent, examples}]
+    config["store"] = {"path": str(work / "server")}
+    output = work / "counts" / "words"
+    output.parent.mkdir()
+    submission["pipeline_options"] = {"input": str(text), "output": str(output)}
+    with MCPClient("local:", config=config) as client:
+        ended = _job(client, submission)
+        _metrics(client, ended)
+        _log(client, ended)
+        print("stopping the server")
+    if ended.state != "FINISHED":
+        print(f"the job ended {ended.state}: {printable(ended.diagnostics)}", file=sys.stderr)
+        return 7
+    return _check(output, text)
+
+
+def _direct(examples: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    from ..server import environment
+
+    target: dict[str, Any] = {"runner": "direct", "description": "this machine"}
+    python = environment().get("BEAM_MCP_PYTHON")
+    if python is None:
+        raise errors.FailedPreconditionError(
+            "this Python has no apache_beam",
+            code="failed_precondition",
+            suggestion="pip install apache-beam, or name a Python that has it in BEAM_MCP_PYTHON",
+            exit_code=5,
+        )
+    target["python"] = python
+    code = str(examples / "wordcount.py")
+    return {"targets": {"direct": target}}, _submission("direct", code)
+
+
+def _flink(options: argparse.Namespace) -> tuple[dict[str, Any], dict[str, Any]]:
+    if not options.flink_url or not options.jar:
+        raise errors.invalid("--target flink needs --flink-url and --jar")
+    jar = Path(options.jar).resolve()
+    if not jar.is_file():
+        raise errors.invalid(f"there is no {jar}", "build it with Maven in examples/java")
+    target = {"runner": "flink", "url": options.flink_url}
+    return {"targets": {"flink": target}}, _submission("flink", str(jar))
+
+
+def _submission(runner: str, code: str) -> dict[str, Any]:
+    return {
+        "job_name": "demo-wordcount",
+        "runner_type": runner,
+        "job_type": "BATCH",
+        "code_path": code,
+    }
+
+
+def _job(client: MCPClient, submission: dict[str, Any]) -> Job:
+    print("starting a server on a free port of this machine")
+    started = time.monotonic()
+    job = client.create_job(submission)
+    print(f"submitted {job.job_id} to {job.target} ({job.state})")
+    ended = watch(client, job.job_id, None)
+    print(
+        f"{ended.state} after {time.monotonic() - started:.1f} s, of which {ended.duration} s on the runner"
+    )
+    return ended
+
+
+def _metrics(client: MCPClient, job: Job) -> None:
+    found = client.get_metrics(job)
+    print("\nmetrics of the pipeline")
+    for metric in found.user:
+        value = metric.get("committed", metric.get("attempted"))
+        print(f"  {printable(metric['name']):<14} {printable(value)}")
+    for note in found.notes or ():
+        print(f"  note: {printable(note)}")
+
+
+def _log(client: MCPClient, job: Job) -> None:
+    print(f"\nlast lines of the log (of at most {LOG_LINES})")
+    for entry in client.get_logs(job, max_results=LOG_LINES):
+        print(f"  {printable(str(entry))}")
+    print()
+
+
+def _check(output: Path, text: Path) -> int:
+    counted = _counts(output)
+    expected = Counter(word.lower() for word in WORD.findall(text.read_text()))
+    print(f"\nthe {TOP} most frequent of {len(counted):,} words in {text.name}")
+    width = max(len(word) for word, _ in counted.most_common(TOP)) if counted else 0
+    for word, count in counted.most_common(TOP):
+        print(f"  {printable(word):<{width}}  {count:>5,}")
+    if counted != expected:
+        wrong = [word for word in counted | expected if counted[word] != expected[word]]
+        print(
+            f"WRONG: {len(wrong)} words differ from an independent count: {wrong[:5]}",
+            file=sys.stderr,
+        )
+        return 1
+    total = sum(counted.values())
+    print(
+        f"checked: all {len(counted):,} counts ({total:,} words) are those of an independent count in Python"
+    )
+    return 0
+
+
+def _counts(output: Path) -> Counter[str]:
+    counts: Counter[str] = Counter()
+    for shard in sorted(output.parent.glob(f"{output.name}-*")):
+        for line in shard.read_text().splitlines():
+            found = COUNT_LINE.fullmatch(line)
+            if found is None:
+                raise errors.APIError(f"{shard.name} has a line that is no count: {line[:80]!r}")
+            counts[found[1]] += int(found[2])
+    return counts
