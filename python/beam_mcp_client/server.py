@@ -17,7 +17,7 @@ import time
 import weakref
 from collections.abc import Mapping
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from . import errors
 from .http1 import HttpTransport
@@ -59,8 +59,6 @@ class LocalServer:
     """A server process. It stops when its standard input ends, which this process's end brings about too."""
 
     def __init__(self, config: Mapping[str, Any] | None, folder: str | None) -> None:
-        self._scratch = Path(tempfile.mkdtemp(prefix="beam-mcp-local-"))
-        self._log: IO[bytes] = (self._scratch / "log").open("w+b")
         command = [
             find_binary(),
             "serve",
@@ -70,6 +68,7 @@ class LocalServer:
             "--store-cache",
             "0",
         ]
+        self._scratch = Path(tempfile.mkdtemp(prefix="beam-mcp-local-"))
         command += ["--ready-file", str(self._scratch / "port")]
         if config is not None:
             file = self._scratch / "config.json"
@@ -77,14 +76,15 @@ class LocalServer:
             command += ["--config", str(file)]
         if folder is not None:
             command += ["--store-path", folder]
-        self._process = subprocess.Popen(
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=self._log,
-            env=environment(),
-        )
-        self.stop = weakref.finalize(self, _stop, self._process, self._log, self._scratch)
+        with (self._scratch / "log").open("wb") as log:
+            self._process = subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                stderr=log,
+                env=environment(),
+            )
+        self.stop = weakref.finalize(self, _stop, self._process, self._scratch)
         self.port = self._wait()
 
     def _wait(self) -> int:
@@ -109,11 +109,10 @@ class LocalServer:
 
     def last_words(self) -> str:
         """The end of what the server wrote to standard error."""
-        self._log.flush()
         return (self._scratch / "log").read_text(errors="replace").strip()[-2000:]
 
 
-def _stop(process: subprocess.Popen[bytes], log: IO[bytes], scratch: Path) -> None:
+def _stop(process: subprocess.Popen[bytes], scratch: Path) -> None:
     if process.stdin is not None:
         process.stdin.close()
     try:
@@ -121,7 +120,6 @@ def _stop(process: subprocess.Popen[bytes], log: IO[bytes], scratch: Path) -> No
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
-    log.close()
     shutil.rmtree(scratch, ignore_errors=True)
 
 
