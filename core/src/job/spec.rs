@@ -46,6 +46,9 @@ pub struct JobSpec {
     /// Savepoint to start from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub savepoint_path: Option<String>,
+    /// The savepoint is one the runner confirmed to us for the job that is restored: it may lie anywhere.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub own_savepoint: bool,
     /// Start although the savepoint holds state the pipeline no longer has.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub allow_non_restored_state: bool,

@@ -10,6 +10,8 @@
 //!
 //! One compare-and-set is one permit for one send. A crash while `Sending` counts as unknown.
 
+use std::time::Duration;
+
 use crate::{
     config::Identity,
     error::{Error, Landed, Retry},
@@ -28,6 +30,8 @@ const SETTLE_LOOKS: u32 = 10;
 const SETTLE_MS: u64 = 15 * 60 * 1000;
 /// Permits to send in one generation.
 const PERMITS: u32 = 5;
+/// Longest one send takes: an upload of 512 MiB and a slow `main`.
+const LONGEST_SUBMISSION: Duration = Duration::from_secs(600);
 
 /// A submission after one step.
 pub struct Driven {
@@ -64,7 +68,7 @@ pub async fn drive_submission(context: &Context, id: &JobId) -> Result<Driven, E
 
 async fn send(context: &Context, stored: Stored<Job>) -> Result<Driven, Error> {
     let id = stored.value.id.clone();
-    let runner = context.runner(id.target())?;
+    let runner = context.runner_within(id.target(), LONGEST_SUBMISSION)?;
     let permit = context.rows.change_job(&id, "permit", |job| {
         if job.phase != Phase::Intent || job.version != stored.version {
             return Err(Error::new(crate::ErrorKind::Conflict, "submitting", "another process submits this job"));

@@ -59,16 +59,24 @@ impl Context {
         self.call.deadline.min(self.io.now().mono + limit)
     }
 
-    /// The runner of a target.
+    /// The runner of a target; each of its calls has a minute.
     ///
     /// # Errors
     /// `failed_precondition` for a target that is gone from the configuration, `unsupported` for one not driven yet.
     pub fn runner(&self, target: &str) -> Result<Runner, Error> {
+        self.runner_within(target, Duration::from_secs(60))
+    }
+
+    /// The runner of a target with another time limit: a submission uploads what may be large.
+    ///
+    /// # Errors
+    /// As [`Context::runner`].
+    pub fn runner_within(&self, target: &str, limit: Duration) -> Result<Runner, Error> {
         let target = self.state.target(target).ok_or_else(|| {
             Error::precondition("target_removed", format!("the target `{target}` is not configured any more"))
                 .suggest("ask the operator to put the target back, then call again")
         })?;
-        let deadline = self.until(Duration::from_secs(60));
+        let deadline = self.until(limit);
         let seed = self.call.seed.child(&format!("runner {}", target.name));
         Runner::open(runner::Context { io: self.io.clone(), target, deadline, seed })
     }

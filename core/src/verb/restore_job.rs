@@ -77,6 +77,7 @@ fn restored(old: &Job, input: Input) -> Result<JobSpec, Error> {
         Error::precondition("no_savepoint", "no savepoint was named and the job has none")
             .suggest("send `savepoint_path`")
     })?;
+    spec.own_savepoint = old.savepoint_path.as_ref() == Some(&savepoint);
     spec.savepoint_path = Some(savepoint);
     spec.job_name = input.job_name.unwrap_or(spec.job_name);
     spec.code_path = input.code_path.or(spec.code_path);

@@ -36,7 +36,7 @@ impl Flink {
         let code_path = code_path(spec)?;
         let target = &self.context.target;
         let resolved = options::resolve(spec, target, operator)?;
-        if let Some(path) = &spec.savepoint_path {
+        if let Some(path) = spec.savepoint_path.as_ref().filter(|_| !spec.own_savepoint) {
             check_path(target, path, operator)?;
         }
         check_class(spec.entry_class.as_deref())?;

@@ -92,6 +92,7 @@ impl Input {
             template_parameters: self.template_parameters,
             pipeline_options,
             savepoint_path: self.savepoint_path,
+            own_savepoint: false,
             allow_non_restored_state: self.allow_non_restored_state,
         };
         Ok((spec, target))
