@@ -6,6 +6,7 @@
 #   .ci/tools.sh wasm-bindgen VERSION    wasm-bindgen CLI, exactly VERSION
 #   .ci/tools.sh node                    a Node >= 22
 #   .ci/tools.sh binaryen                wasm-opt
+#   .ci/tools.sh typescript              tsc
 #   .ci/tools.sh cargo-lambda            cargo-lambda (with its emulator)
 #   .ci/tools.sh inspector               MCP Inspector
 #   .ci/tools.sh mcp                     Python venv with the MCP SDK
@@ -26,6 +27,7 @@ set -euo pipefail
 NODE_MIN_MAJOR=22
 NODE_WHEEL_VERSION=${NODE_WHEEL_VERSION:-24.19.0}
 BINARYEN_VERSION=${BINARYEN_VERSION:-132.0.0}
+TYPESCRIPT_VERSION=${TYPESCRIPT_VERSION:-7.0.2}
 CARGO_LAMBDA_VERSION=${CARGO_LAMBDA_VERSION:-1.9.2}
 INSPECTOR_VERSION=${INSPECTOR_VERSION:-2.12.0}
 MCP_VERSION=${MCP_VERSION:-2.3.*}
@@ -274,6 +276,15 @@ cmd_binaryen() {
     emit NODE "$NODE_BIN"
 }
 
+cmd_typescript() {
+    find_node
+    local dir=$CACHE/npm-typescript-$TYPESCRIPT_VERSION
+    with_lock typescript npm_tree "$dir" "typescript@$TYPESCRIPT_VERSION"
+    # A Node script: run it as "$NODE" "$TSC" ARGS.
+    emit TSC "$dir/node_modules/typescript/bin/tsc"
+    emit NODE "$NODE_BIN"
+}
+
 cmd_cargo_lambda() {
     local dir=$CACHE/venv-cargo-lambda-$CARGO_LAMBDA_VERSION
     with_lock cargo-lambda venv "$dir" "cargo-lambda==$CARGO_LAMBDA_VERSION"
@@ -320,6 +331,7 @@ while [ $# -gt 0 ]; do
         ;;
     node) cmd_node ;;
     binaryen) cmd_binaryen ;;
+    typescript) cmd_typescript ;;
     cargo-lambda) cmd_cargo_lambda ;;
     inspector) cmd_inspector ;;
     mcp) cmd_mcp ;;

@@ -1,0 +1,120 @@
+/** Shapes that the schemas of the verbs leave open. */
+
+import type { Operation } from "./vocabulary.js";
+
+/** No member. */
+export type Nothing = Record<string, never>;
+
+/** A document whose members are the server's. */
+export type Document = Record<string, unknown>;
+
+export interface Health {
+  status: "healthy" | "degraded";
+  text: string;
+  runners: Runner[];
+}
+
+/** A target, as probed. */
+export interface Runner {
+  name: string;
+  runner_type: string;
+  status: string;
+  description: string;
+  capabilities: string[];
+  version?: string;
+  facts: Document;
+  checked_at: string;
+  /** Why it does not answer. */
+  error?: Document;
+  warnings?: string[];
+  [member: string]: unknown;
+}
+
+export interface GetRunnerInput {
+  /** Name of a target, or of a runner with one target. */
+  runner_type: string;
+}
+
+export interface Target {
+  name: string;
+  runner_type: string;
+  description: string;
+  options: Document;
+}
+
+export interface ListTargetsOutput {
+  targets: Target[];
+}
+
+export interface JobInput {
+  job_id: string;
+}
+
+export interface PageInput {
+  limit?: number;
+  page_token?: string;
+}
+
+/** What a write would do. */
+export interface Plan {
+  /** Give it as `plan_digest` to have this done and nothing else. */
+  digest: string;
+  summary: string;
+  calls: Document[];
+  options: Document[];
+  changes: string[];
+  unknown: string[];
+}
+
+export interface Metric {
+  name: string;
+  namespace: string;
+  step?: string;
+  kind: string;
+  attempted?: unknown;
+  committed?: unknown;
+  unit: string;
+}
+
+export interface LogEntry {
+  timestamp?: string;
+  severity: "DEFAULT" | "DEBUG" | "INFO" | "WARN" | "ERROR" | "FATAL";
+  /** Untrusted text of the pipeline or runner. */
+  message: string;
+  job_id: string;
+  worker_id?: string;
+  step_name?: string;
+  source: string;
+}
+
+export type OperationState = "REQUESTED" | "ACCEPTED" | "IN_PROGRESS" | "SUCCEEDED" | "FAILED" | "UNKNOWN";
+
+export interface ListOperationsOutput {
+  operations: Operation[];
+  next_page_token?: string;
+}
+
+export interface Savepoint {
+  savepoint_id: string;
+  operation_id: string;
+  job_id: string;
+  create_time: string;
+  state: OperationState;
+  location: string | null;
+  savepoint_path: string | null;
+  diagnostics: string;
+}
+
+export interface ListSavepointsOutput {
+  savepoints: Savepoint[];
+  next_page_token?: string;
+}
+
+/** An uploaded file. */
+export interface Artifact {
+  /** `artifact:sha256:…`, accepted wherever `code_path` is. */
+  artifact: string;
+  sha256: string;
+  size_bytes: number;
+  main_class: string | null;
+}
