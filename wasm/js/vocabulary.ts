@@ -38,11 +38,11 @@ export interface CancelJobInput {
 export interface CancelJobOutput {
   job?: Job;
   job_id?: string;
-  notes: string[];
+  notes?: string[];
   operation?: Operation;
-  pending: boolean;
+  pending?: boolean;
   plan?: Plan;
-  replayed: boolean;
+  replayed?: boolean;
   savepoint_path?: string;
   state?: JobState;
 }
@@ -110,13 +110,13 @@ export interface CreateJobOutput {
   name?: string;
   native_id?: string;
   needs_attention?: boolean;
-  notes: string[];
+  notes?: string[];
   observed_at?: string;
   open_operations?: string[];
   origin?: string;
   parallelism?: number;
   plan?: Plan;
-  replayed: boolean;
+  replayed?: boolean;
   runner_state?: string;
   runner_type?: string;
   savepoint_path?: string;
@@ -156,11 +156,11 @@ export interface CreateSavepointInput {
 export interface CreateSavepointOutput {
   job?: Job;
   job_id?: string;
-  notes: string[];
+  notes?: string[];
   operation?: Operation;
-  pending: boolean;
+  pending?: boolean;
   plan?: Plan;
-  replayed: boolean;
+  replayed?: boolean;
   savepoint_path?: string;
   state?: JobState;
 }
@@ -185,7 +185,7 @@ export interface GetJobOutput {
   native_id?: string;
   needs_attention: boolean;
   observed_at?: string;
-  open_operations: string[];
+  open_operations?: string[];
   origin: string;
   parallelism?: number;
   runner_state?: string;
@@ -228,7 +228,7 @@ export interface GetMetricsInput {
 export interface GetMetricsOutput {
   job_id: string;
   metrics: Record<string, number>;
-  notes: string[];
+  notes?: string[];
   system: Metric[];
   timestamp: string;
   user: Metric[];
@@ -241,9 +241,9 @@ export interface GetOperationInput {
 
 export interface GetOperationOutput {
   actual?: Record<string, number>;
-  attempts?: number;
-  diagnostics?: string;
-  ended_ms?: number;
+  attempts: number;
+  diagnostics: string;
+  ended_ms: number;
   force?: boolean;
   id: string;
   job_id: string;
@@ -254,7 +254,7 @@ export interface GetOperationOutput {
   requested_ms: number;
   savepoint_dir?: string;
   savepoint_path?: string;
-  sent_ms?: number;
+  sent_ms: number;
   state: OperationState;
   terminal: boolean;
   trigger_id: string;
@@ -324,13 +324,13 @@ export interface RestoreJobOutput {
   name?: string;
   native_id?: string;
   needs_attention?: boolean;
-  notes: string[];
+  notes?: string[];
   observed_at?: string;
   open_operations?: string[];
   origin?: string;
   parallelism?: number;
   plan?: Plan;
-  replayed: boolean;
+  replayed?: boolean;
   runner_state?: string;
   runner_type?: string;
   savepoint_path?: string;
@@ -360,11 +360,11 @@ export interface ScaleJobInput {
 export interface ScaleJobOutput {
   job?: Job;
   job_id?: string;
-  notes: string[];
+  notes?: string[];
   operation?: Operation;
-  pending: boolean;
+  pending?: boolean;
   plan?: Plan;
-  replayed: boolean;
+  replayed?: boolean;
   savepoint_path?: string;
   state?: JobState;
 }
@@ -398,11 +398,11 @@ export interface UpdateJobInput {
 export interface UpdateJobOutput {
   job?: Job;
   job_id?: string;
-  notes: string[];
+  notes?: string[];
   operation?: Operation;
-  pending: boolean;
+  pending?: boolean;
   plan?: Plan;
-  replayed: boolean;
+  replayed?: boolean;
   savepoint_path?: string;
   state?: JobState;
 }
@@ -433,7 +433,7 @@ export interface WaitForChangeOutput {
   native_id?: string;
   needs_attention: boolean;
   observed_at?: string;
-  open_operations: string[];
+  open_operations?: string[];
   origin: string;
   parallelism?: number;
   runner_state?: string;

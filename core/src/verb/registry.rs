@@ -63,8 +63,8 @@ const fn row<V: Define + 'static>() -> Verb {
         description: V::DESCRIPTION,
         scope: V::SCOPE,
         hints: V::HINTS,
-        input_schema: schema::<V::Input>,
-        output_schema: schema::<V::Output>,
+        input_schema: input_schema::<V::Input>,
+        output_schema: output_schema::<V::Output>,
         run: run::<V>,
     }
 }
@@ -130,8 +130,17 @@ fn read<I: DeserializeOwned>(input: &Value) -> Result<I, Error> {
     })
 }
 
-fn schema<T: JsonSchema>() -> Value {
-    let settings = SchemaSettings::draft2020_12().with(|settings| {
+fn input_schema<T: JsonSchema>() -> Value {
+    schema::<T>(SchemaSettings::draft2020_12())
+}
+
+/// What an answer leaves out when it is empty is not required: clients check answers against this.
+fn output_schema<T: JsonSchema>() -> Value {
+    schema::<T>(SchemaSettings::draft2020_12().for_serialize())
+}
+
+fn schema<T: JsonSchema>(settings: SchemaSettings) -> Value {
+    let settings = settings.with(|settings| {
         settings.inline_subschemas = true;
         settings.meta_schema = None;
     });
