@@ -198,7 +198,7 @@ impl Function {
     /// Rounds of the reconciler while the next one is due soon and time is left.
     async fn tick(&self, left: Duration) -> Result<Value, Error> {
         let budget = left.saturating_sub(RESERVE).min(TICKING);
-        let begun = Instant::now();
+        let begun = tokio::time::Instant::now();
         let mut rounds = 0;
         loop {
             let round =
@@ -239,3 +239,6 @@ fn bounded(response: Response, format: Format) -> Result<Value, Error> {
             .suggest("ask for a smaller page"),
     ))
 }
+
+#[cfg(test)]
+mod tests;

@@ -95,6 +95,9 @@ pub struct Reply {
     headers: BTreeMap<String, String>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     multi_value_headers: BTreeMap<String, Vec<String>>,
+    /// Named by format 2.0 beside the headers; this function sets none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cookies: Option<[String; 0]>,
     body: String,
     is_base64_encoded: bool,
 }
@@ -215,6 +218,7 @@ impl Reply {
             status_code: response.status,
             headers: BTreeMap::new(),
             multi_value_headers: BTreeMap::new(),
+            cookies: (format == Format::V2).then_some([]),
             body,
             is_base64_encoded,
         };
@@ -272,6 +276,7 @@ mod tests {
             assert_eq!(body["pipeline"]["name"], "wörd-count");
             let (request, _, _) = http(vector(&format!("{door}.get-runners")));
             assert_eq!((request.method.as_str(), request.path.as_str()), ("GET", "/api/v1/runners"));
+            assert_eq!(request.query, "state=RUNNING&tag=a&tag=b%20c");
         }
     }
 

@@ -1,0 +1,64 @@
+use beam_mcp_core::Flow;
+
+use super::*;
+use crate::testing::driver;
+
+/// Reads for ever, or submits for ever, by path.
+struct Endless;
+
+impl Entry for Endless {
+    fn body_rule(&self, _: &str, _: &str) -> BodyRule {
+        BodyRule::Buffer(9)
+    }
+    fn handle(&self, inbound: Inbound, _: Call) -> Flow<Response> {
+        let Inbound::Http(request) = inbound else { panic!("a line") };
+        Flow::new(move |io| async move {
+            if request.path == "/submit" {
+                io.intent_is_durable();
+            }
+            io.sleep(Duration::from_secs(900)).await?;
+            Ok(Response::json(200, &()))
+        })
+    }
+    fn tick(&self, _: Call) -> Flow<Duration> {
+        Flow::new(|_| async { Ok(Duration::from_secs(2)) })
+    }
+}
+
+fn function() -> Function {
+    Function { driver: Arc::new(driver()), engine: Arc::new(Endless) }
+}
+
+fn request(path: &str) -> HttpRequest {
+    HttpRequest { path: path.into(), ..HttpRequest::default() }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_comes_before_the_platform_gives_up() {
+    for (path, left, at_most) in
+        [("/read", 900, 29_000), ("/submit", 900, 29_300), ("/read", 3, 2_500), ("/read", 0, 0)]
+    {
+        let begun = tokio::time::Instant::now();
+        let response = function().http(request(path), String::new(), Duration::from_secs(left)).await;
+        assert_eq!(response.status, 504, "{path}");
+        let took = begun.elapsed();
+        assert!(took <= Duration::from_millis(at_most + 10), "{path} with {left} s left took {took:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn bodies_are_bounded_and_rounds_go_on_while_they_are_due() {
+    let large = HttpRequest { body: "0123456789".into(), ..request("/") };
+    assert_eq!(function().http(large, String::new(), LONGEST).await.status, 413);
+    let ticked = function().tick(Duration::from_secs(20)).await.unwrap();
+    assert_eq!(ticked, json!({"rounds": 10, "next_ms": 2000}));
+}
+
+#[test]
+fn an_answer_too_large_for_lambda_says_so() {
+    let answer = |size: usize| Response { status: 200, headers: Vec::new(), body: "\"".repeat(size).into() };
+    assert_eq!(bounded(answer(2_700_000), Format::V2).unwrap()["statusCode"], 200);
+    let refused = bounded(answer(2_800_000), Format::V2).unwrap();
+    assert_eq!(refused["statusCode"], 413);
+    assert!(refused["body"].as_str().unwrap().contains("answer_too_large"));
+}
