@@ -1,7 +1,7 @@
 //! The formulas: what a job is at a moment, computed from its row and the time alone.
 
 use super::{
-    request::Plot,
+    plot::Plot,
     script::{self, Script},
 };
 use crate::{

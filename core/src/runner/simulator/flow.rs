@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Map, json};
 
-use super::{course, course::Course, logs, metrics, request, response, script};
+use super::{course, course::Course, logs, metrics, plot, request, response, script};
 use crate::{
     config::Identity,
     error::{Error, ErrorKind, Landed, Retry},
@@ -32,7 +32,7 @@ const CAPABILITIES: [Capability; 11] = {
 
 pub(super) fn probe(context: &Context) -> Result<Probe, Error> {
     let target = &context.target;
-    let script = request::default_script(target)?;
+    let script = plot::default_script(target)?;
     let mut facts = Map::new();
     facts.insert("simulated".into(), json!(true));
     facts.insert("speed".into(), json!(course::speed(target)));

@@ -19,6 +19,7 @@ mod course;
 mod flow;
 mod logs;
 mod metrics;
+mod plot;
 mod request;
 mod response;
 mod script;
@@ -48,7 +49,7 @@ impl Simulator {
     /// # Errors
     /// `invalid_argument` for a script of no such name, and a speed that is not above 0.
     pub fn check_target(target: &Target) -> Result<(), Error> {
-        request::default_script(target)?;
+        plot::default_script(target)?;
         if target.speed.is_none_or(|speed| speed > 0.0 && speed <= course::FASTEST) {
             return Ok(());
         }
