@@ -16,10 +16,13 @@ from .. import errors
 from ..client import MCPClient
 from ..results import Job
 from .job import watch
+from .progress import Progress
 from .show import printable
 
 TOP = 10
 LOG_LINES = 8
+FLINK_OPTIONS = {"runner": "FlinkRunner", "executionModeForBatch": "BATCH_FORCED"}
+"""What Beam's batch jobs need on Flink: a runner in the jar, and blocking edges for the adaptive scheduler."""
 WORD = re.compile(r"[A-Za-z']+")
 COUNT_LINE = re.compile(r"(.+): (\d+)")
 
@@ -80,7 +83,7 @@ def _flink(options: argparse.Namespace) -> tuple[dict[str, Any], dict[str, Any]]
     jar = Path(options.jar).resolve()
     if not jar.is_file():
         raise errors.invalid(f"there is no {jar}", "build it with Maven in examples/java")
-    target = {"runner": "flink", "url": options.flink_url}
+    target = {"runner": "flink", "url": options.flink_url, "options": FLINK_OPTIONS}
     return {"targets": {"flink": target}}, _submission("flink", str(jar))
 
 
@@ -96,7 +99,8 @@ def _submission(runner: str, code: str) -> dict[str, Any]:
 def _job(client: MCPClient, submission: dict[str, Any]) -> Job:
     print("starting a server on a free port of this machine")
     started = time.monotonic()
-    job = client.create_job(submission)
+    with Progress("submitting"):
+        job = client.create_job(submission)
     print(f"submitted {job.job_id} to {job.target} ({job.state})")
     ended = watch(client, job.job_id, None)
     print(
@@ -116,7 +120,7 @@ def _metrics(client: MCPClient, job: Job) -> None:
 
 
 def _log(client: MCPClient, job: Job) -> None:
-    print(f"\nlast lines of the log (of at most {LOG_LINES})")
+    print("\nfrom the log of the job")
     for entry in client.get_logs(job, max_results=LOG_LINES):
         print(f"  {printable(str(entry))}")
     print()
