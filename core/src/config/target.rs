@@ -163,6 +163,22 @@ pub enum Identity {
     None,
 }
 
+impl Identity {
+    /// True when a second submission under our id is the first (class A of security-reliability.md 4.3); elsewhere it
+    /// would be a second job (class C).
+    pub fn deduplicates(self) -> bool {
+        match self {
+            Self::Chosen | Self::Named => true,
+            Self::Marker | Self::None => false,
+        }
+    }
+
+    /// True when a job can be asked for by our id.
+    pub fn is_searchable(self) -> bool {
+        self != Self::None
+    }
+}
+
 /// Where the host finds a credential and how it attaches it.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[cfg_attr(feature = "server", derive(schemars::JsonSchema))]

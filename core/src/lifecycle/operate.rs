@@ -1,7 +1,6 @@
 //! Operations: savepoint, scale, drain, stop, cancel. Stored first, sent with a permit, believed when confirmed.
 
 use crate::{
-    config::Identity,
     error::{Error, ErrorKind, Landed, Retry},
     job::{EndedBy, Job, JobId, JobState, Operation, OperationKind, OperationState, Phase},
     runner::{Backend, Begun, Look, Progress, Runner},
@@ -128,13 +127,13 @@ async fn begin_before_submitted(
     let runner = context.runner(job.value.id.target())?;
     match runner.look(&job.value).await? {
         Look::Seen(_) => drive_again(context, job, stored).await,
-        Look::Absent => end(context, job, &stored, absent(&job.value, runner.identity())).await,
+        Look::Absent => end(context, job, &stored, absent(&job.value, &runner)).await,
     }
 }
 
 /// A runner that cannot be asked for a job by our id does not confirm by its silence that there is none.
-fn absent(job: &Job, identity: Identity) -> Progress {
-    if identity == Identity::None && job.ambiguous {
+fn absent(job: &Job, runner: &Runner) -> Progress {
+    if !runner.identity().is_searchable() && job.ambiguous {
         return Progress::new(OperationState::Unknown).because(
             "the submission went unanswered and this runner cannot be asked for it: the job may run; look for it there",
         );

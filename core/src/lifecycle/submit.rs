@@ -13,7 +13,6 @@
 use std::time::Duration;
 
 use crate::{
-    config::Identity,
     error::{Error, Landed, Retry},
     job::{Job, JobId, JobState, Phase},
     pace::Backoff,
@@ -156,7 +155,7 @@ async fn find(context: &Context, stored: Stored<Job>) -> Result<Stored<Job>, Err
     match runner.look(&stored.value).await {
         Ok(look @ Look::Seen(_)) => record(context, &id, look).await,
         Ok(Look::Absent) => {
-            let (now, again) = (context.now_ms(), may_send_again(runner.identity()));
+            let (now, again) = (context.now_ms(), runner.identity().deduplicates());
             let edit = |job: &mut Job| if again { not_there(job, now) } else { watched(job, now) };
             context.rows.change_job(&id, "absent", edit).await
         }
@@ -174,14 +173,6 @@ async fn unexplained(context: &Context, id: &JobId, error: Error) -> Result<Stor
         Ok(Vec::new())
     };
     context.rows.change_job(id, "unknown", edit).await
-}
-
-/// Class A and class C of security-reliability.md 4.3.
-fn may_send_again(identity: Identity) -> bool {
-    match identity {
-        Identity::Chosen | Identity::Named => true,
-        Identity::Marker | Identity::None => false,
-    }
 }
 
 /// The runner would make a second job of a second submission: nothing is sent again.

@@ -7,7 +7,7 @@ use super::{
     request,
 };
 use crate::{
-    config::{Identity, Target},
+    config::Target,
     error::Error,
     job::{Job, JobState, Operation, OperationKind, OperationState},
     runner::{Look, Progress, Sighting},
@@ -29,7 +29,7 @@ pub(super) fn arrived(course: &Course, job: &Job) -> Option<u32> {
 /// One job as the cluster shows it.
 pub(super) fn look(target: &Target, job: &Job, wall_ms: u64) -> Result<Look, Error> {
     let course = Course::of(target, job)?;
-    let found = arrived(&course, job).filter(|_| job.native_id.is_some() || target.identity != Identity::None);
+    let found = arrived(&course, job).filter(|_| job.native_id.is_some() || target.identity.is_searchable());
     Ok(found.map_or(Look::Absent, |attempt| {
         let found = request::native_id(target.identity, job, attempt);
         Look::Seen(sighting(&course, job, job.native_id.clone().unwrap_or(found), wall_ms))
