@@ -1,0 +1,262 @@
+"""Direct jobs for real: the server's own binary, a real interpreter, real Apache Beam, real signals.
+
+BEAM_MCP_SERVER is the server, BEAM_PYTHON the interpreter with apache-beam (default: this one).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+SERVER = os.environ.get("BEAM_MCP_SERVER", "beam-mcp-server")
+PYTHON = os.environ.get("BEAM_PYTHON", sys.executable)
+PLAY = ROOT / "examples" / "data" / "as_you_like_it.txt"
+DEADLINE = 120.0
+
+
+class Server:
+    """One beam-mcp-server over a folder; the next one on the same folder finds what this one left."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.roots = folder / "roots"
+        self.process: subprocess.Popen[bytes] | None = None
+        self.port = 0
+        self.roots.mkdir(parents=True, exist_ok=True)
+        config = {"targets": {"local": {"runner": "direct", "python": PYTHON}}, "roots": [str(self.roots)]}
+        (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
+
+    def start(self) -> Server:
+        ready = self.folder / "port"
+        ready.unlink(missing_ok=True)
+        argv = [SERVER, "serve", "--config", str(self.folder / "config.json"), "--port", "0"]
+        argv += ["--store-path", str(self.folder / "data"), "--ready-file", str(ready), "--log", "error"]
+        self.process = subprocess.Popen(argv)
+        until(lambda: ready.exists() and ready.read_text().strip(), "the server is ready")
+        self.port = int(ready.read_text())
+        return self
+
+    def kill(self) -> None:
+        if self.process:
+            self.process.kill()
+            self.process.wait()
+
+    def call(self, method: str, path: str, body: object = None, **headers: str) -> tuple[int, Any]:
+        data = None if body is None else json.dumps(body).encode()
+        url = f"http://127.0.0.1:{self.port}/api/v1{path}"
+        headers = {"content-type": "application/json"} | {k.replace("_", "-"): v for k, v in headers.items()}
+        request = urllib.request.Request(url, data, headers, method=method)
+        try:
+            with urllib.request.urlopen(request, timeout=60) as answer:
+                return answer.status, json.load(answer)
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, json.load(error)
+
+    def submit(self, code: str | None = None, options: Any = None, **more: Any) -> str:
+        status, answer = self.create(code, options, **more)
+        assert status in (201, 202), answer
+        return str(answer["job_id"])
+
+    def create(self, code: str | None = None, options: Any = None, key: str = "", **more: Any) -> tuple[int, Any]:
+        if code is not None:
+            (self.roots / "job.py").write_text(textwrap.dedent(code), encoding="utf-8")
+            more["code_path"] = "job.py"
+        body = {"job_name": "job", "target": "local", "pipeline_options": options or {}} | more
+        headers = {"idempotency_key": key} if key else {}
+        return self.call("POST", "/jobs", body, **headers)
+
+    def job(self, job_id: str) -> Any:
+        status, answer = self.call("GET", f"/jobs/{job_id}?max_age_ms=0")
+        assert status == 200, answer
+        return answer["data"]
+
+    def ended(self, job_id: str) -> Any:
+        return until(lambda: (job := self.job(job_id))["terminal"] and job, f"{job_id} ends")
+
+    def said(self, job_id: str) -> str:
+        status, answer = self.call("GET", f"/jobs/{job_id}/logs?page_token=0.0&max_results=1000")
+        assert status == 200, answer
+        return "\n".join(entry["message"] for entry in answer["data"]["logs"])
+
+
+def until(look: Any, what: str) -> Any:
+    end = time.monotonic() + DEADLINE
+    while time.monotonic() < end:
+        if seen := look():
+            return seen
+        time.sleep(0.05)
+    raise AssertionError(f"not within {DEADLINE} s: {what}")
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    server = Server(tmp_path).start()
+    yield server
+    server.kill()
+
+
+def group(pid: int) -> list[int]:
+    """The processes that are left of a group."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = path.read_text().rsplit(")", 1)[1].split()
+        except OSError:
+            continue
+        if int(fields[2]) == pid and fields[0] != "Z":
+            found.append(int(path.parent.name))
+    return found
+
+
+def pid_of(server: Server, job_id: str) -> int:
+    token = job_id.split(":")[1]
+    record = json.loads((server.folder / "data" / "jobs" / token / "launch.json").read_text())
+    return int(record["identity"]["pid"])
+
+
+def test_a_word_count_ends_with_metrics_logs_and_output(server: Server) -> None:
+    output = server.folder / "out" / "counts"
+    code = (ROOT / "examples" / "wordcount.py").read_text(encoding="utf-8")
+    job_id = server.submit(code, {"input": str(PLAY), "output": str(output)}, job_type="BATCH")
+    job = server.ended(job_id)
+    assert (job["state"], job["runner_state"]) == ("FINISHED", "DONE")
+    _, metrics = server.call("GET", f"/jobs/{job_id}/metrics")
+    assert metrics["data"]["metrics"]["wordcount.words"] == 23087
+    assert "INFO:wordcount:ended in state DONE" in server.said(job_id)
+    lines = (output.parent / "counts-00000-of-00001.txt").read_text().splitlines()
+    assert "rosalind: 103" in lines or any(line.startswith("rosalind: ") for line in lines)
+
+
+def test_an_installed_module_runs(server: Server) -> None:
+    options = {"input": str(PLAY), "output": str(server.folder / "counts")}
+    job_id = server.submit(options=options, module="apache_beam.examples.wordcount_minimal")
+    assert server.ended(job_id)["state"] == "FINISHED", server.said(job_id)
+    assert list(server.folder.glob("counts-*"))
+
+
+def test_a_failure_is_told_in_its_own_words(server: Server) -> None:
+    job_id = server.submit(
+        """
+        import sys, apache_beam as beam
+        from apache_beam.options.pipeline_options import PipelineOptions
+        def check(x):
+            if x == 7: raise ValueError(f"bad {x}")
+        with beam.Pipeline(options=PipelineOptions(sys.argv[1:])) as p:
+            p | beam.Create(range(9)) | beam.Map(check)
+        """
+    )
+    job = server.ended(job_id)
+    assert job["state"] == "FAILED"
+    assert "ValueError: bad 7 [while running 'Map(check)']" in job["diagnostics"]
+    _, answer = server.call("GET", f"/jobs/{job_id}/logs?min_severity=ERROR&contains=bad%207")
+    assert answer["data"]["logs"][-1]["severity"] == "ERROR"
+
+
+SLOW = """
+    import sys, time, apache_beam as beam
+    from apache_beam.options.pipeline_options import PipelineOptions
+    def wait(x):
+        print("at work", flush=True)
+        time.sleep(%s)
+    with beam.Pipeline(options=PipelineOptions(sys.argv[1:])) as p:
+        p | beam.Create(range(2)) | beam.Reshuffle() | beam.Map(wait)
+    """
+
+
+def test_a_cancel_leaves_no_process(server: Server) -> None:
+    workers = {"direct_running_mode": "multi_processing", "direct_num_workers": 2}
+    job_id = server.submit(SLOW % 600, workers)
+    pid = until(lambda: pid_of(server, job_id), "the child's record")
+    until(lambda: len(group(pid)) > 2, "Beam's own worker processes")
+    status, answer = server.call("POST", f"/jobs/{job_id}/cancel", {})
+    assert status in (200, 202), answer
+    assert server.ended(job_id)["state"] == "CANCELED"
+    assert until(lambda: not group(pid), "the group is gone")
+
+
+def test_a_job_outlives_its_server(server: Server) -> None:
+    job_id = server.submit(SLOW % 2)
+    until(lambda: server.job(job_id)["state"] == "RUNNING" and "at work" in server.said(job_id), "it runs")
+    server.kill()
+    server.start()
+    assert server.job(job_id)["state"] == "RUNNING"
+    assert server.ended(job_id)["state"] == "FINISHED"
+    assert server.said(job_id).count("at work") == 2
+
+
+def test_a_job_that_ends_without_a_server_is_found_ended(server: Server) -> None:
+    job_id = server.submit(SLOW % 1)
+    until(lambda: "at work" in server.said(job_id), "it runs")
+    pid = pid_of(server, job_id)
+    server.kill()
+    until(lambda: not group(pid), "it ends")
+    server.start()
+    assert server.ended(job_id)["state"] == "FINISHED"
+
+
+def test_a_killed_child_is_failed_not_lost(server: Server) -> None:
+    job_id = server.submit(SLOW % 600)
+    until(lambda: "at work" in server.said(job_id), "it runs")
+    os.killpg(pid_of(server, job_id), signal.SIGKILL)
+    job = server.ended(job_id)
+    assert (job["state"], job["runner_state"]) == ("FAILED", "SIGNALED 9")
+    assert "signal 9" in job["diagnostics"]
+
+
+@pytest.mark.parametrize("turn", range(8))
+def test_a_server_killed_while_it_submits_runs_the_job_once(tmp_path: Path, turn: int) -> None:
+    """Whatever instant the server dies at, the same request afterwards leaves one run (R9)."""
+    server, ran = Server(tmp_path).start(), tmp_path / "ran"
+    code = f"open({str(ran)!r}, 'a').write('x')"
+    killer = subprocess.Popen(["sh", "-c", f"sleep {random.Random(turn).uniform(0, 0.06)}; kill -9 $0", str(server.process.pid)])
+    try:
+        server.create(code, key="one")
+    except OSError:
+        pass
+    killer.wait()
+    server.kill()
+    server.start()
+    try:
+        job_id = until(lambda: server.create(code, key="one")[1].get("job_id"), "the request is answered")
+        job = server.ended(job_id)
+        assert (job["state"], ran.read_text()) == ("FINISHED", "x"), job
+        _, jobs = server.call("GET", "/jobs")
+        assert len(jobs["data"]["jobs"]) == 1
+    finally:
+        server.kill()
+
+
+def test_what_cannot_run_is_refused_with_a_reason(server: Server) -> None:
+    outside = server.folder / "outside.py"
+    outside.write_text("")
+    (server.roots / "link.py").symlink_to(outside)
+    for change, reason in [
+        ({"code_path": "a.jar"}, "unsupported_code"),
+        ({"code_path": str(outside)}, "outside_roots"),
+        ({"code_path": "../outside.py"}, "outside_roots"),
+        ({"code_path": "link.py"}, "symlink"),
+        ({"code_path": "gone.py"}, "not_found"),
+        ({"code_path": "artifact:sha256:00"}, "bad_artifact"),
+        ({"module": "-m os"}, "bad_module"),
+        ({"code_path": "job.py", "pipeline_options": {"runner": "FlinkRunner"}}, "wrong_runner"),
+        ({"code_path": "job.py", "pipeline_options": {"a b": 1}}, "bad_option_name"),
+    ]:
+        status, answer = server.create(**change)
+        assert status >= 400, answer
+        assert answer["error"]["details"]["reason"] == reason
+        assert str(server.folder) not in json.dumps(answer).replace(str(outside), "")
