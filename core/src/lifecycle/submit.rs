@@ -108,16 +108,25 @@ async fn held(
     id: &JobId,
     handle: crate::effect::Handle,
 ) -> Result<Stored<Job>, Error> {
-    let stored = context.rows.change_job(id, "held", |job| {
-        (job.phase, job.state) = (Phase::Submitted, JobState::Pending);
+    let known = context.rows.change_job(id, "held", |job| {
+        if job.phase != Phase::Sending {
+            return Err(Error::new(crate::ErrorKind::Conflict, "submitting", "another process submits this job"));
+        }
         job.native_id = Some(handle.folder.clone());
         job.handle = Some(handle.clone());
-        job.started_ms = Some(context.now_ms());
         Ok(Vec::new())
     });
-    let stored = stored.await?;
-    runner.release(&stored.value).await?;
-    Ok(stored)
+    runner.release(&known.await?.value).await?;
+    // Only now is it submitted: a child that was never let go has done nothing, and may be started anew.
+    let released = context.rows.change_job(id, "released", |job| {
+        if job.phase == Phase::Sending && job.handle.as_ref() == Some(&handle) {
+            (job.phase, job.state) = (Phase::Submitted, JobState::Pending);
+            job.started_ms = Some(context.now_ms());
+            job.diagnostics.clear();
+        }
+        Ok(Vec::new())
+    });
+    released.await
 }
 
 /// A send that did not succeed: refused for good, refused for now, or nobody knows.

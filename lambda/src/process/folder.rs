@@ -2,7 +2,7 @@
 //!
 //! # Shape
 //! `<token>/` holds `code/`, `tmp/`, `stdout.log`, `stderr.log`, the child's own `state.json` and `result.json`, and
-//! the server's `launch.json` (identity, target, end of its time), `released` (it was let go) and `exit.json`.
+//! the server's `launch.json` (identity, target, end of its time), `released-<pid>-<start time>` (it was let go) and `exit.json`.
 //! The child may write everywhere in it, so nothing there is trusted and no link is followed.
 
 use std::{
@@ -100,12 +100,13 @@ impl Folder {
         self.write("launch.json", record)
     }
 
-    pub(super) fn was_released(&self) -> bool {
-        self.0.join("released").symlink_metadata().is_ok()
+    /// Whether this very child was let go.
+    pub(super) fn was_released(&self, child: Identity) -> bool {
+        self.0.join(release_mark(child)).symlink_metadata().is_ok()
     }
 
-    pub(super) fn set_released(&self) -> io::Result<()> {
-        new_file(&self.0.join("released")).map(drop)
+    pub(super) fn set_released(&self, child: Identity) -> io::Result<()> {
+        new_file(&self.0.join(release_mark(child))).map(drop)
     }
 
     pub(super) fn exit(&self) -> Option<Exit> {
@@ -194,6 +195,10 @@ fn log_name(stream: LogStream) -> &'static str {
         LogStream::Stderr => "stderr.log",
         LogStream::Stdout => "stdout.log",
     }
+}
+
+fn release_mark(child: Identity) -> String {
+    format!("released-{}-{}", child.pid, child.start_time)
 }
 
 fn new_file(path: &Path) -> io::Result<File> {

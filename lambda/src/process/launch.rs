@@ -12,7 +12,7 @@ use super::{
     identity::Identity,
     program::{self, Python},
     refusal, spawn,
-    watch::{Entry, now_ms},
+    watch::now_ms,
 };
 
 impl Supervisor {
@@ -35,32 +35,34 @@ impl Supervisor {
         Ok(held(identity))
     }
 
-    /// The child of an earlier launch of the token, if one was ever released or still waits for us.
+    /// The child of an earlier launch of the token, if it was ever released or still waits for us.
     async fn earlier(&self, token: &str, folder: &Folder) -> Result<Option<Identity>, Refusal> {
-        if let Some(entry) = self.child(token) {
-            if entry.is_held() || folder.was_released() {
-                return Ok(Some(entry.identity));
-            }
-            self.wait_for_the_end(token, &entry).await;
+        let waits_for_us = self.child(token).filter(|entry| entry.is_held()).map(|entry| entry.identity);
+        if waits_for_us.is_some() {
+            return Ok(waits_for_us);
         }
-        if folder.was_released() {
-            let record = folder.record().ok_or_else(|| refusal("already_ran", ""))?;
-            return Ok(Some(record.identity));
+        if let Some(Record { identity, .. }) = folder.record() {
+            if !folder.was_released(identity) {
+                self.end_unreleased(token, identity).await?;
+            }
+            // Looked at once it is certain that nobody can let it go any more.
+            if folder.was_released(identity) {
+                return Ok(Some(identity));
+            }
         }
         folder.remove().map(|()| None).map_err(|error| failed(&error))
     }
 
-    /// A child whose server ended before its release finds its pipe closed and exits; one that does not is killed.
-    async fn wait_for_the_end(&self, token: &str, entry: &Entry) {
-        for wait in 0.. {
-            if self.child(token).is_none() {
-                return;
+    /// Ends a child that did nothing yet and that its own server has left, or has forgotten.
+    async fn end_unreleased(&self, token: &str, identity: Identity) -> Result<(), Refusal> {
+        for _ in 0..100 {
+            if !identity.is_alive() && self.child(token).is_none() {
+                return Ok(());
             }
-            if wait == 100 {
-                entry.identity.signal_group(Signal::KILL);
-            }
+            identity.signal_group(Signal::KILL);
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
+        Err(refusal("unreadable", "an earlier child of the job does not end"))
     }
 
     fn room(&self, target: &str) -> Result<Python, Refusal> {

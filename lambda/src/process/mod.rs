@@ -230,7 +230,7 @@ fn refusal(reason: &str, detail: &str) -> Refusal {
 /// The mark comes before the byte: a child that may have run is never started a second time.
 fn release(entry: &Entry) {
     let Some(mut pipe) = entry.take_pipe() else { return };
-    if entry.folder.set_released().is_ok() {
+    if entry.folder.set_released(entry.identity).is_ok() {
         // A child that is gone cannot take it; its end is seen by whoever looks next.
         let _ = pipe.write_all(b"R");
     }

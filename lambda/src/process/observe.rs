@@ -12,13 +12,14 @@ impl Supervisor {
     fn alive(&self, handle: &Handle, folder: &Folder) -> Fact {
         let identity = identity_of(handle);
         if self.child(&handle.folder).is_some_and(|entry| entry.identity == identity) {
-            return Fact::Alive { alive: true, exit_code: None, signal: None, limit: None };
+            let released = folder.was_released(identity);
+            return Fact::Alive { alive: true, exit_code: None, signal: None, limit: None, released };
         }
         let ours = folder.record().is_some_and(|record| record.identity == identity);
         let exit = folder.exit().filter(|_| ours);
         let alive = exit.is_none() && identity.is_alive();
         let Exit { code: exit_code, signal, limit } = exit.unwrap_or_default();
-        Fact::Alive { alive, exit_code, signal, limit }
+        Fact::Alive { alive, exit_code, signal, limit, released: folder.was_released(identity) }
     }
 
     pub(super) async fn answer(&self, handle: &Handle, query: Query) -> Fact {
@@ -52,5 +53,5 @@ fn unknown(query: &Query) -> Fact {
 }
 
 fn nothing() -> Fact {
-    Fact::Alive { alive: false, exit_code: None, signal: None, limit: None }
+    Fact::Alive { alive: false, exit_code: None, signal: None, limit: None, released: false }
 }

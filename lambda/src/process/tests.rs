@@ -75,7 +75,7 @@ impl Scene {
         let begin = Instant::now();
         loop {
             match self.ask(handle, Query::Alive).await {
-                Fact::Alive { alive: false, exit_code, signal, limit } => return (exit_code, signal, limit),
+                Fact::Alive { alive: false, exit_code, signal, limit, .. } => return (exit_code, signal, limit),
                 _ => assert!(begin.elapsed() < Duration::from_secs(20), "it never ends"),
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
@@ -292,6 +292,24 @@ async fn a_child_of_another_server_is_seen_and_ended() {
     other.signal(&handle, Signal::Term).await;
     assert_eq!(scene.end(&handle).await, (None, Some(15), None));
     assert_eq!(other.end(&handle).await, (None, Some(15), None));
+}
+
+#[tokio::test]
+async fn two_servers_never_run_a_token_twice() {
+    let scene = Scene::new();
+    let other = Scene { supervisor: start(scene.supervisor.0.settings.clone()), folder: TempDir::new().unwrap() };
+    let ran = scene.folder.path().join("ran");
+    let shell = format!("echo x >>{}; sleep 0.5", ran.display());
+    let first = scene.launch(TOKEN, &shell).await.unwrap();
+    let second = other.launch(TOKEN, &shell).await.unwrap();
+    assert_ne!(first, second);
+    scene.signal(&first, Signal::Release).await;
+    other.signal(&second, Signal::Release).await;
+    assert_eq!(scene.launch(TOKEN, &shell).await.unwrap(), second);
+    assert_eq!(other.end(&second).await.0, Some(0));
+    assert_eq!(fs::read_to_string(ran).unwrap(), "x\n");
+    let never = scene.ask(&first, Query::Alive).await;
+    assert!(matches!(never, Fact::Alive { alive: false, released: false, .. }), "{never:?}");
 }
 
 #[tokio::test]

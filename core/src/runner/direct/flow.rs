@@ -74,7 +74,7 @@ pub(super) async fn look(context: &Context, job: &Job) -> Result<Look, Error> {
         return Ok(Look::Absent);
     }
     let known = observe(context, job).await?;
-    Ok(Look::Seen(response::sighting(job, &known)))
+    if response::never_ran(job, &known) { Ok(Look::Absent) } else { Ok(Look::Seen(response::sighting(job, &known))) }
 }
 
 async fn observe(context: &Context, job: &Job) -> Result<response::Known, Error> {

@@ -171,7 +171,7 @@ mod tests {
 
     fn facts(alive: bool, err: (u64, &str), out: (u64, &str)) -> Vec<Fact> {
         let log = |(from, text): (u64, &str)| Fact::Log { from, size: from + text.len() as u64, data: text.into() };
-        vec![Fact::Alive { alive, exit_code: None, signal: None, limit: None }, log(err), log(out)]
+        vec![Fact::Alive { alive, exit_code: None, signal: None, limit: None, released: true }, log(err), log(out)]
     }
 
     fn asked(max_results: u32, page_token: Option<&str>) -> LogQuery {

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::{
     effect::Fact,
-    job::{EndedBy, Job, JobState, Metric, MetricKind, MetricValue, Metrics},
+    job::{EndedBy, Job, JobState, Metric, MetricKind, MetricValue, Metrics, Phase},
     runner::Sighting,
     text,
 };
@@ -19,6 +19,7 @@ pub(super) struct Known {
     exit_code: Option<i32>,
     signal: Option<i32>,
     limit: Option<String>,
+    released: bool,
     state: Option<StateFile>,
     pub result: Option<ResultFile>,
 }
@@ -78,8 +79,9 @@ pub(super) fn known(facts: &[Fact]) -> Known {
     let mut known = Known::default();
     for fact in facts {
         match fact {
-            Fact::Alive { alive, exit_code, signal, limit } => {
+            Fact::Alive { alive, exit_code, signal, limit, released } => {
                 (known.alive, known.exit_code, known.signal) = (*alive, *exit_code, *signal);
+                known.released = *released;
                 known.limit.clone_from(limit);
             }
             Fact::Result { state, result } => {
@@ -90,6 +92,11 @@ pub(super) fn known(facts: &[Fact]) -> Known {
         }
     }
     known
+}
+
+/// True for a child that has done nothing and never will, while the submission is still open: start another.
+pub(super) fn never_ran(job: &Job, known: &Known) -> bool {
+    job.phase != Phase::Submitted && !known.released && known.result.is_none()
 }
 
 /// The job as the child shows it.
@@ -157,12 +164,14 @@ fn ended_without_result(known: &Known, cancelled: bool) -> Reading {
 }
 
 fn why_it_ended(known: &Known) -> String {
+    if !known.released && known.state.is_none() {
+        return "the job was never let go: the server ended, or could not write to its disk".into();
+    }
     match (known.limit.as_deref(), known.signal, known.exit_code) {
         (Some("wall_ms"), ..) => "the process was killed at its limit of wall time".into(),
         (Some("log_bytes"), ..) => "the process was killed because it wrote too much output".into(),
         (Some(limit), ..) => format!("the process was killed at its limit {}", text::clean_line(limit, 64)),
         (None, Some(signal), _) => format!("the process was ended by signal {signal}{}", hint(signal)),
-        (None, None, Some(75)) if known.state.is_none() => "the server ended before the job could start".into(),
         (None, None, Some(code)) => format!("the process ended with exit code {code} and left no result"),
         (None, None, None) => "abandoned: the process is gone and left no result".into(),
     }
@@ -294,7 +303,7 @@ mod tests {
     fn after(alive: bool, exit_code: Option<i32>, signal: Option<i32>, result: Option<&str>) -> Known {
         let state = Some(state_file());
         known(&[
-            Fact::Alive { alive, exit_code, signal, limit: None },
+            Fact::Alive { alive, exit_code, signal, limit: None, released: true },
             Fact::Result { state, result: result.map(recorded) },
         ])
     }
@@ -328,8 +337,18 @@ mod tests {
     #[test]
     fn without_a_result_the_process_decides() {
         assert_eq!(seen(&job(), &after(true, None, None, None)).0, JobState::Running);
-        let fresh = known(&[Fact::Alive { alive: true, exit_code: None, signal: None, limit: None }]);
-        assert_eq!(seen(&job(), &fresh).0, JobState::Pending);
+        let alone = |alive, exit_code, released| {
+            known(&[Fact::Alive { alive, exit_code, signal: None, limit: None, released }])
+        };
+        assert_eq!(seen(&job(), &alone(true, None, true)).0, JobState::Pending);
+        let (state, word, why) = seen(&job(), &alone(false, Some(75), false));
+        assert_eq!((state, word.as_str()), (JobState::Failed, "EXITED 75"));
+        assert!(why.contains("never let go"), "{why}");
+        let open = Job { phase: Phase::Sending, ..job() };
+        for alive in [true, false] {
+            assert!(never_ran(&open, &alone(alive, None, false)) && !never_ran(&open, &alone(alive, None, true)));
+            assert!(!never_ran(&job(), &alone(alive, None, false)));
+        }
         let (state, word, why) = seen(&job(), &after(false, None, Some(9), None));
         assert_eq!((state, word.as_str()), (JobState::Failed, "SIGNALED 9"));
         assert!(why.contains("memory"), "{why}");

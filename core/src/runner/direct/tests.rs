@@ -86,7 +86,7 @@ fn spec() -> JobSpec {
 }
 
 fn alive(alive: bool) -> Fact {
-    Fact::Alive { alive, exit_code: None, signal: None, limit: None }
+    Fact::Alive { alive, exit_code: None, signal: None, limit: None, released: true }
 }
 
 fn facts(is_alive: bool) -> Reply {
