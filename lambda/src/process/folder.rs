@@ -49,7 +49,8 @@ pub(super) struct Exit {
 impl Folder {
     /// The folder of a token; `None` for a name that is none.
     pub(super) fn of(jobs: &Path, token: &str) -> Option<Self> {
-        beam_mcp_core::job::id::is_token(token).then(|| Self(jobs.join(token)))
+        let hex = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+        (token.len() == 32 && token.bytes().all(hex)).then(|| Self(jobs.join(token)))
     }
 
     pub(super) fn path(&self) -> &Path {
