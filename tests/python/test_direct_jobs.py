@@ -5,6 +5,7 @@ BEAM_MCP_SERVER is the server, BEAM_PYTHON the interpreter with apache-beam (def
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import random
@@ -12,6 +13,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -37,14 +39,24 @@ class Server:
         self.process: subprocess.Popen[bytes] | None = None
         self.port = 0
         self.roots.mkdir(parents=True, exist_ok=True)
-        config = {"targets": {"local": {"runner": "direct", "python": PYTHON}}, "roots": [str(self.roots)]}
+        config = {
+            "targets": {"local": {"runner": "direct", "python": PYTHON}},
+            "roots": [str(self.roots)],
+        }
         (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
 
     def start(self) -> Server:
         ready = self.folder / "port"
         ready.unlink(missing_ok=True)
         argv = [SERVER, "serve", "--config", str(self.folder / "config.json"), "--port", "0"]
-        argv += ["--store-path", str(self.folder / "data"), "--ready-file", str(ready), "--log", "error"]
+        argv += [
+            "--store-path",
+            str(self.folder / "data"),
+            "--ready-file",
+            str(ready),
+            "--log",
+            "error",
+        ]
         self.process = subprocess.Popen(argv)
         until(lambda: ready.exists() and ready.read_text().strip(), "the server is ready")
         self.port = int(ready.read_text())
@@ -58,7 +70,9 @@ class Server:
     def call(self, method: str, path: str, body: object = None, **headers: str) -> tuple[int, Any]:
         data = None if body is None else json.dumps(body).encode()
         url = f"http://127.0.0.1:{self.port}/api/v1{path}"
-        headers = {"content-type": "application/json"} | {k.replace("_", "-"): v for k, v in headers.items()}
+        headers = {"content-type": "application/json"} | {
+            k.replace("_", "-"): v for k, v in headers.items()
+        }
         request = urllib.request.Request(url, data, headers, method=method)
         try:
             with urllib.request.urlopen(request, timeout=60) as answer:
@@ -72,7 +86,9 @@ class Server:
         assert status in (201, 202), answer
         return str(answer["job_id"])
 
-    def create(self, code: str | None = None, options: Any = None, key: str = "", **more: Any) -> tuple[int, Any]:
+    def create(
+        self, code: str | None = None, options: Any = None, key: str = "", **more: Any
+    ) -> tuple[int, Any]:
         if code is not None:
             (self.roots / "job.py").write_text(textwrap.dedent(code), encoding="utf-8")
             more["code_path"] = "job.py"
@@ -191,7 +207,10 @@ def test_a_cancel_leaves_no_process(server: Server) -> None:
 
 def test_a_job_outlives_its_server(server: Server) -> None:
     job_id = server.submit(SLOW % 2)
-    until(lambda: server.job(job_id)["state"] == "RUNNING" and "at work" in server.said(job_id), "it runs")
+    until(
+        lambda: server.job(job_id)["state"] == "RUNNING" and "at work" in server.said(job_id),
+        "it runs",
+    )
     server.kill()
     server.start()
     assert server.job(job_id)["state"] == "RUNNING"
@@ -223,16 +242,16 @@ def test_a_server_killed_while_it_submits_runs_the_job_once(tmp_path: Path, turn
     """Whatever instant the server dies at, the same request afterwards leaves one run (R9)."""
     server, ran = Server(tmp_path).start(), tmp_path / "ran"
     code = f"open({str(ran)!r}, 'a').write('x')"
-    killer = subprocess.Popen(["sh", "-c", f"sleep {random.Random(turn).uniform(0, 0.06)}; kill -9 $0", str(server.process.pid)])
-    try:
+    killer = threading.Timer(random.Random(turn).uniform(0, 0.06), server.kill)
+    killer.start()
+    with contextlib.suppress(OSError):
         server.create(code, key="one")
-    except OSError:
-        pass
-    killer.wait()
-    server.kill()
+    killer.join()
     server.start()
     try:
-        job_id = until(lambda: server.create(code, key="one")[1].get("job_id"), "the request is answered")
+        job_id = until(
+            lambda: server.create(code, key="one")[1].get("job_id"), "the request is answered"
+        )
         job = server.ended(job_id)
         assert (job["state"], ran.read_text()) == ("FINISHED", "x"), job
         _, jobs = server.call("GET", "/jobs")

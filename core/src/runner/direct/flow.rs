@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Map, json};
 
-use super::{argv, logs, request, response};
+use super::{argv, logs, metrics, request, response};
 use crate::{
     effect::{Fact, Handle, Query, Signal},
     error::{Error, ErrorKind, Landed},
@@ -115,7 +115,7 @@ fn gone(known: &response::Known) -> Progress {
 
 pub(super) async fn metrics(context: &Context, job: &Job) -> Result<Metrics, Error> {
     let known = observe(context, job).await?;
-    Ok(response::metrics(known, context.io.now().wall_ms))
+    Ok(metrics::metrics(known, context.io.now().wall_ms))
 }
 
 pub(super) async fn logs(context: &Context, job: &Job, query: &LogQuery) -> Result<LogPage, Error> {

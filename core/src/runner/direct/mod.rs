@@ -8,6 +8,7 @@
 mod argv;
 mod flow;
 mod logs;
+mod metrics;
 mod request;
 mod response;
 #[cfg(test)]

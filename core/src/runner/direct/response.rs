@@ -1,13 +1,13 @@
-//! What a child left behind, read as a job: state and result files, exit, metrics.
+//! What a child left behind, read as a job: state and result files, exit.
 //!
 //! The files are written by `wrapper.py`, but by the same user as the pipeline's own code: all of it is untrusted.
 
 use serde::Deserialize;
-use serde_json::Value;
 
+use super::metrics::MetricsFile;
 use crate::{
     effect::Fact,
-    job::{EndedBy, Job, JobState, Metric, MetricKind, MetricValue, Metrics, Phase},
+    job::{EndedBy, Job, JobState, Phase},
     runner::Sighting,
     text,
 };
@@ -15,19 +15,19 @@ use crate::{
 /// What is known about a child.
 #[derive(Debug, Default)]
 pub(super) struct Known {
-    pub alive: bool,
+    pub(super) alive: bool,
     exit_code: Option<i32>,
     signal: Option<i32>,
     limit: Option<String>,
     released: bool,
-    state: Option<StateFile>,
-    pub result: Option<ResultFile>,
+    pub(super) state: Option<StateFile>,
+    pub(super) result: Option<ResultFile>,
 }
 
 #[derive(Debug, Deserialize)]
-struct StateFile {
+pub(super) struct StateFile {
     #[serde(default)]
-    started_at_ms: Option<u64>,
+    pub(super) started_at_ms: Option<u64>,
 }
 
 /// `result.json`, recorded in `tests/vectors/direct/recorded`.
@@ -35,43 +35,21 @@ struct StateFile {
 pub(super) struct ResultFile {
     state: String,
     #[serde(default)]
-    beam_version: Option<String>,
+    pub(super) beam_version: Option<String>,
     #[serde(default)]
     error: Option<Failure>,
     #[serde(default)]
-    metrics: MetricsFile,
+    pub(super) metrics: MetricsFile,
     #[serde(default)]
-    pipeline_states: Vec<String>,
+    pub(super) pipeline_states: Vec<String>,
     #[serde(default)]
-    finished_at_ms: Option<u64>,
+    pub(super) finished_at_ms: Option<u64>,
 }
 
 #[derive(Debug, Deserialize)]
 struct Failure {
     r#type: String,
     message: String,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct MetricsFile {
-    counters: Vec<Row>,
-    distributions: Vec<Row>,
-    gauges: Vec<Row>,
-    string_sets: Vec<Row>,
-    truncated: bool,
-    errors: Vec<String>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Row {
-    #[serde(default)]
-    pipeline: u32,
-    namespace: String,
-    name: String,
-    step: String,
-    attempted: Option<Value>,
-    committed: Option<Value>,
 }
 
 /// Reads the facts of one observation.
@@ -194,90 +172,8 @@ pub(super) fn cancel_was_asked(job: &Job) -> bool {
         || job.open_operations.iter().any(|id| id.contains("/cancel-"))
 }
 
-/// Metrics of the result; without one, a note and what is known.
-pub(super) fn metrics(known: Known, now_ms: u64) -> Metrics {
-    let started = known.state.and_then(|state| state.started_at_ms);
-    let mut metrics = Metrics::default();
-    let Some(result) = known.result else {
-        let note = if known.alive { "metrics come when the job ends" } else { "the job left no metrics" };
-        metrics.notes.push(note.into());
-        elapsed(&mut metrics, started, known.alive.then_some(now_ms));
-        return metrics;
-    };
-    elapsed(&mut metrics, started, result.finished_at_ms);
-    if let Some(version) = &result.beam_version {
-        metrics.notes.push(format!("counted by Apache Beam {}", text::clean_line(version, 32)));
-    }
-    fill(&mut metrics, result.metrics, result.pipeline_states.len() > 1);
-    metrics
-}
-
-fn elapsed(metrics: &mut Metrics, from: Option<u64>, to: Option<u64>) {
-    if let Some(ms) = from.zip(to).and_then(|(from, to)| to.checked_sub(from)) {
-        let ms = u32::try_from(ms).map_or(f64::from(u32::MAX), f64::from);
-        metrics.unified.insert("elapsed_time_ms".into(), ms);
-    }
-}
-
-fn fill(metrics: &mut Metrics, file: MetricsFile, several: bool) {
-    let kinds = [
-        (MetricKind::Counter, file.counters),
-        (MetricKind::Distribution, file.distributions),
-        (MetricKind::Gauge, file.gauges),
-        (MetricKind::StringSet, file.string_sets),
-    ];
-    for (kind, row) in kinds.into_iter().flat_map(|(kind, rows)| rows.into_iter().map(move |row| (kind, row))) {
-        let beams_own = row.namespace == "lineage" || row.namespace.starts_with("beam:");
-        let metric = metric(kind, row, several);
-        if beams_own { metrics.system.push(metric) } else { metrics.user.push(metric) }
-    }
-    if file.truncated {
-        metrics.notes.push("there were more metrics than are kept".into());
-    }
-    metrics.notes.extend(file.errors.iter().map(|error| text::clean_line(error, 256)));
-}
-
-fn metric(kind: MetricKind, row: Row, several: bool) -> Metric {
-    let step = text::clean_line(&row.step, 256);
-    let step = if several { format!("pipeline {}: {step}", row.pipeline) } else { step };
-    Metric {
-        name: text::clean_line(&row.name, 256),
-        namespace: text::clean_line(&row.namespace, 256),
-        step: Some(step),
-        kind,
-        attempted: row.attempted.and_then(|cell| value(kind, &cell)),
-        committed: row.committed.and_then(|cell| value(kind, &cell)),
-        unit: String::new(),
-    }
-}
-
-fn value(kind: MetricKind, cell: &Value) -> Option<MetricValue> {
-    match kind {
-        MetricKind::Counter => number(cell),
-        MetricKind::Gauge => number(cell.get("value")?),
-        MetricKind::StringSet => Some(MetricValue::Set(cell.as_array()?.iter().filter_map(set_item).collect())),
-        MetricKind::Distribution => {
-            let part = |name: &str| cell.get(name)?.as_i64();
-            Some(MetricValue::Distribution {
-                count: part("count")?,
-                sum: part("sum")?,
-                min: part("min")?,
-                max: part("max")?,
-            })
-        }
-    }
-}
-
-fn number(cell: &Value) -> Option<MetricValue> {
-    cell.as_i64().map(MetricValue::Int).or_else(|| cell.as_f64().map(MetricValue::Float))
-}
-
-fn set_item(item: &Value) -> Option<String> {
-    item.as_str().map(|text| text::clean_line(text, 256))
-}
-
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::{config::RunnerKind, job::JobId};
 
@@ -300,7 +196,12 @@ mod tests {
         include_str!("../../../../tests/vectors/direct/recorded/state.json").to_owned()
     }
 
-    fn after(alive: bool, exit_code: Option<i32>, signal: Option<i32>, result: Option<&str>) -> Known {
+    pub(in crate::runner::direct) fn after(
+        alive: bool,
+        exit_code: Option<i32>,
+        signal: Option<i32>,
+        result: Option<&str>,
+    ) -> Known {
         let state = Some(state_file());
         known(&[
             Fact::Alive { alive, exit_code, signal, limit: None, released: true },
@@ -364,26 +265,6 @@ mod tests {
             assert_eq!(seen(&cancelled, &known).0, JobState::Canceled);
         }
         assert_eq!(seen(&cancelled, &after(false, None, None, Some("success"))).0, JobState::Finished);
-    }
-
-    #[test]
-    fn metrics_are_those_of_the_result() {
-        let read = metrics(after(false, Some(0), None, Some("success")), 0);
-        let words = read.user.iter().find(|metric| metric.name == "words").unwrap();
-        assert_eq!((words.committed.clone(), words.step.as_deref()), (Some(MetricValue::Int(23087)), Some("Extract")));
-        let lengths = read.user.iter().find(|metric| metric.kind == MetricKind::Distribution).unwrap();
-        assert_eq!(lengths.attempted, Some(MetricValue::Distribution { count: 23087, sum: 94276, min: 1, max: 14 }));
-        assert!((read.unified["elapsed_time_ms"] - 1716.0).abs() < 0.5);
-        let two = metrics(after(false, Some(0), None, Some("two_pipelines")), 0);
-        assert!(two.user.iter().any(|m| m.kind == MetricKind::Gauge && m.committed == Some(MetricValue::Int(4))));
-        assert!(two.user.iter().any(|m| m.step.as_deref() == Some("pipeline 1: Seen")));
-    }
-
-    #[test]
-    fn a_running_job_has_a_note_instead_of_metrics() {
-        let read = metrics(after(true, None, None, None), 1_795_173_315_360);
-        assert!(read.user.is_empty() && read.notes[0].contains("when the job ends"));
-        assert!((read.unified["elapsed_time_ms"] - 1000.0).abs() < 0.5);
     }
 
     #[test]
