@@ -76,11 +76,25 @@ mod tests {
 
     #[test]
     fn a_number_used_again_is_another_process() {
-        let me = Identity::of(std::process::id()).unwrap();
-        assert!(me.is_alive());
+        use std::os::unix::process::CommandExt as _;
+        let mut leader = std::process::Command::new("sleep").arg("60").process_group(0).spawn().unwrap();
+        let me = Identity::of(leader.id()).unwrap();
         let other = Identity { start_time: me.start_time + 1, ..me };
-        assert!(!other.is_alive());
         other.signal_group(Signal::KILL);
-        assert!(threads_of_user() >= 1);
+        std::thread::sleep(std::time::Duration::from_millis(100));
+        assert!(me.is_alive() && !other.is_alive());
+        me.signal_group(Signal::KILL);
+        leader.wait().unwrap();
+        assert!(!me.is_alive());
+    }
+
+    #[test]
+    fn the_threads_of_a_user_are_counted() {
+        let before = threads_of_user();
+        let (go, wait) = std::sync::mpsc::channel::<()>();
+        let idle = std::thread::spawn(move || wait.recv());
+        assert!(before >= 1 && stat("/proc/self/stat").unwrap().threads >= 2);
+        drop(go);
+        let _ = idle.join();
     }
 }
