@@ -306,13 +306,13 @@ def _whole(line: Line, body: bytes, length: int) -> bytes:
 
 def _left_to_stdlib(line: Line, request: HttpRequest, read: bytes) -> tuple[HttpResponse, bool]:
     sock = cast("socket.socket", _Replay(line, read))
-    response = http.client.HTTPResponse(sock, method=request.method)
-    response.begin()
-    body = response.read(request.max_bytes + 1)
-    if len(body) > request.max_bytes and not request.tail:
-        raise Fault("too_large")
-    while more := response.read(CHUNK):
-        body = (body + more)[-request.max_bytes :]
-    headers = [(name.lower(), value) for name, value in response.headers.items()]
-    answer = HttpResponse(response.status, headers, body[-request.max_bytes :])
-    return answer, not response.will_close
+    with contextlib.closing(http.client.HTTPResponse(sock, method=request.method)) as response:
+        response.begin()
+        body = response.read(request.max_bytes + 1)
+        if len(body) > request.max_bytes and not request.tail:
+            raise Fault("too_large")
+        while more := response.read(CHUNK):
+            body = (body + more)[-request.max_bytes :]
+        headers = [(name.lower(), value) for name, value in response.headers.items()]
+        answer = HttpResponse(response.status, headers, body[-request.max_bytes :])
+        return answer, not response.will_close
