@@ -5,7 +5,6 @@ use std::{cell::RefCell, collections::BTreeMap, time::Duration};
 use beam_mcp_core::{
     Call, Error, ErrorKind, Flow,
     config::{Config, CredentialRef, Target},
-    effect::{Blob, Response},
     engine::{BodyRule, Engine, Host, HttpRequest, Inbound, too_large},
 };
 use serde::Serialize;
@@ -80,14 +79,14 @@ pub fn handle(engine: u32, request: &str, body: Vec<u8>, call: &str, random: &[u
         let request = Box::new(HttpRequest { body: body.into(), ..request });
         begin(engine, call, random, |engine, call| engine.handle(Inbound::Http(request), call))
     });
-    keep(flow, respond)
+    keep(flow, Told::response)
 }
 
 /// Answers a line of MCP; the flow ends as that of [`handle`], with the line to write as the body, empty for none.
 #[wasm_bindgen]
 pub fn line(engine: u32, line: &str, call: &str, random: &[u8]) -> u32 {
     let inbound = Inbound::Line(line.into());
-    keep(begin(engine, call, random, |engine, call| engine.handle(inbound, call)), respond)
+    keep(begin(engine, call, random, |engine, call| engine.handle(inbound, call)), Told::response)
 }
 
 /// Runs a verb; the flow ends with its output.
@@ -120,7 +119,7 @@ pub fn body_rule(number: u32, method: &str, path: &str) -> ToldArray {
 pub fn answer_too_large(most: f64) -> ToldArray {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a number the module gave out")]
     let most = most as u64;
-    tell(respond(too_large(most)))
+    tell(Told::response(too_large(most)))
 }
 
 /// JSON: the core's table of errors, one `[code, name, http]` per kind.
@@ -128,9 +127,4 @@ pub fn answer_too_large(most: f64) -> ToldArray {
 pub fn error_table() -> ToldArray {
     let row = |kind: &ErrorKind| json!([kind.code(), kind.door().js, kind.door().http]);
     tell(Told::value(&ErrorKind::ALL.iter().map(row).collect()))
-}
-
-fn respond(mut response: Response) -> Told {
-    let body = std::mem::replace(&mut response.body, Blob::Part(0)).into_bytes();
-    Told { parts: vec![body], ..Told::value(&json!(response)) }
 }

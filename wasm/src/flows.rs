@@ -2,6 +2,8 @@
 
 use std::cell::RefCell;
 
+#[cfg(any(feature = "engine", feature = "fixture"))]
+use beam_mcp_core::effect::{Blob, Response};
 use beam_mcp_core::{
     Error, Flow, Now, Step,
     effect::{Reply, decode_reply, encode_effect},
@@ -42,6 +44,13 @@ impl Kind {
 impl Told {
     pub(crate) fn value(value: &Value) -> Self {
         Self { kind: Kind::Done, json: text(value), parts: Vec::new() }
+    }
+
+    /// An HTTP answer: `{status, headers, body: {part: 0}}` and the bytes of its body.
+    #[cfg(any(feature = "engine", feature = "fixture"))]
+    pub(crate) fn response(mut response: Response) -> Self {
+        let body = std::mem::replace(&mut response.body, Blob::Part(0)).into_bytes();
+        Self { parts: vec![body], ..Self::value(&serde_json::json!(response)) }
     }
 
     /// The error object, with its row of the table: `name` of the JavaScript error, `http`, and `operation`.

@@ -11,6 +11,8 @@ mod call;
 pub mod client;
 #[cfg(feature = "engine")]
 pub mod engine;
+#[cfg(feature = "fixture")]
+pub mod fixture;
 mod flows;
 pub mod glue;
 mod numbered;

@@ -56,7 +56,7 @@ fn timeout(route: &Route, input: &Map<String, Value>, options: &ClientOptions) -
         Class::Read | Class::Write => options.timeout_ms,
         Class::Waits | Class::Upload => options.timeout_ms.max(LONGEST_WAIT_MS),
         Class::Watch => {
-            let asked = input.get("timeout_s").and_then(Value::as_f64);
+            let asked = input.get("timeout_seconds").or_else(|| input.get("timeout_s")).and_then(Value::as_f64);
             let wait = asked.and_then(|s| Duration::try_from_secs_f64(s).ok()).unwrap_or(LONGEST_WATCH);
             options.timeout_ms.saturating_add(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX))
         }

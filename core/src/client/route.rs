@@ -5,7 +5,7 @@ use crate::{effect::Method, error::Error};
 pub enum Class {
     /// Changes nothing: repeated freely.
     Read,
-    /// Holds the connection until something changes; the input's `timeout_s` is the server's limit.
+    /// Holds the connection until something changes; the input's `timeout_seconds` (or `timeout_s`) is the server's limit.
     Watch,
     /// Changes something; repeated under one `Idempotency-Key`.
     Write,
@@ -59,7 +59,7 @@ pub const ROUTES: &[Route] = &[
     read("get_manifest", "/api/v1/manifest", &[]),
     read("get_health", "/api/v1/health/llm", &[]),
     Route { envelope: false, ..read("get_openapi", "/openapi.json", &[]) },
-    list("list_runners", "/api/v1/runners", &[], "runners"),
+    list("list_runners", "/api/v1/runners", &["runner_type"], "runners"),
     read("get_runner", "/api/v1/runners/{runner_type}", &[]),
     list("list_targets", "/api/v1/targets", &[], "targets"),
     post("create_job", "/api/v1/jobs", Class::Write),
@@ -79,7 +79,7 @@ pub const ROUTES: &[Route] = &[
     read("get_metrics", "/api/v1/jobs/{job_id}/metrics", &[]),
     read("get_logs", "/api/v1/jobs/{job_id}/logs", LOG_QUERY),
     Route {
-        query: &["cursor", "timeout_s", "until_terminal"],
+        query: &["cursor", "timeout_seconds", "timeout_s", "until_terminal"],
         ..row("wait_for_change", Method::Get, "/api/v1/jobs/{job_id}/wait", Class::Watch)
     },
     Route { query: &["file_name"], ..post("upload_artifact", "/api/v1/artifacts", Class::Upload) },
