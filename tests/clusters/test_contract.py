@@ -165,7 +165,7 @@ def test_a_failing_job_says_why(api: Api) -> None:
     job = api.submit(pipeline_options={"rate": 50, "fail-at": 20})
     view = api.wait(job, "FAILED", seconds=90)
     assert "told to fail at 20" in view["diagnostics"]
-    logs = api.get(f"/api/v1/jobs/{job}/logs?max_results=200")["data"]["logs"]
+    logs = api.get(f"/api/v1/jobs/{job}/logs?max_results=200&contains=told%20to%20fail")["data"]["logs"]
     assert any("told to fail at 20" in line["message"] for line in logs)
 
 
