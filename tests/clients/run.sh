@@ -11,7 +11,7 @@ work=$(mktemp -d)
 cp examples/wordcount.py examples/data/as_you_like_it.txt "$work"
 cat >"$work/config.json" <<E2
 {"targets": {"simulator": {"runner": "simulator", "speed": 20},
-             "direct": {"runner": "direct", "python": "$PWD/.venv/bin/python"}},
+             "direct": {"runner": "direct", "python": "${BEAM_PYTHON:-$PWD/.venv/bin/python}"}},
  "roots": ["$work"], "store": {"path": "$work/store"}}
 E2
 .venv/bin/beam-mcp-server serve --config "$work/config.json" --port 0 --ready-file "$work/ready" 2>"$work/server.log" &
@@ -19,8 +19,7 @@ server=$!
 stop() { kill "$server" 2>/dev/null && wait "$server" 2>/dev/null; rm -rf "$work"; }
 trap stop EXIT
 for _ in $(seq 100); do [[ -s $work/ready ]] && break; kill -0 $server || { cat "$work/server.log"; exit 1; }; sleep 0.1; done
-url=$(tr -d '[:space:]' <"$work/ready")
-[[ $url == http* ]] || url=$(python3 -c 'import json,sys; print(json.loads(sys.argv[1])["url"])' "$url")
+url=http://127.0.0.1:$(<"$work/ready")
 
 passed=0
 ok() { printf '  ok  %s\n' "$1"; passed=$((passed + 1)); }
