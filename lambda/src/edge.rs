@@ -14,6 +14,7 @@ mod sse;
 mod tests;
 
 pub use accept::listen;
+#[cfg(feature = "lambda")]
 pub(crate) use answer::response_of;
 pub use answer::{Answer, attend};
 pub use gate::Gate;

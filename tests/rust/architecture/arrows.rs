@@ -71,8 +71,10 @@ const REASONS: &[(&str, &str, &str)] = &[
 const HOST: &[&str] = &["auth", "call", "client", "config", "engine", "store"];
 
 /// The same for files of hosts.
-const HOST_REASONS: &[(&str, &str, &str)] =
-    &[("stdio.rs", "mcp", "one pipe carries all requests: it matches answers and cancellations by their ids")];
+const HOST_REASONS: &[(&str, &str, &str)] = &[
+    ("stdio.rs", "mcp", "one pipe carries all requests: it matches answers and cancellations by their ids"),
+    ("fixture.rs", "mcp", "the surface of the MCP vectors, so that Node replays them; built for tests only"),
+];
 
 fn module(place: &str) -> &str {
     place.split('/').next().unwrap_or_default().trim_end_matches(".rs")
