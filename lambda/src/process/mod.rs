@@ -8,7 +8,8 @@
 //! 3. A child outlives the server. The next server adopts it by process id and start time, with its limits. Where
 //!    jobs are kept in memory only, children end with an orderly stop instead.
 //! 4. When a child ends, whatever is left of its group is killed.
-//! 5. A child sees a cleared environment, its own folder and session, and cannot gain privileges.
+//! 5. A child sees a cleared environment, its own folder and session, cannot gain privileges and cannot read the
+//!    server's memory. It runs as the server's user: what that user may read, it may read.
 
 mod folder;
 mod identity;
@@ -37,7 +38,7 @@ use beam_mcp_core::{
     effect::{Handle, Launch, Limits, Query, Refusal, Reply, Signal},
 };
 use process_wrap::std::ChildWrapper;
-use rustix::process::Signal as Sign;
+use rustix::process::{DumpableBehavior, Signal as Sign, set_dumpable_behavior};
 use tokio::runtime;
 
 use crate::{
@@ -105,6 +106,8 @@ impl Supervisor {
     /// # Errors
     /// What the system says when the folder cannot be used.
     pub fn start(settings: Settings, artifacts: Artifacts) -> io::Result<Self> {
+        // A child of the same user could read the environment and memory of a server that may be dumped.
+        set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
         let jobs = std::path::absolute(settings.data.join("jobs"))?;
         fs::create_dir_all(&jobs)?;
         Folder::close_to_others(&jobs)?;
