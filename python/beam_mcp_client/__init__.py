@@ -33,12 +33,11 @@ from .errors import (
     ValidationError,
 )
 from .http1 import HttpTransport
+from .refs import Artifact, JobRef, Savepoint
 from .results import (
-    Artifact,
     Change,
     Changed,
     Job,
-    JobRef,
     LogEntry,
     LogList,
     Metrics,
@@ -47,7 +46,6 @@ from .results import (
     Plan,
     Result,
     Runner,
-    Savepoint,
 )
 from .transport import AsyncTransport, Fault, HttpRequest, HttpResponse, Transport
 

@@ -14,12 +14,11 @@ from .drive import adrive
 from .errors import JobFailedError
 from .host import AsyncServerHost
 from .inputs import JobFields, JobLike, Params, RestoreFields
+from .refs import Artifact, JobRef, Savepoint
 from .results import (
-    Artifact,
     Change,
     Changed,
     Job,
-    JobRef,
     LogList,
     Metrics,
     Operation,
@@ -27,7 +26,6 @@ from .results import (
     Plan,
     Result,
     Runner,
-    Savepoint,
 )
 
 if TYPE_CHECKING:

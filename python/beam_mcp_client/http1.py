@@ -1,112 +1,26 @@
-"""The default transport: HTTP/1.1 over a pool of kept connections to one server, under one deadline per exchange.
+"""The default transport: a pool of kept connections to one server.
 
-It sends once, follows no redirect, uses no proxy of the environment and repeats nothing. An answer with a length is
-read here; any other (chunked, ended by the connection) is left to `http.client`.
+It sends once, follows no redirect, uses no proxy of the environment and repeats nothing.
 """
 
 from __future__ import annotations
 
 import contextlib
 import http.client
-import io
 import os
-import select
 import socket
 import ssl
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, BinaryIO, cast
 from urllib.parse import urlsplit
 
 from .transport import Abort, Fault, HttpRequest, HttpResponse
-
-if TYPE_CHECKING:
-    from _typeshed import WriteableBuffer
+from .wire import Line, read, size, stream
 
 CONNECT_S = 10.0
 """Longest time a connection may take to come about."""
-IDLE_S = 50.0
-"""A connection that rested longer is not used again: servers close idle ones."""
-FRESH_S = 1.0
-"""A connection that rested shorter is not looked at before it is used again."""
 MOST_IDLE = 8
 """Connections kept for later."""
-MOST_HEAD = 1 << 16
-"""Longest head of an answer, in bytes."""
-CHUNK = 1 << 14
-
-
-class Line:
-    """A connected socket whose sends and reads share one deadline."""
-
-    def __init__(self, sock: socket.socket) -> None:
-        self.sock = sock
-        self.deadline = 0.0
-        self.since = 0.0
-
-    def _arm(self) -> None:
-        left = self.deadline - time.monotonic()
-        if left <= 0:
-            raise TimeoutError
-        self.sock.settimeout(left)
-
-    def send(self, data: bytes) -> None:
-        """Sends all of it."""
-        self._arm()
-        self.sock.sendall(data)
-
-    def receive(self) -> bytes:
-        """What arrived; at least one byte."""
-        self._arm()
-        data = self.sock.recv(CHUNK)
-        if not data:
-            raise ConnectionResetError
-        return data
-
-    def receive_into(self, buffer: WriteableBuffer) -> int:
-        """The same, into a buffer; 0 at the end."""
-        self._arm()
-        return self.sock.recv_into(buffer)
-
-    def shut(self) -> None:
-        """Ends what another thread sends or reads."""
-        with contextlib.suppress(OSError):
-            self.sock.shutdown(socket.SHUT_RDWR)
-
-    def usable(self) -> bool:
-        """False for a resting connection that is old, or has something to read: its end, or an unasked answer."""
-        rested = time.monotonic() - self.since
-        if rested < FRESH_S:
-            return True
-        if rested > IDLE_S:
-            return False
-        if not hasattr(select, "poll"):
-            return not select.select([self.sock], [], [], 0)[0]
-        poll = select.poll()
-        poll.register(self.sock, select.POLLIN)
-        return not poll.poll(0)
-
-
-class _Replay(io.RawIOBase):
-    """What was read already, then the rest of the line: the socket that `http.client` reads an answer from."""
-
-    def __init__(self, line: Line, read: bytes) -> None:
-        self._line = line
-        self._read = read
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: WriteableBuffer) -> int:
-        if not self._read:
-            return self._line.receive_into(buffer)
-        view = memoryview(buffer).cast("B")
-        count = min(len(view), len(self._read))
-        view[:count], self._read = self._read[:count], self._read[count:]
-        return count
-
-    def makefile(self, _mode: str) -> io.BufferedReader:
-        return io.BufferedReader(self)
 
 
 @dataclass
@@ -194,7 +108,7 @@ class HttpTransport:
     def _exchange(self, line: Line, request: HttpRequest) -> tuple[HttpResponse, bool]:
         try:
             self._write(line, request)
-            return _read(line, request)
+            return read(line, request)
         except TimeoutError as error:
             raise Fault("timeout") from error
         except (http.client.HTTPException, OSError) as error:
@@ -211,10 +125,10 @@ class HttpTransport:
                     piece if isinstance(piece, bytes) else files.enter_context(piece.open("rb"))
                     for piece in body
                 ]
-                line.send(self._head(request, sum(map(_size, pieces))))
+                line.send(self._head(request, sum(map(size, pieces))))
                 with contextlib.suppress(ConnectionError):  # an early refusal is worth reading
                     for piece in pieces:
-                        _stream(line, piece)
+                        stream(line, piece)
         except FileNotFoundError as error:
             raise Fault("source", str(error)) from error
 
@@ -226,93 +140,3 @@ class HttpTransport:
         if head.count("\n") != len(lines) + 3 or head.count("\r") != len(lines) + 3:
             raise Fault("credential", "a header has a line break")
         return head.encode("latin-1")
-
-
-def _size(piece: bytes | BinaryIO) -> int:
-    if isinstance(piece, bytes):
-        return len(piece)
-    size = piece.seek(0, io.SEEK_END)
-    piece.seek(0)
-    return size
-
-
-def _stream(line: Line, piece: bytes | BinaryIO) -> None:
-    if isinstance(piece, bytes):
-        line.send(piece)
-        return
-    while chunk := piece.read(CHUNK):
-        line.send(chunk)
-
-
-def _read(line: Line, request: HttpRequest) -> tuple[HttpResponse, bool]:
-    read = line.receive()
-    while True:
-        while (end := read.find(b"\r\n\r\n")) < 0:
-            if len(read) > MOST_HEAD:
-                raise Fault("reset", "the head of the answer is too long")
-            read += line.receive()
-        status, headers, keeps = _parse(read[:end])
-        if status >= 200:
-            break
-        read = read[end + 4 :] or line.receive()
-    length = _length(headers)
-    if length is None:
-        return _left_to_stdlib(line, request, read)
-    if length > request.max_bytes and not request.tail:
-        raise Fault("too_large")
-    body = _whole(line, read[end + 4 :], length)
-    return HttpResponse(status, headers, body[-request.max_bytes :]), keeps and len(body) == length
-
-
-def _parse(head: bytes) -> tuple[int, list[tuple[str, str]], bool]:
-    first, *lines = head.decode("latin-1").split("\r\n")
-    if not first.startswith("HTTP/1.") or not first[9:12].isdigit():
-        raise Fault("reset", "the answer is not HTTP/1.1")
-    headers: list[tuple[str, str]] = []
-    keeps = first.startswith("HTTP/1.1")
-    for line in lines:
-        name, colon, value = line.partition(":")
-        if not colon or name != name.strip():
-            raise Fault("reset", "a header of the answer is malformed")
-        name, value = name.lower(), value.strip()
-        headers.append((name, value))
-        if name == "connection" and value.lower() == "close":
-            keeps = False
-    return int(first[9:12]), headers, keeps
-
-
-def _length(headers: list[tuple[str, str]]) -> int | None:
-    """The length of the body where the head says one, and nothing else says otherwise."""
-    lengths = {value for name, value in headers if name == "content-length"}
-    if len(lengths) != 1 or any(name == "transfer-encoding" for name, _ in headers):
-        return None
-    [length] = lengths
-    return int(length) if length.isascii() and length.isdigit() else None
-
-
-def _whole(line: Line, body: bytes, length: int) -> bytes:
-    if len(body) >= length:
-        return body
-    whole = bytearray(length)
-    whole[: len(body)] = body
-    at, view = len(body), memoryview(whole)
-    while at < length:
-        count = line.receive_into(view[at:])
-        if not count:
-            raise ConnectionResetError
-        at += count
-    return bytes(whole)
-
-
-def _left_to_stdlib(line: Line, request: HttpRequest, read: bytes) -> tuple[HttpResponse, bool]:
-    sock = cast("socket.socket", _Replay(line, read))
-    with contextlib.closing(http.client.HTTPResponse(sock, method=request.method)) as response:
-        response.begin()
-        body = response.read(request.max_bytes + 1)
-        if len(body) > request.max_bytes and not request.tail:
-            raise Fault("too_large")
-        while more := response.read(CHUNK):
-            body = (body + more)[-request.max_bytes :]
-        headers = [(name.lower(), value) for name, value in response.headers.items()]
-        answer = HttpResponse(response.status, headers, body[-request.max_bytes :])
-        return answer, not response.will_close

@@ -112,9 +112,9 @@ def test_a_cancelled_task_cancels_its_flow() -> None:
         with pytest.raises(asyncio.CancelledError):
             await task
         await asyncio.sleep(0)
+        assert ended == ["performed no more"]
 
     asyncio.run(asyncio.wait_for(scenario(), 5))
-    assert ended == ["performed no more"]
 
 
 def test_an_intent_is_driven_to_its_end_without_its_caller() -> None:

@@ -7,6 +7,7 @@ import json
 import time
 import zipfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +23,11 @@ from beam_mcp_client import (
     ValidationError,
     _core,
 )
-from beam_mcp_client.embedded.host import EmbeddedHost
+from beam_mcp_client.embedded.host import EmbeddedHost, Interrupted
 from beam_mcp_client.embedded.staging import Refused, Staging
 from beam_mcp_client.embedded.topics import Topics
 from beam_mcp_client.embedded.transport import HOST
+from beam_mcp_client.transport import Abort
 from fake_server import Seen, answer, refusal, serving
 
 FAST = {"targets": {"sim": {"runner": "simulator", "speed": 100}}}
@@ -277,6 +279,65 @@ def test_topics_wake_who_waits_and_only_from_now_on() -> None:
     for number in range(5000):
         topics.publish([f"t/{number}"])
     assert topics.moved([["job/a", 1]])
+
+
+def commit(op: str, name: str) -> dict[str, Any]:
+    put = {"schema": 1, "expires_at": None, "value": "{}"}
+    write = {"key": {"tenant": "default", "kind": "job", "id": name}, "expect": "any", "put": put}
+    return {"effect": "store", "op": "commit", "op_id": op, "writes": [write]}
+
+
+def waiting(seconds: float, seen: int = 0) -> dict[str, Any]:
+    return {"effect": "wait", "topics": [["job/a", seen]], "timeout_ms": int(seconds * 1000)}
+
+
+def test_a_commit_wakes_who_waits_for_its_records() -> None:
+    host = host_of("http://127.0.0.1:1")
+    host.perform(commit("0", "a"), [])
+    quiet = outcome(host.perform(waiting(0.05), [], ticks=False))
+    assert quiet == {"reply": "elapsed"}
+    with ThreadPoolExecutor() as threads:
+        started = time.monotonic()
+        future = threads.submit(host.perform, waiting(20), [], None, False)
+        time.sleep(0.1)
+        host.perform(commit("1", "b"), [])
+        assert not future.done()
+        host.perform(commit("2", "a"), [])
+        woken = outcome(future.result(5))
+    assert (woken["reply"], woken["topics"][0][0]) == ("woken", "job/a")
+    assert time.monotonic() - started < 5
+
+
+@pytest.mark.parametrize("effect", [waiting(20), {"effect": "sleep", "ms": 20_000}])
+def test_an_abort_ends_a_rest(effect: dict[str, Any]) -> None:
+    host, abort = host_of("http://127.0.0.1:1"), Abort()
+    with ThreadPoolExecutor() as threads:
+        started = time.monotonic()
+        future = threads.submit(host.perform, effect, [], abort, False)
+        time.sleep(0.1)
+        abort()
+        with pytest.raises(Interrupted):
+            future.result(5)
+    assert time.monotonic() - started < 5
+
+
+def test_the_reconciler_works_while_a_call_rests(monkeypatch: pytest.MonkeyPatch) -> None:
+    host = host_of("http://127.0.0.1:1")
+    rounds: list[float] = []
+    real = host._engine
+
+    class Spy:
+        """Counts rounds."""
+
+        def tick(self, random: bytes, deadline_ms: int) -> _core.Flow:
+            rounds.append(time.monotonic())
+            return real.tick(random, deadline_ms)
+
+    monkeypatch.setattr(host, "_engine", Spy())
+    host.perform({"effect": "sleep", "ms": 300}, [])
+    assert len(rounds) == 1
+    host.perform({"effect": "sleep", "ms": 10}, [], ticks=False)
+    assert len(rounds) == 1
 
 
 # ---- files
