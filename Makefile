@@ -27,7 +27,7 @@ demo: venv beam ## run WordCount for real (TARGET=direct, or TARGET=flink with a
 	@VENV=$(VENV) FLINK_VERSION=$(FLINK_VERSION) bash examples/demo.sh $(TARGET)
 
 .PHONY: test
-test: test-rust test-python test-js ## all tests that need no cluster
+test: test-rust test-python ## tests that need neither a cluster nor the wasm tools
 
 .PHONY: test-rust
 test-rust: ## core, native host, exploration, golden graphs, vectors
@@ -54,8 +54,7 @@ test-clients: venv beam ## MCP Inspector and the Python MCP SDK against the serv
 	bash tests/clients/run.sh
 
 .PHONY: test-long
-test-long: ## planted bugs, and what does not fit CI
-	bash tests/planted/run.sh
+test-long: test-js lambda ## what does not fit CI yet: wasm in Node, the Lambda emulator
 
 .PHONY: lambda
 lambda: ## the Lambda binary in cargo-lambda's emulator

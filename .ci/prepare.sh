@@ -4,13 +4,13 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 need() { command -v "$1" >/dev/null || missing+=("$2"); }
 missing=()
-need cc build-essential; need java openjdk-17-jdk-headless; need mvn maven; need curl curl; need wrk wrk
+need cc build-essential; need java openjdk-17-jdk-headless; need mvn maven; need curl curl
 if ((${#missing[@]})); then
   echo "installing ${missing[*]}"
   export DEBIAN_FRONTEND=noninteractive
   apt-get update -qq && apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
 fi
 rustup component list --installed 2>/dev/null | grep -q clippy || rustup component add clippy rustfmt
-bash .ci/tools.sh wasm wasm-bindgen 0.2.129 node binaryen cargo-lambda inspector mcp >/dev/null
+bash .ci/tools.sh wasm node inspector mcp >/dev/null
 make venv beam
 CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$BEAM_MCP_CACHE/target} cargo test --workspace --locked --no-run -q

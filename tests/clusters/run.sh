@@ -16,10 +16,6 @@ mvn -B -q -f examples/java-streaming/pom.xml package
 mkdir "$work/jars" && cp examples/java-streaming/target/ratejob.jar "$work/jars/"
 for version in $versions; do
   printf '\n== Flink %s\n' "$version"
-  [[ $version != 1.20* || -n ${SKIP_BEAM_JAR:-} ]] || {
-    mvn -B -q -f examples/java/pom.xml package
-    cp examples/java/target/wordcount-flink-1.19.jar "$work/jars/"
-  }
   FLINK_VERSION=$version FLINK_SLOTS=8 bash tests/clusters/start-runners.sh start "$work/cluster" >"$work/env"
   # shellcheck disable=SC1091  # made by the line above
   set -a && . "$work/env" && set +a
