@@ -79,6 +79,7 @@ class Job:
     def start(
         self, *argv: str, env: dict[str, str] | None = None, flags: tuple[str, ...] = ("-I",)
     ) -> subprocess.Popen[bytes]:
+        self.kill()
         out, err = self.folder / "stdout.log", self.folder / "stderr.log"
         with out.open("wb") as stdout, err.open("wb") as stderr:
             self.process = subprocess.Popen(
@@ -199,7 +200,10 @@ def test_wordcount_of_a_real_play(job: Job) -> None:
     result = ended.result
     assert (result["state"], result["exit_code"], result["error"]) == ("FINISHED", 0, None)
     assert result["pipeline_states"] == ["DONE"]
-    words = [line.split(": ") for line in (output.parent / "counts-00000-of-00001.txt").open()]
+    words = [
+        line.split(": ")
+        for line in (output.parent / "counts-00000-of-00001.txt").read_text().splitlines()
+    ]
     assert sum(int(count) for _, count in words) == counters(result)[0, "words"]
     lines = PLAY.read_text(encoding="utf-8").split("\n")[:-1]
     assert counters(result)[0, "lines"] == len(lines)
