@@ -64,7 +64,7 @@ impl Link {
             return Err(Error::deadline("the call's time is over").retry_as(Retry::Never).during(self.route.verb));
         }
         request.timeout_ms = request.timeout_ms.min(u64::try_from(left.as_millis()).unwrap_or(u64::MAX));
-        let answer = self.io.send(request).await.map_err(|error| unanswered(error).during(self.route.verb))?;
+        let answer = self.io.send(request).await.map_err(|error| unanswered(&error).during(self.route.verb))?;
         response::parse(self.route, &answer)
     }
 
@@ -90,7 +90,7 @@ impl Link {
 }
 
 /// The error of an exchange without an answer, in words that fit a client.
-fn unanswered(error: Error) -> Error {
+fn unanswered(error: &Error) -> Error {
     let never = matches!(error.reason(), "tls" | "credential");
     let message = error.message().replace("the target", "the server");
     let told = Error::new(error.kind(), error.reason().to_owned(), message)
