@@ -19,6 +19,8 @@ pub mod engine;
 pub mod error;
 pub mod flow;
 #[cfg(feature = "server")]
+pub mod guard;
+#[cfg(feature = "server")]
 pub mod job;
 #[cfg(feature = "server")]
 pub mod json;

@@ -21,7 +21,25 @@ pub async fn retry<T, F>(
     backoff: Backoff,
     deadline: Duration,
     seed: &Seed,
+    call: impl FnMut() -> F,
+) -> Result<T, Error>
+where
+    F: Future<Output = Result<T, Error>>,
+{
+    retry_while(io, backoff, deadline, seed, call, |_| true).await
+}
+
+/// The same, as long as `may` allows it: asked last, once for each try that would follow.
+///
+/// # Errors
+/// The last error of the call.
+pub async fn retry_while<T, F>(
+    io: &Io,
+    backoff: Backoff,
+    deadline: Duration,
+    seed: &Seed,
     mut call: impl FnMut() -> F,
+    may: impl Fn(&Error) -> bool,
 ) -> Result<T, Error>
 where
     F: Future<Output = Result<T, Error>>,
@@ -35,6 +53,9 @@ where
         tries += 1;
         let Some(delay) = delay(&error, backoff, tries, seed) else { return Err(error) };
         if error.gave_up() || tries > backoff.tries || io.is_cancelled() || io.now().mono + delay >= deadline {
+            return Err(error);
+        }
+        if !may(&error) {
             return Err(error);
         }
         io.sleep(delay).await?;

@@ -10,6 +10,7 @@ pub mod direct;
 mod dispatch;
 pub mod flink;
 pub mod options;
+mod outbound;
 pub mod simulator;
 
 pub use backend::Backend;
@@ -20,13 +21,15 @@ pub use dispatch::{Runner, check_target};
 
 use std::{sync::Arc, time::Duration};
 
-use crate::{config::Target, flow::Io, random::Seed};
+use crate::{config::Target, flow::Io, guard::Guard, random::Seed};
 
 /// What every runner's calls need: the way out, the target, the time limit and randomness.
 #[derive(Clone)]
 pub struct Context {
-    /// The way out.
+    /// The way to the host; calls to the target take [`Context::send`] and its kin.
     pub io: Io,
+    /// What stands before the target.
+    pub guard: Arc<Guard>,
     /// The target.
     pub target: Arc<Target>,
     /// When the calls must have ended, on the mono clock.

@@ -107,8 +107,8 @@ fn kind_of(status: u16) -> ErrorKind {
 
 fn retry(error: &Error, refusal: Option<&Refusal>, response: &Response) -> Retry {
     let may = refusal.and_then(|refusal| refusal.retryable).unwrap_or(error.retry() != Retry::Never);
-    let header = || response.header("retry-after")?.trim().parse().ok().map(Duration::from_secs);
-    let wait = refusal.and_then(|refusal| refusal.retry_after_ms).map(Duration::from_millis).or_else(header);
+    let told = refusal.and_then(|refusal| refusal.retry_after_ms).map(Duration::from_millis);
+    let wait = told.or_else(|| response.retry_after());
     match (may, wait) {
         (false, _) => Retry::Never,
         (true, Some(wait)) => Retry::After(wait),

@@ -7,6 +7,7 @@ use super::Host;
 use crate::{
     config::{Config, Target},
     error::Error,
+    guard::Guard,
     runner::Probe,
 };
 
@@ -18,6 +19,7 @@ pub struct State {
     /// Where the engine runs.
     pub host: Host,
     targets: BTreeMap<String, Arc<Target>>,
+    guards: BTreeMap<String, Arc<Guard>>,
     live: Mutex<Live>,
 }
 
@@ -50,7 +52,8 @@ impl State {
     /// State of an engine that has done nothing yet.
     pub fn new(config: Config, host: Host) -> Self {
         let targets = config.targets.iter().map(|(name, target)| (name.clone(), Arc::new(target.clone()))).collect();
-        Self { config, host, targets, live: Mutex::default() }
+        let guards = config.targets.keys().map(|name| (name.clone(), Arc::new(Guard::new(name)))).collect();
+        Self { config, host, targets, guards, live: Mutex::default() }
     }
 
     fn live(&self) -> MutexGuard<'_, Live> {
@@ -60,6 +63,11 @@ impl State {
     /// A target of the configuration by its name.
     pub fn target(&self, name: &str) -> Option<Arc<Target>> {
         self.targets.get(name).cloned()
+    }
+
+    /// What stands before a target.
+    pub fn guard(&self, target: &str) -> Option<Arc<Guard>> {
+        self.guards.get(target).cloned()
     }
 
     /// All targets in name order.

@@ -72,13 +72,14 @@ impl Context {
     /// # Errors
     /// As [`Context::runner`].
     pub fn runner_within(&self, target: &str, limit: Duration) -> Result<Runner, Error> {
-        let target = self.state.target(target).ok_or_else(|| {
+        let guard = self.state.guard(target);
+        let (guard, target) = guard.zip(self.state.target(target)).ok_or_else(|| {
             Error::precondition("target_removed", format!("the target `{target}` is not configured any more"))
                 .suggest("ask the operator to put the target back, then call again")
         })?;
         let deadline = self.until(limit);
         let seed = self.call.seed.child(&format!("runner {}", target.name));
-        Runner::open(runner::Context { io: self.io.clone(), target, deadline, seed })
+        Runner::open(runner::Context { io: self.io.clone(), guard, target, deadline, seed })
     }
 
     /// Refuses a verb of an interface that is switched off.

@@ -31,12 +31,13 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("call", &["auth"]),
     ("client", &["call"]),
     ("config", &["auth", "job"]),
-    ("engine", &["auth", "call", "config", "lifecycle", "mcp", "rest", "runner", "tool", "verb"]),
+    ("engine", &["auth", "call", "config", "guard", "lifecycle", "mcp", "rest", "runner", "tool", "verb"]),
+    ("guard", &[]),
     ("job", &["config"]),
-    ("lifecycle", &["job", "runner", "store"]),
+    ("lifecycle", &["guard", "job", "runner", "store"]),
     ("mcp", &["call"]),
     ("rest", &["auth", "call", "verb"]),
-    ("runner", &["config", "job"]),
+    ("runner", &["config", "guard", "job"]),
     ("store", &["job"]),
     ("tool", &["call", "mcp", "verb"]),
     ("verb", &["auth", "call", "config", "job", "lifecycle", "runner", "store"]),
@@ -166,4 +167,14 @@ fn every_runner_has_the_same_four_files() {
         count += 1;
     }
     assert!(count >= 3, "only {count} runners were found");
+}
+
+#[test]
+fn runners_reach_their_target_only_past_its_guard() {
+    for source in read(&repository().join("core/src/runner")).iter().filter(|source| source.place != "outbound.rs") {
+        let text: String = source.text.split_whitespace().collect();
+        for way in ["io.send(", "io.send_all(", "io.rpc("] {
+            assert!(!text.contains(way), "runner/{} calls {way}…) and passes its target's guard by", source.place);
+        }
+    }
 }

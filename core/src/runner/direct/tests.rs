@@ -11,6 +11,7 @@ use crate::{
     effect::{Effect, Fact, Handle, Held, Origin as From, Query, Refusal, Reply, Signal, Source, SourceId},
     error::{Error, ErrorKind, Landed},
     flow::Io,
+    guard::Guard,
     job::{Job, JobId, JobSpec, JobState, Operation, OperationKind, OperationState, Phase},
     random::Seed,
     runner::{Backend, Begun, Context, Look, Submitted},
@@ -58,7 +59,9 @@ where
 fn direct(io: Io) -> Direct {
     let mut target = Target::new("local", RunnerKind::Direct);
     target.env.insert("TOKEN".into(), "env:TOKEN".into());
-    Direct::new(Context { io, target: Arc::new(target), deadline: Duration::MAX, seed: Seed::new([0; 32]) })
+    let guard = Arc::new(Guard::new(&target.name));
+    let seed = Seed::new([0; 32]);
+    Direct::new(Context { io, guard, target: Arc::new(target), deadline: Duration::MAX, seed })
 }
 
 fn mine() -> Job {

@@ -1,7 +1,5 @@
 //! What Flink says when it says no: a Java stack of up to 80 kB, of which two or three lines matter.
 
-use std::time::Duration;
-
 use serde::Deserialize;
 
 use crate::{
@@ -201,8 +199,7 @@ fn leaderless(response: &Response, raw: &str) -> Error {
 }
 
 fn after(response: &Response) -> Retry {
-    let seconds = response.header("retry-after").and_then(|text| text.trim().parse().ok());
-    seconds.map_or(Retry::Safe, |seconds| Retry::After(Duration::from_secs(seconds)))
+    response.retry_after().map_or(Retry::Safe, Retry::After)
 }
 
 #[cfg(test)]

@@ -1,22 +1,15 @@
 //! How every flow here reads and writes.
 
-use std::time::Duration;
-
 use super::{Flink, job_details::JobDetails, request, response};
 use crate::{
     effect::{Request, Response},
     error::Error,
     job::Job,
     pace::Backoff,
-    retry::retry,
 };
 
 /// Longest name of a job or step that is kept.
 pub(super) const NAME_BYTES: usize = 256;
-
-/// Time that must be left for a call to be made, and what is kept back of it for the way.
-const LEAST: Duration = Duration::from_millis(200);
-const RESERVE: Duration = Duration::from_millis(100);
 
 /// How an answer is read.
 pub(super) type Parse<T> = fn(&Response) -> Result<T, Error>;
@@ -25,17 +18,6 @@ pub(super) type Parse<T> = fn(&Response) -> Result<T, Error>;
 pub(super) type Beside = Vec<Result<Response, Error>>;
 
 impl Flink {
-    /// The request within the time that is left.
-    pub(super) fn within(&self, mut request: Request) -> Result<Request, Error> {
-        let left = self.context.deadline.saturating_sub(self.context.io.now().mono);
-        if left < LEAST {
-            return Err(Error::deadline("no time is left to ask Flink"));
-        }
-        let most = u64::try_from(left.saturating_sub(RESERVE).as_millis()).unwrap_or(u64::MAX);
-        request.timeout_ms = request.timeout_ms.min(most);
-        Ok(request)
-    }
-
     /// Reads, and repeats what repeating may cure.
     pub(super) async fn read<T>(&self, request: Request, parse: Parse<T>) -> Result<T, Error> {
         self.read_beside(request, Vec::new(), parse).await.map(|(answer, _)| answer)
@@ -58,30 +40,28 @@ impl Flink {
         others: Vec<Request>,
         parse: Parse<T>,
     ) -> Result<(T, Beside), Error> {
-        let context = &self.context;
         let call = || async {
             let mut outcomes = self.send_all([vec![first.clone()], others.clone()].concat()).await?.into_iter();
             let answer = outcomes.next().ok_or_else(|| Error::misuse("no outcome"))??;
             Ok((parse(&answer)?, outcomes.collect()))
         };
-        retry(&context.io, backoff, context.deadline, &context.seed, call).await
+        self.context.retry(backoff, call).await
     }
 
     /// Sends requests side by side, once; one alone goes by itself.
-    pub(super) async fn send_all(&self, requests: Vec<Request>) -> Result<Beside, Error> {
-        let mut requests = requests.into_iter().map(|request| self.within(request)).collect::<Result<Vec<_>, _>>()?;
+    pub(super) async fn send_all(&self, mut requests: Vec<Request>) -> Result<Beside, Error> {
         if requests.len() > 1 {
-            return self.context.io.send_all(requests).await;
+            return self.context.send_all(requests).await;
         }
         match requests.pop() {
-            Some(request) => self.context.io.send(request).await.map(|response| vec![Ok(response)]),
+            Some(request) => self.context.send(request).await.map(|response| vec![Ok(response)]),
             None => Ok(Vec::new()),
         }
     }
 
     /// Sends once; the caller holds the permit.
     pub(super) async fn write<T>(&self, request: Request, parse: Parse<T>) -> Result<T, Error> {
-        parse(&self.context.io.send(self.within(request)?).await?)
+        parse(&self.context.send(request).await?)
     }
 
     /// One look at a job as Flink has it.
@@ -110,6 +90,8 @@ pub(super) fn parsed<T: serde::de::DeserializeOwned>(outcome: Option<Result<Resp
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::{
         effect::{FaultKind, Reply},
@@ -130,8 +112,11 @@ mod tests {
             ("GET /jobs/overview", recorded!("2.2.1/jobs-overview")),
         ]);
         assert_eq!((played.end.unwrap().len(), played.slept), (7, 2));
-        let played = list((0..6).map(|_| ("GET /jobs/overview", refused())).collect());
-        assert_eq!((played.reason(), played.slept), ("connection_refused", 5));
+        let played = list((0..4).map(|_| ("GET /jobs/overview", refused())).collect());
+        assert_eq!((played.reason(), played.slept), ("connection_refused", 3), "three retries a second");
+        let silent = || fault(FaultKind::Timeout);
+        let played = list((0..6).map(|_| ("GET /jobs/overview", silent())).collect());
+        assert_eq!((played.reason(), played.slept), ("timeout", 5));
         let final_500 = || recorded!("2.2.1/resource-requirements-put-unknown");
         assert_eq!(list(vec![("GET /jobs/overview", final_500())]).reason(), "job_unknown_to_flink");
     }

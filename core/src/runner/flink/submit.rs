@@ -209,7 +209,7 @@ mod tests {
             assert!(!error.message().contains("\tat ") && !error.message().contains("/srv/"), "{}", error.message());
         }
         let unsure = vec![(RUN, recorded!("2.2.1/run-main-throws"))];
-        let down = (0..12).map(|at| {
+        let down = (0..6).map(|at| {
             (if at % 2 == 0 { "GET /jobs/{id}" } else { "GET /jobs/{id}/checkpoints" }, fault(FaultKind::Refused))
         });
         let (reason, landed, _) = outcome(submit(unsure.into_iter().chain(down).collect())).unwrap_err();

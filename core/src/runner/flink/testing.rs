@@ -10,6 +10,7 @@ use crate::{
     effect::{Body, Effect, Fault, FaultKind, Method, Outcome, Recipe, Reply, Request, Response},
     error::Error,
     flow::{Flow, Now, Step},
+    guard::Guard,
     job::{Job, Operation, OperationKind},
     random::Seed,
     runner::Context,
@@ -91,7 +92,8 @@ where
 {
     let target = Arc::new(target);
     let mut flow = Flow::new(move |io| {
-        flow(Flink::new(Context { io, target, deadline: Duration::from_secs(300), seed: Seed::new([3; 32]) }))
+        let (guard, seed) = (Arc::new(Guard::new(&target.name)), Seed::new([3; 32]));
+        flow(Flink::new(Context { io, guard, target, deadline: Duration::from_secs(300), seed }))
     });
     let mut script: VecDeque<_> = script.into();
     let (mut requests, mut recipes, mut slept) = (vec![], vec![], 0);
@@ -113,6 +115,9 @@ where
         reply = Some(match effect {
             Effect::Send(request) => {
                 let answer = next(&call(&request));
+                if matches!(answer, Reply::Fault(Fault { kind: FaultKind::Timeout, .. })) {
+                    now.mono += Duration::from_millis(request.timeout_ms);
+                }
                 requests.push(request);
                 answer
             }

@@ -9,6 +9,7 @@ use crate::{
     config::{Config, Target},
     error::{Error, ErrorKind, Landed},
     flow::{Flow, Now, Step},
+    guard::Guard,
     job::{
         EndedBy, Job, JobId, JobSpec, JobState, LogQuery, MetricValue, Operation, OperationKind, OperationState, Phase,
     },
@@ -31,7 +32,13 @@ macro_rules! at {
         let target = Arc::new($target.clone());
         let mut flow = Flow::new(move |io| async move {
             let seed = Seed::new([0; 32]);
-            let $runner = Simulator::new(Context { io, target, deadline: Duration::MAX, seed });
+            let $runner = Simulator::new(Context {
+                io,
+                guard: Arc::new(Guard::new(&target.name)),
+                target,
+                deadline: Duration::MAX,
+                seed,
+            });
             $call.await
         });
         match flow.step(Now { mono: Duration::ZERO, wall_ms: CREATED_MS + $ms }, None) {
