@@ -19,6 +19,15 @@ use serde_json::Value;
 
 use crate::{auth::TokenEntry, error::Error, job::id::is_target};
 
+/// Days ended jobs are kept where the configuration says nothing, and at least: an idempotency key finds its job for a
+/// week.
+const DAYS_OF_JOBS: u32 = 90;
+const LEAST_DAYS_OF_JOBS: u32 = 8;
+/// The same for audit rows.
+const DAYS_OF_AUDIT: u32 = 365;
+const LEAST_DAYS_OF_AUDIT: u32 = 30;
+const DAY_MS: u64 = 24 * 3_600_000;
+
 /// Checked configuration.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Config {
@@ -159,6 +168,10 @@ pub struct StoreConfig {
     pub kind: Option<String>,
     /// Directory of the database, staged files and job folders.
     pub path: Option<String>,
+    /// During an upgrade, while processes of the version before run: rows are written so that they can read them.
+    pub write_previous_schema: bool,
+    /// Days audit rows are kept, at least 30; default 365.
+    pub audit_days: Option<u32>,
 }
 
 impl Config {
@@ -175,6 +188,8 @@ impl Config {
                 return Err(check::bad(&format!("targets.{name}"), "`runners` names a target of this name too"));
             }
         }
+        check_days("interfaces.jobs.retention_days", document.interfaces.jobs.retention_days, LEAST_DAYS_OF_JOBS)?;
+        check_days("store.audit_days", document.store.audit_days, LEAST_DAYS_OF_AUDIT)?;
         for (name, target) in &mut targets {
             target.name.clone_from(name);
             check_target(name, target)?;
@@ -191,10 +206,31 @@ impl Config {
         })
     }
 
+    /// Jobs that ended before this are not kept: Unix milliseconds.
+    pub fn job_cutoff_ms(&self, now_ms: u64) -> u64 {
+        let days = self.interfaces.jobs.retention_days.unwrap_or(DAYS_OF_JOBS);
+        now_ms.saturating_sub(u64::from(days) * DAY_MS)
+    }
+
+    /// Audit rows from before this are not kept: Unix milliseconds.
+    pub fn audit_cutoff_ms(&self, now_ms: u64) -> u64 {
+        let days = self.store.audit_days.unwrap_or(DAYS_OF_AUDIT);
+        now_ms.saturating_sub(u64::from(days) * DAY_MS)
+    }
+
     /// The JSON Schema of the document, draft 2020-12.
     #[cfg(feature = "server")]
     pub fn schema() -> Value {
         schemars::schema_for!(Document).to_value()
+    }
+
+    /// Every tenant a token belongs to, and `own`.
+    pub fn tenants(&self, own: &str) -> Vec<String> {
+        let mut tenants: Vec<String> = self.auth.tokens.iter().map(|token| token.tenant.clone()).collect();
+        tenants.push(own.to_owned());
+        tenants.sort();
+        tenants.dedup();
+        tenants
     }
 
     /// The target a caller means by a target name or a runner name.
@@ -238,6 +274,13 @@ impl Config {
             .with("targets", names.join(", "))
             .suggest("name one of the listed targets instead of the runner")
     }
+}
+
+fn check_days(path: &str, days: Option<u32>, least: u32) -> Result<(), Error> {
+    if days.is_none_or(|days| days >= least) {
+        return Ok(());
+    }
+    Err(check::bad(path, &format!("at least {least} days are kept")))
 }
 
 fn check_target(name: &str, target: &Target) -> Result<(), Error> {
@@ -284,6 +327,19 @@ mod tests {
         assert_eq!(error.reason(), "unknown_key");
         assert!(error.message().contains("targets.a"), "{error}");
         assert!(error.suggestion().contains("`url`"), "{}", error.suggestion());
+    }
+
+    #[test]
+    fn what_is_kept_has_a_least_time() {
+        for (document, path) in [
+            (json!({"interfaces": {"jobs": {"retention_days": 7}}}), "interfaces.jobs.retention_days"),
+            (json!({"store": {"audit_days": 29}}), "store.audit_days"),
+        ] {
+            let error = Config::from_json(&document).unwrap_err();
+            assert!(error.message().contains(path), "{error}");
+        }
+        let config = Config::from_json(&json!({"interfaces": {"jobs": {"retention_days": 8}}})).unwrap();
+        assert_eq!(config.job_cutoff_ms(9 * DAY_MS), DAY_MS);
     }
 
     #[test]

@@ -3,14 +3,23 @@
 //! All of it is level-triggered: it starts from the stored row, so a request, another process or the reconciler can
 //! take it up at any step.
 
+mod discover;
+mod due;
 mod look;
 mod observe;
 mod operate;
+mod poll;
 mod reconcile;
+mod retain;
+mod seal;
+mod settle;
 mod submit;
+mod sweep;
+mod watch;
 
 pub use look::{fresh, look_now};
 pub use observe::{Seen, observe};
 pub use operate::{drive_operation, request_operation};
 pub use reconcile::reconcile;
 pub use submit::{Driven, drive_submission};
+pub use watch::Watch;

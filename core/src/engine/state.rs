@@ -1,6 +1,9 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use super::Host;
@@ -8,6 +11,8 @@ use crate::{
     config::{Config, Target},
     error::Error,
     guard::Guard,
+    lifecycle::Watch,
+    random::Seed,
     runner::Probe,
 };
 
@@ -21,6 +26,9 @@ pub struct State {
     targets: BTreeMap<String, Arc<Target>>,
     guards: BTreeMap<String, Arc<Guard>>,
     live: Mutex<Live>,
+    watch: Mutex<Watch>,
+    process: OnceLock<String>,
+    audited: AtomicU64,
 }
 
 /// Most jobs whose last observation is remembered.
@@ -53,11 +61,32 @@ impl State {
     pub fn new(config: Config, host: Host) -> Self {
         let targets = config.targets.iter().map(|(name, target)| (name.clone(), Arc::new(target.clone()))).collect();
         let guards = config.targets.keys().map(|name| (name.clone(), Arc::new(Guard::new(name)))).collect();
-        Self { config, host, targets, guards, live: Mutex::default() }
+        Self {
+            config,
+            host,
+            targets,
+            guards,
+            live: Mutex::default(),
+            watch: Mutex::default(),
+            process: OnceLock::new(),
+            audited: AtomicU64::new(0),
+        }
     }
 
     fn live(&self) -> MutexGuard<'_, Live> {
         self.live.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Works on what the reconciler of this process remembers.
+    pub fn watch<T>(&self, work: impl FnOnce(&mut Watch) -> T) -> T {
+        work(&mut self.watch.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Name of this process in audit rows, drawn from the first call that needs it, and the next number of its own
+    /// sequence.
+    pub fn next_audit(&self, seed: &Seed) -> (&str, u64) {
+        let process = self.process.get_or_init(|| seed.hex128("process"));
+        (process, self.audited.fetch_add(1, Ordering::Relaxed) + 1)
     }
 
     /// A target of the configuration by its name.

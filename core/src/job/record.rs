@@ -1,7 +1,12 @@
 use serde::{Deserialize, Serialize};
 
 use super::{JobId, JobSpec, JobState, JobType, OperationKind};
-use crate::{config::RunnerKind, effect::Handle, runner::Submission};
+use crate::{
+    config::RunnerKind,
+    effect::Handle,
+    random::{hex, hmac},
+    runner::{Memory, Submission},
+};
 
 /// Who made a job known to us.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
@@ -80,6 +85,24 @@ pub struct Job {
     pub attempts: u32,
     /// Grows with an operator's `resubmit`.
     pub generation: u32,
+    /// Token of a later generation; the first one's is in the id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub later_token: Option<String>,
+    /// Unix milliseconds of the intent of this generation; 0 in rows of schema 1.
+    #[serde(default)]
+    pub intended_ms: u64,
+    /// Unix milliseconds of the last permit to send; 0: none was taken.
+    #[serde(default)]
+    pub sent_ms: u64,
+    /// How long the runner recognises what was sent, as it said before the first send of this generation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory: Option<Memory>,
+    /// It ended without the runner's word: what shows up there later is canceled.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unconfirmed: bool,
+    /// Native ids of late arrivals that were canceled, at most 8.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub swept: Vec<String>,
     /// An earlier send of this generation was never explained.
     pub ambiguous: bool,
     /// Savepoint that ended it or was taken last.
@@ -102,6 +125,9 @@ pub struct Job {
     pub absent_since_ms: Option<u64>,
     /// Number of answers in a row that did not know it.
     pub absences: u32,
+    /// Unix milliseconds of the last answer that was counted in `absences`.
+    #[serde(default)]
+    pub absent_ms: u64,
     /// Unix milliseconds before which the submission is not sent again.
     pub retry_at_ms: u64,
     /// Starts at 1, grows with every stored change.
@@ -148,6 +174,12 @@ impl Job {
             diagnostics: String::new(),
             attempts: 0,
             generation: 1,
+            later_token: None,
+            intended_ms: now_ms,
+            sent_ms: 0,
+            memory: None,
+            unconfirmed: false,
+            swept: Vec::new(),
             ambiguous: false,
             savepoint_path: None,
             ended_by: None,
@@ -159,18 +191,38 @@ impl Job {
             observed_ms: None,
             absent_since_ms: None,
             absences: 0,
+            absent_ms: 0,
             retry_at_ms: 0,
             version: 1,
         }
     }
 
-    /// The 32 hex digits the runner knows a job of ours by, or the native id of a foreign one.
+    /// The 32 hex digits the runner knows this generation of a job of ours by, or the native id of a foreign one.
     pub fn token(&self) -> &str {
-        self.id.token().or(self.id.foreign_id()).unwrap_or_default()
+        self.later_token.as_deref().or(self.id.token()).or(self.id.foreign_id()).unwrap_or_default()
+    }
+
+    /// Makes it the intent of the next generation: nothing was sent of it yet.
+    pub fn begin_generation(&mut self, tenant: &str, submission: Submission, now_ms: u64) {
+        self.generation += 1;
+        self.later_token = Some(token_of(tenant, &self.id, self.generation));
+        self.submission = Some(submission);
+        (self.phase, self.state, self.intended_ms) = (Phase::Intent, JobState::Submitting, now_ms);
+        (self.attempts, self.ambiguous, self.sent_ms, self.memory) = (0, false, 0, None);
+        (self.native_id, self.handle, self.runner_state, self.started_ms) = (None, None, None, None);
+        (self.absences, self.absent_since_ms, self.absent_ms, self.retry_at_ms) = (0, None, 0, 0);
     }
 
     /// Kind of the first operation that ends the job and has not ended itself.
     pub fn ending(&self) -> Option<OperationKind> {
         self.open_operations.iter().filter_map(|id| OperationKind::of_id(id)).find(|kind| kind.ends_job())
     }
+}
+
+/// Token of a later generation: derived, never random, so that it can be found again (security-reliability.md 4.3,
+/// rule 2).
+pub fn token_of(tenant: &str, id: &JobId, generation: u32) -> String {
+    let id = id.to_string();
+    let parts: [&[u8]; 3] = [tenant.as_bytes(), id.as_bytes(), &generation.to_be_bytes()];
+    hex(hmac(b"job generation", &parts).get(..16).unwrap_or_default())
 }

@@ -96,7 +96,9 @@ pub async fn look_now(context: &Context, job: &Job) -> Result<Stored<Job>, Error
     let at_ms = context.now_ms();
     context.state.set_health(job.id.target(), |health| (health.down_since_ms, health.failures) = (None, 0));
     let stored = context.rows.change_job(&job.id, "observe", |row| {
-        observe(row, &Seen { look: look.clone(), at_ms });
+        if row.generation == job.generation {
+            observe(row, &Seen { look: look.clone(), at_ms });
+        }
         Ok(Vec::new())
     });
     let stored = stored.await?;

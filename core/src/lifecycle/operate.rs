@@ -1,5 +1,6 @@
 //! Operations: savepoint, scale, drain, stop, cancel. Stored first, sent with a permit, believed when confirmed.
 
+use super::settle::is_settled;
 use crate::{
     error::{Error, ErrorKind, Landed, Retry},
     job::{EndedBy, Job, JobId, JobState, Operation, OperationKind, OperationState, Phase},
@@ -10,10 +11,10 @@ use crate::{
 
 /// Most operations of a job that have not ended; a cancel overtakes and does not count.
 const QUEUE: usize = 4;
-/// Permits to send one operation.
+/// Permits to send one operation. A cancel goes on: once it is acknowledged, the job ends or is shown to have ended.
 const PERMITS: u32 = 5;
-/// How long after the request a submission that was sent is still expected to show up.
-const SETTLE_MS: u64 = 15_000;
+/// Longest pause before a cancel is sent again.
+const LONGEST_PAUSE_MS: u64 = 300_000;
 
 /// Stores an operation and the job that waits for it, with further writes of the same commit.
 ///
@@ -39,7 +40,7 @@ pub async fn request_operation(
     let tenant = context.rows.tenant();
     let mut writes = job_writes(tenant, Some(job), &new)?;
     writes.push(operation_write(tenant, None, operation)?);
-    writes.push(audit.write(&context.call, context.now_ms())?);
+    writes.push(context.audit(audit)?);
     writes.extend(extra);
     match context.rows.commit(&format!("request {}", operation.id), writes).await? {
         Committed::Written(_) => {
@@ -84,6 +85,9 @@ async fn begin(context: &Context, job: &Stored<Job>, stored: Stored<Operation>) 
     if job.value.phase != Phase::Submitted {
         return begin_before_submitted(context, job, stored).await;
     }
+    if context.now_ms() < next_send_ms(&stored.value) {
+        return Ok(stored);
+    }
     let runner = context.runner(job.value.id.target())?;
     let mut permitted = stored.value.clone();
     permitted.attempts += 1;
@@ -98,6 +102,12 @@ async fn begin(context: &Context, job: &Stored<Job>, stored: Stored<Operation>) 
     }
 }
 
+/// A send that may be under way, or was refused for now, is not repeated at once: 1, 3, 7, 15 s after the first.
+fn next_send_ms(operation: &Operation) -> u64 {
+    let pauses = (0..operation.attempts).map(|tries| 1_000_u64.saturating_mul(1 << tries.min(20)).min(LONGEST_PAUSE_MS));
+    operation.sent_ms.saturating_add(pauses.fold(0, u64::saturating_add))
+}
+
 fn ended_before(job: &Job, kind: OperationKind) -> Progress {
     let text = format!("the job had ended before: {}", job.state.as_str());
     let state = match kind {
@@ -107,33 +117,52 @@ fn ended_before(job: &Job, kind: OperationKind) -> Progress {
     Progress::new(state).because(text)
 }
 
-/// Operations wait for the submission; a cancel of what was never sent, or is settled as absent, ends the job.
+/// Operations wait for the submission; a cancel of what was never sent, or is settled as absent, ends the job (rule 8).
 async fn begin_before_submitted(
     context: &Context,
     job: &Stored<Job>,
     stored: Stored<Operation>,
 ) -> Result<Stored<Operation>, Error> {
-    let waiting = matches!(job.value.phase, Phase::Intent | Phase::Parked);
-    if stored.value.kind != OperationKind::Cancel || !waiting {
+    if stored.value.kind != OperationKind::Cancel {
         return Ok(stored);
     }
-    if job.value.attempts == 0 {
-        let progress = Progress::new(OperationState::Succeeded).because("the job had not been sent");
-        return end(context, job, &stored, progress).await;
-    }
-    if context.now_ms().saturating_sub(stored.value.requested_ms) < SETTLE_MS {
-        return Ok(stored);
+    if !may_have_arrived(&job.value) {
+        let said = if job.value.attempts == 0 { "the job had not been sent" } else { "every submission was refused" };
+        return end_unsubmitted(context, job, &stored, Progress::new(OperationState::Succeeded).because(said)).await;
     }
     let runner = context.runner(job.value.id.target())?;
-    match runner.look(&job.value).await? {
-        Look::Seen(_) => drive_again(context, job, stored).await,
-        Look::Absent => end(context, job, &stored, absent(&job.value, &runner)).await,
+    match runner.look(&job.value).await {
+        Ok(Look::Seen(_)) => drive_again(context, job, stored).await,
+        Ok(Look::Absent) if is_settled(context, &job.value).await? => {
+            end_unsubmitted(context, job, &stored, absent(&runner)).await
+        }
+        Ok(Look::Absent) => Ok(stored),
+        Err(error) if error.gave_up() => Err(error),
+        Err(error) => {
+            let _ = super::look::note_outage(context, job.value.id.target(), error);
+            Ok(stored)
+        }
     }
 }
 
+/// False where nothing was sent, or all that was sent was clearly refused.
+fn may_have_arrived(job: &Job) -> bool {
+    job.ambiguous || (job.attempts > 0 && job.phase != Phase::Intent)
+}
+
+/// Ends a cancel of a job that no runner has shown, unless it was sent or found since.
+async fn end_unsubmitted(
+    context: &Context,
+    job: &Stored<Job>,
+    stored: &Stored<Operation>,
+    progress: Progress,
+) -> Result<Stored<Operation>, Error> {
+    end_if(context, job, stored, progress, |row| row.version == job.version).await
+}
+
 /// A runner that cannot be asked for a job by our id does not confirm by its silence that there is none.
-fn absent(job: &Job, runner: &Runner) -> Progress {
-    if !runner.identity().is_searchable() && job.ambiguous {
+fn absent(runner: &Runner) -> Progress {
+    if !runner.identity().is_searchable() {
         return Progress::new(OperationState::Unknown).because(
             "the submission went unanswered and this runner cannot be asked for it: the job may run; look for it there",
         );
@@ -205,7 +234,7 @@ async fn not_begun(
     if error.landed() == Landed::Perhaps && stored.value.kind != OperationKind::Cancel {
         return accepted(context, job, &stored).await;
     }
-    if outage && stored.value.attempts < PERMITS {
+    if outage && (stored.value.attempts < PERMITS || stored.value.kind == OperationKind::Cancel) {
         let operation = Operation { diagnostics: error.message().to_owned(), ..stored.value.clone() };
         let replaced = replace(context, &stored, operation).await?;
         return Ok(replaced.unwrap_or(stored));
@@ -250,21 +279,37 @@ async fn end(
     stored: &Stored<Operation>,
     progress: Progress,
 ) -> Result<Stored<Operation>, Error> {
+    end_if(context, job, stored, progress, |_| true).await
+}
+
+async fn end_if(
+    context: &Context,
+    job: &Stored<Job>,
+    stored: &Stored<Operation>,
+    progress: Progress,
+    still: impl Fn(&Job) -> bool,
+) -> Result<Stored<Operation>, Error> {
     let now = context.now_ms();
-    let mut operation = stored.value.clone();
-    operation.state = progress.state;
-    operation.savepoint_path.clone_from(&progress.savepoint_path);
-    operation.actual = progress.actual;
-    operation.diagnostics = progress.diagnostics;
-    operation.ended_ms = now;
-    let write = operation_write(context.rows.tenant(), Some(stored), &operation)?;
-    context
-        .rows
-        .change_job(&job.value.id, "operation ended", |row| {
-            settle(row, &operation, now);
-            Ok(vec![write.clone()])
-        })
-        .await?;
+    let operation = Operation {
+        state: progress.state,
+        savepoint_path: progress.savepoint_path,
+        actual: progress.actual,
+        diagnostics: progress.diagnostics,
+        ended_ms: now,
+        ..stored.value.clone()
+    };
+    let outcome = serde_json::to_string(&operation.state).unwrap_or_default();
+    let outcome = outcome.trim_matches('"').to_ascii_lowercase();
+    let audit = Audit { verb: operation.kind.as_str(), subject: &operation.id, digest: "", outcome: &outcome };
+    let writes = [operation_write(context.rows.tenant(), Some(stored), &operation)?, context.audit(&audit)?];
+    let change = |row: &mut Job| {
+        if !still(row) {
+            return Err(Error::new(ErrorKind::Conflict, "job_changed", "the job has moved on").retry_as(Retry::Safe));
+        }
+        settle(row, &operation, now);
+        Ok(writes.to_vec())
+    };
+    context.rows.change_job(&job.value.id, "operation ended", change).await?;
     Ok(Stored { value: operation, version: stored.version + 1 })
 }
 
@@ -285,6 +330,8 @@ fn settle(job: &mut Job, operation: &Operation, now_ms: u64) {
         OperationKind::Scale | OperationKind::Savepoint => return,
     };
     if succeeded && !job.state.is_terminal() {
+        // Nobody but silence says that it does not run: what shows up later is canceled.
+        job.unconfirmed = operation.kind == OperationKind::Cancel && job.phase != Phase::Submitted && job.ambiguous;
         (job.state, job.ended_by, job.ended_ms) = (state, Some(by), Some(now_ms));
         (job.observed_ms, job.phase) = (Some(now_ms), Phase::Submitted);
     } else if !succeeded && job.state == JobState::Draining {

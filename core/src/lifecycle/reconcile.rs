@@ -4,21 +4,19 @@ use std::{collections::BTreeMap, time::Duration};
 
 use super::{
     Seen, drive_operation, drive_submission,
+    discover::discover,
+    due::{Due, due_jobs},
     look::{look_now, note_outage},
-    observe,
+    poll::{BUSY, IDLE, Outcome},
+    sweep,
 };
 use crate::{
     error::Error,
-    job::{Job, JobId, Phase},
-    runner::{Backend, Look, Sighting},
-    store::{Kind, Record, Scan, Stored, job_writes, listed_job},
+    job::{Job, Phase},
+    runner::{Backend, Look, Runner, Sighting},
     verb::Context,
 };
 
-/// Jobs looked at in one round.
-const BATCH: u32 = 200;
-/// Foreign jobs stored in one round, per target.
-const DISCOVERIES: usize = 200;
 /// Time a round gives one target, so that a silent one holds up the others no longer than this.
 const PER_TARGET: Duration = Duration::from_secs(5);
 const SOON: Duration = Duration::from_secs(2);
@@ -29,39 +27,45 @@ const LATER: Duration = Duration::from_secs(15);
 /// # Errors
 /// The store's. A runner's errors are noted with its target and end nothing.
 pub async fn reconcile(context: &Context) -> Result<Duration, Error> {
+    let sealing = super::seal::seal_waiting(context).await?;
     let due = due_jobs(context).await?;
-    let any = !due.is_empty();
     let targets: Vec<String> = context.state.targets().map(|target| target.name.clone()).collect();
     for target in targets {
-        let jobs: Vec<&(String, Job)> = due.iter().filter(|(_, job)| job.id.target() == target).collect();
+        let jobs: Vec<&Due> = due.iter().filter(|due| due.job.id.target() == target).collect();
         swallow_runner_errors(reconcile_target(&context.within(PER_TARGET), &target, &jobs).await)?;
     }
-    for (tenant, job) in &due {
-        swallow_runner_errors(drive(&context.for_tenant(tenant), job).await)?;
+    for due in &due {
+        swallow_runner_errors(drive(&context.for_tenant(&due.tenant), &due.job).await)?;
     }
-    Ok(if any { SOON } else { LATER })
+    let cleaning = super::retain::remove_old(context).await?;
+    Ok(if sealing || cleaning || !due.is_empty() { SOON } else { LATER })
 }
 
 /// A runner that does not answer must not keep the others waiting; a store that does not answer ends the round.
-fn swallow_runner_errors(result: Result<(), Error>) -> Result<(), Error> {
+pub(super) fn swallow_runner_errors(result: Result<(), Error>) -> Result<(), Error> {
     match result {
         Err(error) if error.gave_up() || error.reason() == "store" => Err(error),
         Err(_) | Ok(()) => Ok(()),
     }
 }
 
-async fn due_jobs(context: &Context) -> Result<Vec<(String, Job)>, Error> {
-    let scan = Scan { tenant: "*".into(), kind: Kind::JobDue.as_str().into(), limit: BATCH, ..Scan::default() };
-    let page = context.io.scan(scan).await?;
-    page.records.iter().map(|record: &Record| Ok((record.key.tenant.clone(), listed_job(record)?))).collect()
-}
-
-async fn reconcile_target(context: &Context, target: &str, jobs: &[&(String, Job)]) -> Result<(), Error> {
+async fn reconcile_target(context: &Context, target: &str, jobs: &[&Due]) -> Result<(), Error> {
     let now = context.now_ms();
     if context.state.health(target).next_call_ms > now {
         return Ok(());
     }
     let Ok(runner) = context.runner(target) else { return Ok(()) };
+    let mut seen = list(context, &runner, target).await?;
+    for due in jobs.iter().filter(|due| due.job.phase == Phase::Submitted) {
+        let sighting = due.job.native_id.as_ref().and_then(|id| seen.remove(id));
+        let context = context.for_tenant(&due.tenant);
+        swallow_runner_errors(refresh(&context, &due.job, sighting).await)?;
+    }
+    discover(context, target, seen.into_values()).await
+}
+
+/// The one list call of a round.
+async fn list(context: &Context, runner: &Runner, target: &str) -> Result<BTreeMap<String, Sighting>, Error> {
     let seen = match runner.list().await {
         Ok(seen) => seen,
         Err(error) => {
@@ -72,99 +76,118 @@ async fn reconcile_target(context: &Context, target: &str, jobs: &[&(String, Job
     context.state.set_health(target, |health| {
         (health.down_since_ms, health.failures, health.next_call_ms) = (None, 0, 0);
     });
-    let mut seen: BTreeMap<String, Sighting> = seen.into_iter().map(|s| (s.native_id.clone(), s)).collect();
-    for (tenant, job) in jobs.iter().filter(|(_, job)| job.phase == Phase::Submitted) {
-        let sighting = job.native_id.as_ref().and_then(|id| seen.remove(id));
-        swallow_runner_errors(refresh(&context.for_tenant(tenant), job, sighting).await)?;
-    }
-    discover(context, target, seen.into_values()).await
+    Ok(seen.into_iter().map(|sighting| (sighting.native_id.clone(), sighting)).collect())
 }
 
-/// Next call after 5 to 60 s.
+/// A target that does not answer is asked less and less often: 2 s to a minute.
 fn pause(context: &Context, target: &str) {
     let now = context.now_ms();
     context.state.set_health(target, |health| {
-        health.next_call_ms = now + 5_000_u64.saturating_mul(u64::from(health.failures + 1)).min(60_000);
+        let seconds = 2_u64.saturating_pow(health.failures.min(6) + 1).min(60);
+        health.next_call_ms = now + seconds * 1_000;
     });
 }
 
-/// A job in the list is as the list says, unless the list says it has ended: that deserves a look of its own.
-async fn refresh(context: &Context, job: &Job, sighting: Option<Sighting>) -> Result<(), Error> {
-    let settled = sighting.filter(|sighting| sighting.state.is_some_and(|state| !state.is_terminal()));
-    let Some(sighting) = settled else {
+/// Takes in what the list shows of a job. What it does not show, and how a job ended, is asked for by itself.
+pub(super) async fn refresh(context: &Context, job: &Job, sighting: Option<Sighting>) -> Result<(), Error> {
+    let Some(sighting) = sighting else {
         return if job.state.is_terminal() { Ok(()) } else { look_closely(context, job).await };
     };
     let at_ms = context.now_ms();
-    let seen = Seen { look: Look::Seen(sighting), at_ms };
-    let mut after = job.clone();
-    observe(&mut after, &seen);
-    if after != *job {
-        context
-            .rows
-            .change_job(&job.id, "listed", |row| {
-                observe(row, &seen);
-                Ok(Vec::new())
-            })
-            .await?;
+    let seen = Seen { look: Look::Seen(sighting.clone()), at_ms };
+    let ends = sighting.state.is_some_and(crate::job::JobState::is_terminal);
+    if ends && !job.state.is_terminal() {
+        return ended(context, job).await;
+    }
+    if sweep::would_change(job, &seen) {
+        sweep::found(context, job, sighting).await?;
     }
     context.state.observed(context.rows.tenant(), &job.id.to_string(), at_ms);
     Ok(())
 }
 
-/// The index row leaves out what was asked for, which some runners need to look.
-async fn look_closely(context: &Context, job: &Job) -> Result<(), Error> {
+/// A list does not say why a job ended, so the job is asked for; where that is too much now, a later round does it.
+async fn ended(context: &Context, job: &Job) -> Result<(), Error> {
+    if !afford(context, job) {
+        return Ok(());
+    }
     let whole = context.rows.job(&job.id).await?.value;
     look_now(context, &whole).await.map(|_| ())
 }
 
-/// Stores jobs nobody submitted through us; ended ones only when they are new.
-async fn discover(context: &Context, target: &str, seen: impl Iterator<Item = Sighting>) -> Result<(), Error> {
-    for sighting in seen.take(DISCOVERIES) {
-        if own_job(context, target, &sighting).await? {
-            continue;
-        }
-        discover_one(context, target, sighting).await?;
-    }
-    Ok(())
+/// True when the runner may be asked about one job now.
+fn afford(context: &Context, job: &Job) -> bool {
+    let networked = context.state.target(job.id.target()).is_some_and(|target| target.url.is_some());
+    let now = context.io.now().mono;
+    !networked || context.state.watch(|watch| watch.polls.afford(job.id.target(), now))
 }
 
-/// A job of ours that has ended is in the list still.
-async fn own_job(context: &Context, target: &str, sighting: &Sighting) -> Result<bool, Error> {
-    if !crate::job::id::is_token(&sighting.native_id) {
-        return Ok(false);
-    }
-    Ok(context.rows.find_job(&JobId::own(target, &sighting.native_id)).await?.is_some())
-}
-
-async fn discover_one(context: &Context, target: &str, sighting: Sighting) -> Result<(), Error> {
-    let id = JobId::foreign(target, &sighting.native_id);
-    let at_ms = context.now_ms();
-    let old = context.rows.find_job(&id).await?;
-    let mut job = match (&old, context.state.target(target)) {
-        (Some(old), _) => old.value.clone(),
-        (None, Some(target)) => Job::discovered(id, target.runner, sighting.started_ms.unwrap_or(at_ms)),
-        (None, None) => return Ok(()),
-    };
-    observe(&mut job, &Seen { look: Look::Seen(sighting), at_ms });
-    store(context, old.as_ref(), job).await
-}
-
-async fn store(context: &Context, old: Option<&Stored<Job>>, mut job: Job) -> Result<(), Error> {
-    if old.is_some_and(|old| old.value == job) {
+/// One look at one job, when its time has come. The index row leaves out what was asked for, which some runners need.
+async fn look_closely(context: &Context, job: &Job) -> Result<(), Error> {
+    let pace = Pace::of(context, job, "look", IDLE);
+    if !pace.is_due(context) || !afford(context, job) {
         return Ok(());
     }
-    job.version = old.map_or(1, |old| old.version + 1);
-    let writes = job_writes(context.rows.tenant(), old, &job)?;
-    context.rows.commit(&format!("discovered {} {}", job.id, job.version), writes).await.map(|_| ())
+    let whole = context.rows.job(&job.id).await?.value;
+    let looked = look_now(context, &whole).await;
+    pace.after(context, looked.map(|after| after.value != whole))
 }
 
 /// What is left to do for a job beyond looking at it.
 async fn drive(context: &Context, job: &Job) -> Result<(), Error> {
-    if matches!(job.phase, Phase::Intent | Phase::Sending | Phase::Unknown) {
-        drive_submission(context, &job.id).await?;
+    let open = job.phase != Phase::Submitted && !job.state.is_terminal();
+    let most = if job.phase == Phase::Parked { IDLE } else { BUSY };
+    let pace = Pace::of(context, job, "work", most);
+    if (!open && job.open_operations.is_empty()) || !pace.is_due(context) {
+        return Ok(());
+    }
+    let worked = match work(context, job).await {
+        Ok(()) => context.rows.job(&job.id).await.map(|after| after.version != job.version),
+        Err(error) => Err(error),
+    };
+    pace.after(context, worked)
+}
+
+async fn work(context: &Context, job: &Job) -> Result<(), Error> {
+    match job.phase {
+        Phase::Intent | Phase::Sending | Phase::Unknown => drop(drive_submission(context, &job.id).await?),
+        Phase::Parked if !job.state.is_terminal() => {
+            let whole = context.rows.job(&job.id).await?.value;
+            look_now(context, &whole).await?;
+        }
+        Phase::Parked | Phase::Submitted => {}
     }
     match job.open_operations.first() {
         Some(id) => drive_operation(context, id).await.map(|_| ()),
         None => Ok(()),
+    }
+}
+
+/// How often one kind of work on one job is done.
+struct Pace {
+    key: String,
+    most: Duration,
+}
+
+impl Pace {
+    fn of(context: &Context, job: &Job, work: &str, most: Duration) -> Self {
+        Self { key: format!("{}/{} {work}", context.rows.tenant(), job.id), most }
+    }
+
+    fn is_due(&self, context: &Context) -> bool {
+        let now = context.io.now().mono;
+        context.state.watch(|watch| watch.polls.is_due(&self.key, now))
+    }
+
+    /// Sets when it is done next, by whether it changed something.
+    fn after(&self, context: &Context, changed: Result<bool, Error>) -> Result<(), Error> {
+        let outcome = match &changed {
+            Ok(true) => Outcome::Changed,
+            Ok(false) => Outcome::Same,
+            Err(_) => Outcome::Failed,
+        };
+        let (now, seed) = (context.io.now().mono, &context.call.seed);
+        context.state.watch(|watch| watch.polls.after(&self.key, now, outcome, self.most, seed));
+        changed.map(|_| ())
     }
 }

@@ -5,32 +5,31 @@
 //!                     Sending --refused, nothing unexplained before--> Intent (later) or FAILED
 //!                     Sending --anything else--> Unknown --look--> Submitted | Intent again | Parked
 //! ```
-//! Only a runner that takes a second submission for the first is sent one ([`Backend::identity`]); elsewhere the job is
-//! looked for until nothing can be on its way any more, and then waits for an operator.
+//! Only a runner that takes a second submission for the first is sent one ([`Backend::identity`]), while its memory is
+//! the one the first was sent to ([`Backend::memory`]); elsewhere the job is looked for until nothing can be on its way
+//! any more, and then waits for an operator.
 //!
-//! One compare-and-set is one permit for one send. A crash while `Sending` counts as unknown.
+//! One compare-and-set is one permit for one send. A crash while `Sending` counts as unknown. What becomes of a send is
+//! written only while the row still waits for exactly that send.
 
 use std::time::Duration;
 
+use super::{Seen, observe, settle::is_settled};
 use crate::{
-    error::{Error, Landed, Retry},
+    error::{Error, ErrorKind, Landed, Retry},
     job::{Job, JobId, JobState, Phase},
     pace::Backoff,
-    runner::{Backend, Look, Runner, Submitted},
+    runner::{Backend, Look, Memory, Runner, Submitted},
     store::Stored,
     verb::Context,
 };
 
-use super::{Seen, observe};
-
-/// A class C submission is given up on after this many looks over this long: on wall time, since other processes may
-/// take it up (security-reliability.md 4.3, rule 7).
-const SETTLE_LOOKS: u32 = 10;
-const SETTLE_MS: u64 = 15 * 60 * 1000;
 /// Permits to send in one generation.
 const PERMITS: u32 = 5;
 /// Longest one send takes: an upload of 512 MiB and a slow `main`.
 const LONGEST_SUBMISSION: Duration = Duration::from_secs(600);
+/// For this long after a permit, a process that did not take it leaves a submission that is not found alone.
+const LEASE_MS: u64 = 20_000;
 
 /// A submission after one step.
 pub struct Driven {
@@ -66,38 +65,97 @@ pub async fn drive_submission(context: &Context, id: &JobId) -> Result<Driven, E
 }
 
 async fn send(context: &Context, stored: Stored<Job>) -> Result<Driven, Error> {
-    let id = stored.value.id.clone();
-    let runner = context.runner_within(id.target(), LONGEST_SUBMISSION)?;
-    let permit = context.rows.change_job(&id, "permit", |job| {
-        if job.phase != Phase::Intent || job.version != stored.version {
-            return Err(Error::new(crate::ErrorKind::Conflict, "submitting", "another process submits this job"));
-        }
-        job.phase = Phase::Sending;
-        job.attempts += 1;
-        Ok(Vec::new())
-    });
-    let job = permit.await?.value;
+    let runner = context.runner_within(stored.value.id.target(), LONGEST_SUBMISSION)?;
+    let memory = match memory(&runner).await {
+        Ok(memory) => memory,
+        Err(error) if error.gave_up() => return Err(error),
+        Err(error) => return not_sent(context, &stored, error).await,
+    };
+    if stored.value.ambiguous && !is_remembered(&stored.value, &memory, context.now_ms()) {
+        return doubt(context, &stored).await.map(Driven::from);
+    }
+    let job = permit(context, &stored, memory).await?.value;
     match runner.submit(&job).await {
-        Ok(Submitted::Accepted { native_id }) => accepted(context, &runner, &id, native_id).await.map(Driven::from),
-        Ok(Submitted::Held { handle }) => held(context, &runner, &id, handle).await.map(Driven::from),
-        Err(error) => {
-            let job = unsent(context, &id, &error).await?;
-            let refused = job.value.state == JobState::Failed;
-            Ok(Driven { job, refusal: Some(error).filter(|_| refused) })
-        }
+        Ok(Submitted::Accepted { native_id }) => accepted(context, &runner, &job, native_id).await.map(Driven::from),
+        Ok(Submitted::Held { handle }) => held(context, &runner, &job.id, handle).await.map(Driven::from),
+        Err(error) => unsent(context, &job, error).await,
     }
 }
 
-async fn accepted(context: &Context, runner: &Runner, id: &JobId, native_id: String) -> Result<Stored<Job>, Error> {
-    let stored = context.rows.change_job(id, "accepted", |job| {
-        (job.phase, job.state) = (Phase::Submitted, JobState::Pending);
-        job.native_id = Some(native_id.clone());
-        job.diagnostics.clear();
+/// Read where it matters: a runner that makes two jobs of two submissions is never sent a second one.
+async fn memory(runner: &Runner) -> Result<Memory, Error> {
+    if runner.identity().deduplicates() { runner.memory().await } else { Ok(Memory::Unknown) }
+}
+
+/// True when a runner whose memory is this takes the next submission for the first of this generation.
+fn is_remembered(job: &Job, now: &Memory, now_ms: u64) -> bool {
+    let age_ms = now_ms.saturating_sub(job.intended_ms);
+    *now == Memory::Lasting || job.memory.as_ref().is_some_and(|then| then.still_holds(now, age_ms))
+}
+
+/// The runner has forgotten what it may have been sent: nothing is sent again.
+async fn doubt(context: &Context, stored: &Stored<Job>) -> Result<Stored<Job>, Error> {
+    let edit = |job: &mut Job| {
+        if job.version == stored.version {
+            (job.phase, job.state) = (Phase::Unknown, JobState::SubmitUnknown);
+        }
         Ok(Vec::new())
-    });
-    let stored = stored.await?;
+    };
+    context.rows.change_job(&stored.value.id, "doubt", edit).await
+}
+
+async fn permit(context: &Context, stored: &Stored<Job>, memory: Memory) -> Result<Stored<Job>, Error> {
+    let now = context.now_ms();
+    let edit = |job: &mut Job| {
+        if job.phase != Phase::Intent || job.version != stored.version {
+            return Err(in_other_hands());
+        }
+        (job.phase, job.sent_ms) = (Phase::Sending, now);
+        job.attempts += 1;
+        if !job.ambiguous {
+            job.memory = Some(memory.clone()).filter(|memory| *memory != Memory::Lasting);
+        }
+        Ok(Vec::new())
+    };
+    context.rows.change_job(&stored.value.id, "permit", edit).await
+}
+
+fn in_other_hands() -> Error {
+    Error::new(ErrorKind::Conflict, "submitting", "another process submits this job")
+}
+
+/// Edits a row that still waits for what becomes of the send `seen` shows.
+pub(super) async fn edit_open(
+    context: &Context,
+    seen: &Job,
+    label: &str,
+    edit: impl Fn(&mut Job),
+) -> Result<Stored<Job>, Error> {
+    let change = |row: &mut Job| {
+        let open = matches!(row.phase, Phase::Sending | Phase::Unknown | Phase::Parked) && !row.state.is_terminal();
+        if open && (row.generation, row.attempts) == (seen.generation, seen.attempts) {
+            edit(row);
+        }
+        Ok(Vec::new())
+    };
+    context.rows.change_job(&seen.id, label, change).await
+}
+
+/// The runner has it. A row that has moved on meanwhile (found by a look, ended, another generation) stays as it is.
+async fn accepted(context: &Context, runner: &Runner, sent: &Job, native_id: String) -> Result<Stored<Job>, Error> {
+    let result = context.audit_result("submit", &sent.id, "accepted")?;
+    let change = |row: &mut Job| {
+        if row.generation != sent.generation || row.phase == Phase::Submitted || row.state.is_terminal() {
+            return Ok(Vec::new());
+        }
+        (row.phase, row.state) = (Phase::Submitted, JobState::Pending);
+        row.native_id = Some(native_id.clone());
+        row.diagnostics.clear();
+        Ok(vec![result.clone()])
+    };
+    let stored = context.rows.change_job(&sent.id, "accepted", change).await?;
     match runner.look(&stored.value).await {
-        Ok(look @ Look::Seen(_)) => record(context, id, look).await,
+        Ok(look @ Look::Seen(_)) => record(context, &stored.value, look).await,
         Ok(Look::Absent) | Err(_) => Ok(stored),
     }
 }
@@ -110,43 +168,76 @@ async fn held(
 ) -> Result<Stored<Job>, Error> {
     let known = context.rows.change_job(id, "held", |job| {
         if job.phase != Phase::Sending {
-            return Err(Error::new(crate::ErrorKind::Conflict, "submitting", "another process submits this job"));
+            return Err(in_other_hands());
         }
         job.native_id = Some(handle.folder.clone());
         job.handle = Some(handle.clone());
         Ok(Vec::new())
     });
     runner.release(&known.await?.value).await?;
+    let result = context.audit_result("submit", id, "released")?;
     // Only now is it submitted: a child that was never let go has done nothing, and may be started anew.
     let released = context.rows.change_job(id, "released", |job| {
-        if job.phase == Phase::Sending && job.handle.as_ref() == Some(&handle) {
-            (job.phase, job.state) = (Phase::Submitted, JobState::Pending);
-            job.started_ms = Some(context.now_ms());
-            job.diagnostics.clear();
+        if job.phase != Phase::Sending || job.handle.as_ref() != Some(&handle) {
+            return Ok(Vec::new());
         }
-        Ok(Vec::new())
+        (job.phase, job.state) = (Phase::Submitted, JobState::Pending);
+        job.started_ms = Some(context.now_ms());
+        job.diagnostics.clear();
+        Ok(vec![result.clone()])
     });
     released.await
 }
 
-/// A send that did not succeed: refused for good, refused for now, or nobody knows.
-async fn unsent(context: &Context, id: &JobId, error: &Error) -> Result<Stored<Job>, Error> {
-    let now = context.now_ms();
-    let seed = context.call.seed;
+/// Nothing left: the runner could not even be asked about its memory. That spends a try, as a refusal does.
+async fn not_sent(context: &Context, stored: &Stored<Job>, error: Error) -> Result<Driven, Error> {
+    let error = super::look::note_outage(context, stored.value.id.target(), error.landed_as(Landed::No));
+    let (now, seed) = (context.now_ms(), context.call.seed);
+    let result = context.audit_result("submit", &stored.value.id, error.reason())?;
     let edit = |job: &mut Job| {
-        job.diagnostics = format!("{} ({})", error.message(), error.reason());
-        let explained = error.landed() == Landed::No && !job.ambiguous;
-        if !explained {
-            (job.phase, job.state, job.ambiguous) = (Phase::Unknown, JobState::SubmitUnknown, true);
-        } else if error.retry() == Retry::Never || job.attempts >= PERMITS {
-            (job.state, job.ended_ms, job.phase) = (JobState::Failed, Some(now), Phase::Submitted);
-        } else {
-            job.phase = Phase::Intent;
-            job.retry_at_ms = now + wait_ms(error, job.attempts, &seed);
+        if job.phase != Phase::Intent || job.version != stored.version {
+            return Err(in_other_hands());
         }
-        Ok(Vec::new())
+        job.attempts += 1;
+        refused(job, &error, now, &seed);
+        Ok(if job.state == JobState::Failed { vec![result.clone()] } else { Vec::new() })
     };
-    context.rows.change_job(id, "unsent", edit).await
+    let job = context.rows.change_job(&stored.value.id, "not sent", edit).await?;
+    Ok(refusal(job, error))
+}
+
+/// A send that did not succeed: refused for good, refused for now, or nobody knows.
+async fn unsent(context: &Context, sent: &Job, error: Error) -> Result<Driven, Error> {
+    let (now, seed) = (context.now_ms(), context.call.seed);
+    let result = context.audit_result("submit", &sent.id, error.reason())?;
+    let edit = |job: &mut Job| {
+        let waits = job.phase == Phase::Sending && !job.state.is_terminal();
+        if !waits || (job.generation, job.attempts) != (sent.generation, sent.attempts) {
+            return Ok(Vec::new());
+        }
+        refused(job, &error, now, &seed);
+        Ok(if job.phase == Phase::Intent { Vec::new() } else { vec![result.clone()] })
+    };
+    let job = context.rows.change_job(&sent.id, "unsent", edit).await?;
+    Ok(refusal(job, error))
+}
+
+fn refusal(job: Stored<Job>, error: Error) -> Driven {
+    let refused = job.value.state == JobState::Failed;
+    Driven { job, refusal: Some(error).filter(|_| refused) }
+}
+
+/// Rule 5: a clear refusal gives the intent back only where no earlier send is unexplained.
+fn refused(job: &mut Job, error: &Error, now_ms: u64, seed: &crate::random::Seed) {
+    job.diagnostics = format!("{} ({})", error.message(), error.reason());
+    if error.landed() != Landed::No || job.ambiguous {
+        (job.phase, job.state, job.ambiguous) = (Phase::Unknown, JobState::SubmitUnknown, true);
+    } else if error.retry() == Retry::Never || job.attempts >= PERMITS {
+        (job.state, job.ended_ms, job.phase) = (JobState::Failed, Some(now_ms), Phase::Submitted);
+    } else {
+        job.phase = Phase::Intent;
+        job.retry_at_ms = now_ms + wait_ms(error, job.attempts, seed);
+    }
 }
 
 fn wait_ms(error: &Error, attempts: u32, seed: &crate::random::Seed) -> u64 {
@@ -159,76 +250,98 @@ fn wait_ms(error: &Error, attempts: u32, seed: &crate::random::Seed) -> u64 {
 
 /// Looks for a submission nobody can explain before anything is sent again.
 async fn find(context: &Context, stored: Stored<Job>) -> Result<Stored<Job>, Error> {
-    let id = stored.value.id.clone();
-    let runner = context.runner(id.target())?;
-    match runner.look(&stored.value).await {
-        Ok(look @ Look::Seen(_)) => record(context, &id, look).await,
-        Ok(Look::Absent) => {
-            let (now, again) = (context.now_ms(), runner.identity().deduplicates());
-            let edit = |job: &mut Job| if again { not_there(job, now) } else { watched(job, now) };
-            context.rows.change_job(&id, "absent", edit).await
-        }
-        Err(error) => unexplained(context, &id, super::look::note_outage(context, id.target(), error)).await,
+    let job = &stored.value;
+    let runner = context.runner(job.id.target())?;
+    match runner.look(job).await {
+        Ok(look @ Look::Seen(_)) => record(context, job, look).await,
+        Ok(Look::Absent) if is_leased(context, job) => Ok(stored),
+        Ok(Look::Absent) => match may_repeat(context, &runner, job).await {
+            Ok(true) => {
+                let again_ms = context.now_ms() + 1_000;
+                edit_open(context, job, "absent", |job| not_there(job, again_ms)).await
+            }
+            Ok(false) => {
+                let settled = is_settled(context, job).await?;
+                edit_open(context, job, "absent", |job| watched(job, settled)).await
+            }
+            Err(error) => unexplained(context, job, error).await,
+        },
+        Err(error) => unexplained(context, job, error).await,
     }
 }
 
-async fn unexplained(context: &Context, id: &JobId, error: Error) -> Result<Stored<Job>, Error> {
+/// The process that took the permit may still be sending.
+fn is_leased(context: &Context, job: &Job) -> bool {
+    job.phase == Phase::Sending && context.now_ms() < job.sent_ms.saturating_add(LEASE_MS)
+}
+
+/// A second submission would be the first, and nobody wants the job gone.
+async fn may_repeat(context: &Context, runner: &Runner, job: &Job) -> Result<bool, Error> {
+    if job.ending().is_some() || !runner.identity().deduplicates() {
+        return Ok(false);
+    }
+    Ok(is_remembered(job, &runner.memory().await?, context.now_ms()))
+}
+
+async fn unexplained(context: &Context, job: &Job, error: Error) -> Result<Stored<Job>, Error> {
+    let error = super::look::note_outage(context, job.id.target(), error);
     if error.gave_up() {
         return Err(error);
     }
     let edit = |job: &mut Job| {
-        (job.phase, job.state, job.ambiguous) = (Phase::Unknown, JobState::SubmitUnknown, true);
-        job.diagnostics = format!("nobody knows yet whether the submission arrived: {}", error.message());
-        Ok(Vec::new())
+        if job.phase != Phase::Parked {
+            (job.phase, job.state, job.ambiguous) = (Phase::Unknown, JobState::SubmitUnknown, true);
+            job.diagnostics = format!("nobody knows yet whether the submission arrived: {}", error.message());
+        }
     };
-    context.rows.change_job(id, "unknown", edit).await
+    edit_open(context, job, "unknown", edit).await
 }
 
 /// The runner would make a second job of a second submission: nothing is sent again.
-#[expect(clippy::unnecessary_wraps, reason = "an edit of `Rows::change_job`")]
-fn watched(job: &mut Job, now_ms: u64) -> Result<Vec<crate::store::Write>, Error> {
-    let since = *job.absent_since_ms.get_or_insert(now_ms);
-    job.absences = job.absences.saturating_add(1).min(SETTLE_LOOKS);
+fn watched(job: &mut Job, settled: bool) {
     job.ambiguous = true;
-    if job.absences >= SETTLE_LOOKS && now_ms.saturating_sub(since) >= SETTLE_MS {
+    if settled {
         (job.phase, job.state) = (Phase::Parked, JobState::Parked);
         job.diagnostics = "parked: the submission went unanswered, the job did not show up, and a second submission \
-                           could be a second job; look for it on the runner, then cancel this one and submit anew"
+                           could be a second job; look for it on the runner, then `adopt` it there, `abandon` it, or \
+                           `resubmit` it"
             .into();
-    } else {
+    } else if job.phase != Phase::Parked {
         (job.phase, job.state) = (Phase::Unknown, JobState::SubmitUnknown);
         job.diagnostics = "nobody knows yet whether the submission arrived: the runner does not show the job, and a \
                            second submission could be a second job"
             .into();
     }
-    Ok(Vec::new())
 }
 
 /// The same id may be sent again.
-#[expect(clippy::unnecessary_wraps, reason = "an edit of `Rows::change_job`")]
-fn not_there(job: &mut Job, now_ms: u64) -> Result<Vec<crate::store::Write>, Error> {
+fn not_there(job: &mut Job, again_ms: u64) {
     job.ambiguous = true;
+    if job.phase == Phase::Parked {
+        return;
+    }
     if job.attempts >= PERMITS {
         (job.phase, job.state) = (Phase::Parked, JobState::Parked);
         job.diagnostics = format!(
-            "parked: {} submissions went unanswered and the runner does not know the job; cancel it, or submit anew \
-             once the target is well",
+            "parked: {} submissions went unanswered and the runner does not know the job; once the target is well, \
+             `resubmit` it, or `abandon` it",
             job.attempts
         );
     } else {
-        (job.phase, job.state) = (Phase::Intent, JobState::Submitting);
-        job.retry_at_ms = now_ms + 1_000;
+        (job.phase, job.state, job.retry_at_ms) = (Phase::Intent, JobState::Submitting, again_ms);
     }
-    Ok(Vec::new())
 }
 
-async fn record(context: &Context, id: &JobId, look: Look) -> Result<Stored<Job>, Error> {
+/// Takes in what a look at one generation of a job showed.
+pub(super) async fn record(context: &Context, seen: &Job, look: Look) -> Result<Stored<Job>, Error> {
     let at_ms = context.now_ms();
-    let stored = context.rows.change_job(id, "found", |job| {
-        observe(job, &Seen { look: look.clone(), at_ms });
+    let stored = context.rows.change_job(&seen.id, "found", |row| {
+        if row.generation == seen.generation {
+            observe(row, &Seen { look: look.clone(), at_ms });
+        }
         Ok(Vec::new())
     });
     let stored = stored.await?;
-    context.state.observed(context.rows.tenant(), &id.to_string(), at_ms);
+    context.state.observed(context.rows.tenant(), &seen.id.to_string(), at_ms);
     Ok(stored)
 }

@@ -1,6 +1,6 @@
 use std::future::Future;
 
-use super::{Begun, Look, PlannedCall, Probe, Progress, Sighting, Submission, Submitted};
+use super::{Begun, Look, Memory, PlannedCall, Probe, Progress, Sighting, Submission, Submitted};
 use crate::{
     config::Identity,
     error::Error,
@@ -47,6 +47,12 @@ pub trait Backend {
     /// (class C), and with [`Identity::None`] the runner cannot even be asked for the first.
     fn identity(&self) -> Identity {
         Identity::Chosen
+    }
+
+    /// How long the runner recognises a second submission under our id, where [`Backend::identity`] says it does: read
+    /// before the first send and again before a repetition.
+    fn memory(&self) -> impl Future<Output = Result<Memory, Error>> + Send {
+        std::future::ready(Ok(Memory::Lasting))
     }
 
     /// Lets a held child go on; nothing to do elsewhere.

@@ -91,6 +91,35 @@ pub enum Look {
     Absent,
 }
 
+/// How long a runner recognises a second submission under our id.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Memory {
+    /// For good.
+    Lasting,
+    /// While it is this process, and for a time after a job has ended.
+    Process {
+        /// Another one after each start of the runner.
+        incarnation: String,
+        /// Milliseconds an ended job is remembered.
+        keeps_ms: u64,
+    },
+    /// It does not say.
+    Unknown,
+}
+
+impl Memory {
+    /// True when a submission first sent `age_ms` ago, when the memory was this, is still recognised by a runner whose
+    /// memory is `now` (security-reliability.md 4.3, R1).
+    pub fn still_holds(&self, now: &Self, age_ms: u64) -> bool {
+        match self {
+            Self::Lasting => *now == Self::Lasting,
+            Self::Process { keeps_ms, .. } => self == now && age_ms < *keeps_ms,
+            Self::Unknown => false,
+        }
+    }
+}
+
 /// One call that a write will make, for people to read before it is made.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "server", derive(schemars::JsonSchema))]

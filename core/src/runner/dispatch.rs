@@ -1,5 +1,5 @@
 use super::{
-    Backend, Begun, Context, Look, PlannedCall, Probe, Progress, Sighting, Submission, Submitted, direct::Direct,
+    Backend, Begun, Context, Look, Memory, PlannedCall, Probe, Progress, Sighting, Submission, Submitted, direct::Direct,
     flink::Flink, simulator::Simulator,
 };
 use crate::{
@@ -81,6 +81,9 @@ impl Backend for Runner {
             Self::Flink(runner) => runner.identity(),
             Self::Simulator(runner) => runner.identity(),
         }
+    }
+    async fn memory(&self) -> Result<Memory, Error> {
+        each!(self, runner => runner.memory())
     }
     async fn release(&self, job: &Job) -> Result<(), Error> {
         each!(self, runner => runner.release(job))

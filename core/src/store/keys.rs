@@ -4,8 +4,12 @@ use crate::random::{hex, hmac};
 /// Kinds of record.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Kind {
-    /// Audit rows: `<13 digits of ms>/<request id>/<label>`.
+    /// Sealed audit rows: `<16 digits of the place in the tenant's chain>`.
     Audit,
+    /// The end of a tenant's chain: one row, `head`.
+    AuditHead,
+    /// Audit rows that wait for their seal: `<process>/<12 digits of its sequence>`.
+    AuditNew,
     /// Answers by idempotency key.
     Idempotency,
     /// Jobs by id.
@@ -14,26 +18,40 @@ pub enum Kind {
     JobByState,
     /// Index `<target>/<13 digits of ms>/<job id>`.
     JobByTarget,
+    /// Index `<target>/<state>/<13 digits of ms>/<job id>`.
+    JobByTargetState,
     /// Index `<13 digits of ms>/<job id>`.
     JobByTime,
     /// Index `<target>/<job id>` of jobs that have not ended.
     JobDue,
+    /// Index `<13 digits of the end in ms>/<job id>` of jobs that have ended with nothing left to do.
+    JobEnded,
     /// Operations by id `<job id>/<kind>-<hex>`.
     Operation,
+    /// Whose a job on a runner is: `<target>/<token or native id>`, under [`SHARED`].
+    Owner,
 }
+
+/// Tenant of rows that concern all tenants; no caller has it.
+pub const SHARED: &str = "~";
 
 impl Kind {
     /// The word in keys.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Audit => "audit",
+            Self::AuditHead => "audit.head",
+            Self::AuditNew => "audit.new",
             Self::Idempotency => "idempotency",
             Self::Job => "job",
             Self::JobByState => "job.by_state",
             Self::JobByTarget => "job.by_target",
+            Self::JobByTargetState => "job.by_target_state",
             Self::JobByTime => "job.by_time",
             Self::JobDue => "job.due",
+            Self::JobEnded => "job.ended",
             Self::Operation => "operation",
+            Self::Owner => "owner",
         }
     }
 

@@ -1,6 +1,7 @@
 use super::{
     Key, Kind, Put, Stored, Write,
     rows::{expect, text},
+    schema,
 };
 use crate::{error::Error, job::Operation};
 
@@ -17,6 +18,6 @@ pub fn operation_write(tenant: &str, old: Option<&Stored<Operation>>, new: &Oper
     Ok(Write {
         key: operation_key(tenant, &new.id),
         expect: expect(old),
-        put: Some(Put { schema: 1, expires_at: None, value: text(new)? }),
+        put: Some(Put { schema: schema::OTHER, expires_at: None, value: text(new)? }),
     })
 }

@@ -2,7 +2,7 @@ use std::{sync::Arc, time::Duration};
 
 use serde::{Serialize, de::DeserializeOwned};
 
-use super::{Commit, Committed, Expect, Key, Kind, Page, Record, Scan, Write, job_rows::job_writes};
+use super::{Commit, Committed, Expect, Key, Kind, Page, Record, Scan, Write, job_rows::job_writes, schema};
 use crate::{
     error::{Error, ErrorKind},
     flow::Io,
@@ -27,6 +27,8 @@ pub struct Rows {
     io: Io,
     tenant: String,
     seed: Seed,
+    /// Rows are marked as the version before: an upgrade is under way.
+    previous: bool,
 }
 
 const TRIES: u32 = 8;
@@ -34,7 +36,14 @@ const TRIES: u32 = 8;
 impl Rows {
     /// Rows of a tenant; commits take their ids from the seed.
     pub fn new(io: Io, tenant: &str, seed: Seed) -> Self {
-        Self { io, tenant: tenant.to_owned(), seed }
+        Self { io, tenant: tenant.to_owned(), seed, previous: false }
+    }
+
+    /// The same, written so that the build before this one can read it (see [`schema`]).
+    #[must_use]
+    pub fn as_previous_schema(mut self, previous: bool) -> Self {
+        self.previous = previous;
+        self
     }
 
     /// The tenant.
@@ -110,7 +119,10 @@ impl Rows {
     ///
     /// # Errors
     /// `unavailable` when the store cannot answer.
-    pub async fn commit(&self, label: &str, writes: Vec<Write>) -> Result<Committed, Error> {
+    pub async fn commit(&self, label: &str, mut writes: Vec<Write>) -> Result<Committed, Error> {
+        if self.previous {
+            schema::as_previous(&mut writes);
+        }
         let commit = Commit { op_id: self.seed.hex128(&format!("commit {label}")), writes };
         self.patiently(|| self.io.commit(commit.clone())).await
     }
@@ -152,11 +164,12 @@ fn unknown_job(id: &JobId) -> Error {
 
 /// A row's value as a type.
 pub(crate) fn parse<T: DeserializeOwned>(record: &Record) -> Result<Stored<T>, Error> {
+    schema::check(record)?;
     let value = serde_json::from_str(&record.value).map_err(|error| {
         Error::new(ErrorKind::Internal, "unreadable_row", "a stored row cannot be read")
             .with("kind", &record.key.kind)
             .with("detail", error)
-            .suggest("the row may come from a newer version; see `beam-mcp-server doctor`")
+            .suggest("report this: `beam-mcp-server store check` finds every such row")
     })?;
     Ok(Stored { value, version: record.version })
 }

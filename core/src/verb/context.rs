@@ -8,9 +8,9 @@ use crate::{
     engine::State,
     error::{Error, ErrorKind},
     flow::Io,
-    job::Job,
+    job::{Job, JobId},
     runner::{self, Runner},
-    store::Rows,
+    store::{Audit, Rows, Write},
 };
 
 /// What a verb works with: the way out, the call, the engine's state and the caller's rows.
@@ -29,7 +29,8 @@ pub struct Context {
 impl Context {
     /// A context for a call.
     pub fn new(io: Io, call: Call, state: Arc<State>) -> Self {
-        let rows = Rows::new(io.clone(), &call.caller.tenant, call.seed.child("rows"));
+        let previous = state.config.store.write_previous_schema;
+        let rows = Rows::new(io.clone(), &call.caller.tenant, call.seed.child("rows")).as_previous_schema(previous);
         Self { io, call, state, rows }
     }
 
@@ -96,6 +97,22 @@ impl Context {
     /// A job as the caller sees it now.
     pub fn view(&self, job: &Job) -> JobView {
         JobView::new(job, &self.call.caller.tenant, &self.state, self.now_ms())
+    }
+
+    /// The audit row of something that is asked for, for the commit of its intent.
+    ///
+    /// # Errors
+    /// `internal` when the row cannot be JSON.
+    pub fn audit(&self, audit: &Audit<'_>) -> Result<Write, Error> {
+        audit.write(&self.call, self.state.next_audit(&self.call.seed), self.now_ms())
+    }
+
+    /// The audit row of a result, for the commit that stores it.
+    ///
+    /// # Errors
+    /// `internal` when the row cannot be JSON.
+    pub fn audit_result(&self, verb: &str, job: &JobId, outcome: &str) -> Result<Write, Error> {
+        self.audit(&Audit { verb, subject: &job.to_string(), digest: "", outcome })
     }
 
     /// Refuses a caller without the scope.

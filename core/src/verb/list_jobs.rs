@@ -63,10 +63,10 @@ impl Define for ListJobs {
         let target = input.target.as_deref().map(|name| context.state.config.target(Some(name))).transpose()?;
         let filter = JobFilter { state: input.state, target: target.map(|target| target.name.clone()) };
         let fits = |job: &Job| fits(job, &filter, &input);
-        let after = input.page_token.as_deref().map(decode).transpose()?;
+        let after = input.page_token.as_deref().map(|token| decode(token, &filter)).transpose()?;
         let (jobs, next) = page(&context, &filter, fits, after, limit).await?;
         let jobs = jobs.iter().map(|job| context.view(job)).collect();
-        Ok(Output { jobs, next_page_token: next.map(|id| URL_SAFE_NO_PAD.encode(id)) })
+        Ok(Output { jobs, next_page_token: next.map(|id| encode(&filter, &id)) })
     }
 }
 
@@ -84,11 +84,19 @@ fn fits(job: &Job, filter: &JobFilter, input: &Input) -> bool {
         && input.name_contains.as_deref().is_none_or(|text| job.name.contains(text))
 }
 
-fn decode(token: &str) -> Result<String, Error> {
+/// A token names its index, since a place in one means nothing in another.
+fn encode(filter: &JobFilter, id: &str) -> String {
+    URL_SAFE_NO_PAD.encode(format!("{}\n{id}", list_key(filter).0.as_str()))
+}
+
+fn decode(token: &str, filter: &JobFilter) -> Result<String, Error> {
     let bytes = URL_SAFE_NO_PAD.decode(token).ok();
-    bytes.and_then(|bytes| String::from_utf8(bytes).ok()).ok_or_else(|| {
-        Error::invalid("bad_page_token", "`page_token` is not one this server gave")
-            .suggest("leave it out to start at the first page")
+    let text = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
+    let (kind, prefix) = list_key(filter);
+    let place = text.as_deref().and_then(|text| text.strip_prefix(kind.as_str())?.strip_prefix('\n'));
+    place.filter(|id| id.starts_with(&prefix)).map(str::to_owned).ok_or_else(|| {
+        Error::invalid("bad_page_token", "`page_token` is not one this server gave for these filters")
+            .suggest("send it with the filters of the page it came with, or leave it out to start at the first page")
     })
 }
 

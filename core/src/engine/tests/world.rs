@@ -194,7 +194,7 @@ impl World {
                 assert!(!operation.state.is_terminal(), "{operation:?}");
             }
         }
-        let rows = self.store.records.keys().filter(|key| key.kind.starts_with("job."));
+        let rows = self.store.records.keys().filter(|key| key.kind.starts_with("job.") || key.kind == "owner");
         assert_eq!(rows.count(), indexed, "an index row without its job");
     }
 }

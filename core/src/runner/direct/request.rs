@@ -182,14 +182,14 @@ fn notes(options: &[ResolvedOption]) -> Vec<String> {
 /// # Errors
 /// `failed_precondition` for a job that was not submitted here.
 pub(super) fn launch(target: &Target, job: &Job) -> Result<Launch, Error> {
-    let (Some(token), Some(submission)) = (job.id.token(), &job.submission) else { return Err(not_ours()) };
+    let (Some(_), Some(submission)) = (job.id.token(), &job.submission) else { return Err(not_ours()) };
     let files = submission.file_name.iter().cloned().zip(submission.source.clone()).collect();
     Ok(Launch {
         target: target.name.clone(),
         program: "python".into(),
         argv: submission.argv.clone(),
         env: target.env.clone().into_iter().collect(),
-        folder: token.to_owned(),
+        folder: job.token().to_owned(),
         files,
         limits: target.limits.clone(),
     })

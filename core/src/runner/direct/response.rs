@@ -85,7 +85,7 @@ pub(super) fn sighting(job: &Job, known: &Known) -> Sighting {
         None => ended_without_result(known, cancel_was_asked(job)),
     };
     Sighting {
-        native_id: job.id.token().unwrap_or_default().to_owned(),
+        native_id: job.token().to_owned(),
         name: None,
         state,
         runner_state,

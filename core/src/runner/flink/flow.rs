@@ -79,8 +79,8 @@ impl Flink {
 
 /// Flink's own id of a job.
 pub(super) fn native_id(job: &Job) -> Result<&str, Error> {
-    let known = job.native_id.as_deref().or_else(|| job.id.token()).or_else(|| job.id.foreign_id());
-    known.ok_or_else(|| Error::misuse("a job without an id"))
+    let known = job.native_id.as_deref().unwrap_or(job.token());
+    if known.is_empty() { Err(Error::misuse("a job without an id")) } else { Ok(known) }
 }
 
 /// What one of several requests brought.

@@ -16,6 +16,7 @@ mod log_line;
 mod log_page;
 mod logs;
 mod look;
+mod memory;
 mod metrics;
 mod operation;
 mod options;
@@ -33,7 +34,7 @@ mod testing;
 pub use checkpoint::{Checkpoint, CheckpointKind, Checkpoints, Counts, Latest, Restored};
 pub use exception::JobException;
 
-use super::{Backend, Begun, Context, Look, PlannedCall, Probe, Progress, Sighting, Submission, Submitted};
+use super::{Backend, Begun, Context, Look, Memory, PlannedCall, Probe, Progress, Sighting, Submission, Submitted};
 use crate::{
     error::Error,
     job::{Job, JobSpec, LogPage, LogQuery, Metrics, Operation},
@@ -71,6 +72,10 @@ impl Backend for Flink {
 
     async fn submit(&self, job: &Job) -> Result<Submitted, Error> {
         self.submit_job(job).await.map_err(|error| error.during("submit"))
+    }
+
+    async fn memory(&self) -> Result<Memory, Error> {
+        self.memory_of_ids().await.map_err(|error| error.during("memory"))
     }
 
     /// Nothing is held back on Flink.

@@ -28,6 +28,11 @@ pub fn config_request(target: &Target) -> Request {
     get(target, "/config")
 }
 
+/// The configuration the `JobManager` runs with.
+pub fn jobmanager_config_request(target: &Target) -> Request {
+    get(target, "/jobmanager/config")
+}
+
 /// Slots, task managers and job counts.
 pub fn overview_request(target: &Target) -> Request {
     get(target, "/overview")

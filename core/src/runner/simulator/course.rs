@@ -22,6 +22,7 @@ pub(super) struct Course {
     pub(super) plot: Plot,
     pub(super) script: &'static Script,
     speed: f64,
+    /// When the present generation was asked for.
     created_ms: u64,
     /// Where a request of ours ended it.
     ended_ms: Option<u64>,
@@ -38,7 +39,7 @@ impl Course {
             script: script::find(&plot.script)?,
             plot,
             speed: speed(target),
-            created_ms: job.created_ms,
+            created_ms: if job.intended_ms == 0 { job.created_ms } else { job.intended_ms },
             ended_ms: job.ended_ms.filter(|_| job.ended_by.is_some()),
         })
     }

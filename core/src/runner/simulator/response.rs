@@ -29,11 +29,13 @@ pub(super) fn arrived(course: &Course, job: &Job) -> Option<u32> {
 /// One job as the cluster shows it.
 pub(super) fn look(target: &Target, job: &Job, wall_ms: u64) -> Result<Look, Error> {
     let course = Course::of(target, job)?;
-    let found = arrived(&course, job).filter(|_| job.native_id.is_some() || target.identity.is_searchable());
-    Ok(found.map_or(Look::Absent, |attempt| {
-        let found = request::native_id(target.identity, job, attempt);
-        Look::Seen(sighting(&course, job, job.native_id.clone().unwrap_or(found), wall_ms))
-    }))
+    let Some(first) = arrived(&course, job) else { return Ok(Look::Absent) };
+    let given = |attempt| request::native_id(target.identity, job, attempt);
+    let found = match &job.native_id {
+        Some(id) => (first..=job.attempts).map(given).find(|given| given == id),
+        None => target.identity.is_searchable().then(|| given(first)),
+    };
+    Ok(found.map_or(Look::Absent, |id| Look::Seen(sighting(&course, job, id, wall_ms))))
 }
 
 fn sighting(course: &Course, job: &Job, native_id: String, wall_ms: u64) -> Sighting {

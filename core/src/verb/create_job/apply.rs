@@ -40,7 +40,7 @@ pub(super) async fn apply(
 async fn store_intent(context: &Context, keyed: &mut Keyed, job: &Job, verb: &str) -> Result<Option<Submitted>, Error> {
     let id = job.id.to_string();
     let mut writes = job_writes(context.rows.tenant(), None, job)?;
-    writes.push(Audit { verb, subject: &id, digest: keyed.digest() }.write(&context.call, context.now_ms())?);
+    writes.push(context.audit(&Audit { verb, subject: &id, digest: keyed.digest(), outcome: "" })?);
     writes.extend(keyed.write(&id, context.now_ms())?);
     match context.rows.commit(&format!("intent {id}"), writes).await? {
         Committed::Written(_) => {

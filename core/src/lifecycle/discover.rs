@@ -1,0 +1,91 @@
+//! What a runner lists beyond the jobs of the round: ours that changed, late arrivals, and jobs nobody submitted through
+//! us.
+
+use super::{Seen, observe, reconcile::swallow_runner_errors, sweep};
+use crate::{
+    error::Error,
+    job::{Job, JobId},
+    runner::{Look, Sighting},
+    store::{Owner, Stored, job_writes, owner_key},
+    verb::Context,
+};
+
+/// Sightings taken in in one round, per target.
+const MOST: usize = 200;
+
+/// Takes in the sightings that differ from what this process took in before; ended ones of ours stay as they are.
+pub(super) async fn discover(
+    context: &Context,
+    target: &str,
+    seen: impl Iterator<Item = Sighting>,
+) -> Result<(), Error> {
+    let mut left = MOST;
+    for sighting in seen {
+        let (name, print) = (format!("{target}/{}", sighting.native_id), print(&sighting));
+        if left == 0 || context.state.watch(|watch| watch.is_known(&name, print)) {
+            continue;
+        }
+        left -= 1;
+        let taken = one(context, target, sighting).await;
+        if taken.is_ok() {
+            context.state.watch(|watch| watch.took_in(name, print));
+        }
+        swallow_runner_errors(taken.map(|_| ()))?;
+    }
+    Ok(())
+}
+
+/// A number that differs when what is shown differs.
+fn print(sighting: &Sighting) -> u64 {
+    let text = format!("{} {:?} {:?}", sighting.runner_state, sighting.started_ms, sighting.ended_ms);
+    // FNV-1a: short, and nobody gains from a collision.
+    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+}
+
+async fn one(context: &Context, target: &str, sighting: Sighting) -> Result<(), Error> {
+    if let Some((tenant, job)) = owned(context, target, &sighting).await? {
+        return sweep::take_in(&context.for_tenant(&tenant), &job, sighting).await;
+    }
+    foreign(context, target, sighting).await
+}
+
+/// The job of ours a runner shows, of whichever tenant.
+async fn owned(context: &Context, target: &str, sighting: &Sighting) -> Result<Option<(String, Stored<Job>)>, Error> {
+    let owner = context.rows.read::<Owner>(owner_key(target, &sighting.native_id)).await?;
+    if let Some(owner) = owner {
+        let rows = context.for_tenant(&owner.value.tenant).rows;
+        return Ok(rows.find_job(&owner.value.job_id).await?.map(|job| (owner.value.tenant, job)));
+    }
+    // Rows of schema 1 have no owner row.
+    if !crate::job::id::is_token(&sighting.native_id) {
+        return Ok(None);
+    }
+    let job = context.rows.find_job(&JobId::own(target, &sighting.native_id)).await?;
+    Ok(job.map(|job| (context.rows.tenant().to_owned(), job)))
+}
+
+/// A job nobody submitted through us: it belongs to the tenant of the reconciler.
+async fn foreign(context: &Context, target: &str, sighting: Sighting) -> Result<(), Error> {
+    let id = JobId::foreign(target, &sighting.native_id);
+    let at_ms = context.now_ms();
+    if sighting.ended_ms.is_some_and(|ended| ended < context.state.config.job_cutoff_ms(at_ms)) {
+        return Ok(());
+    }
+    let old = context.rows.find_job(&id).await?;
+    let mut job = match (&old, context.state.target(target)) {
+        (Some(old), _) => old.value.clone(),
+        (None, Some(target)) => Job::discovered(id, target.runner, sighting.started_ms.unwrap_or(at_ms)),
+        (None, None) => return Ok(()),
+    };
+    observe(&mut job, &Seen { look: Look::Seen(sighting), at_ms });
+    store(context, old.as_ref(), job).await
+}
+
+async fn store(context: &Context, old: Option<&Stored<Job>>, mut job: Job) -> Result<(), Error> {
+    if old.is_some_and(|old| old.value == job) {
+        return Ok(());
+    }
+    job.version = old.map_or(1, |old| old.version + 1);
+    let writes = job_writes(context.rows.tenant(), old, &job)?;
+    context.rows.commit(&format!("discovered {} {}", job.id, job.version), writes).await.map(|_| ())
+}

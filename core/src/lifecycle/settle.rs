@@ -1,0 +1,64 @@
+//! When silence about a submission means that nothing can be on its way any more (security-reliability.md 4.3, rule 7).
+
+use std::time::Duration;
+
+use crate::{error::Error, job::Job, verb::Context};
+
+/// Longer than the store's time-out, the longest life of a submission in flight (10 min) and a runner's lag together.
+pub(super) const SETTLE: Duration = Duration::from_secs(15 * 60);
+/// Where processes come and go: looks that must have found nothing, this far apart, over [`SETTLE`] of wall time.
+const LOOKS: u32 = 10;
+const APART_MS: u64 = 30_000;
+
+/// True when a submission that was just looked for and not found cannot arrive any more.
+///
+/// The time is that of this process's own monotonic clock, so a jump of the wall clock shortens nothing, and a process
+/// that takes over begins anew. A host whose processes do not live that long counts looks in the row instead.
+pub(super) async fn is_settled(context: &Context, job: &Job) -> Result<bool, Error> {
+    if outlives(&context.state.host.kind) {
+        let key = format!("{}/{}/{}/{}", context.rows.tenant(), job.id, job.generation, job.attempts);
+        let now = context.io.now().mono;
+        let since = context.state.watch(|watch| watch.absent_since(key, now));
+        return Ok(now.saturating_sub(since) >= SETTLE);
+    }
+    let now = context.now_ms();
+    let counted = super::submit::edit_open(context, job, "counted", |row| count(row, now)).await?;
+    Ok(has_been_absent(&counted.value, now))
+}
+
+/// True where a process may live through [`SETTLE`].
+fn outlives(host: &str) -> bool {
+    !matches!(host, "lambda" | "wasm")
+}
+
+fn count(row: &mut Job, now_ms: u64) {
+    row.absent_since_ms.get_or_insert(now_ms);
+    if now_ms.saturating_sub(row.absent_ms) >= APART_MS {
+        row.absences = row.absences.saturating_add(1).min(LOOKS);
+        row.absent_ms = now_ms;
+    }
+}
+
+fn has_been_absent(row: &Job, now_ms: u64) -> bool {
+    let since = row.absent_since_ms.unwrap_or(now_ms);
+    row.absences >= LOOKS && u128::from(now_ms.saturating_sub(since)) >= SETTLE.as_millis()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{job::JobState, lifecycle::observe::tests::job};
+
+    #[test]
+    fn where_processes_come_and_go_ten_spaced_looks_over_a_quarter_of_an_hour_settle() {
+        let mut row = job(JobState::SubmitUnknown);
+        for look in 0..100 {
+            count(&mut row, look * 10_000);
+        }
+        assert_eq!((row.absences, has_been_absent(&row, 899_999)), (10, false));
+        assert!(has_been_absent(&row, 900_000));
+        let mut hasty = job(JobState::SubmitUnknown);
+        (0..100).for_each(|look| count(&mut hasty, 1_000_000 + look));
+        assert_eq!((hasty.absences, has_been_absent(&hasty, 2_000_000)), (1, false), "looks side by side are one");
+    }
+}

@@ -1,0 +1,92 @@
+//! Late arrivals: a submission that shows up after its job was ended or resubmitted is canceled (rule 8).
+
+use super::{Seen, submit};
+use crate::{
+    error::Error,
+    job::{Job, JobState, Operation, OperationKind, OperationState, Phase},
+    runner::{Backend, Look, Sighting},
+    store::{Audit, Stored},
+    verb::Context,
+};
+
+/// Late arrivals kept in a job's row, to write one audit row for each.
+const KEPT: usize = 8;
+
+/// Takes in a job of ours that a runner lists and no live row is bound to.
+///
+/// # Errors
+/// The store's or the runner's.
+pub(super) async fn take_in(context: &Context, stored: &Stored<Job>, sighting: Sighting) -> Result<(), Error> {
+    let job = &stored.value;
+    if is_stray(job, &sighting) {
+        return sweep(context, job, &sighting).await;
+    }
+    if job.state.is_terminal() || job.phase == Phase::Intent {
+        return Ok(());
+    }
+    if job.phase != Phase::Submitted || job.native_id.as_ref() == Some(&sighting.native_id) {
+        return super::reconcile::refresh(context, job, Some(sighting)).await;
+    }
+    Ok(())
+}
+
+/// True for something that runs and nobody wants: of an earlier generation, or of a job that ended without the runner's
+/// word.
+fn is_stray(job: &Job, sighting: &Sighting) -> bool {
+    let runs = sighting.state.is_some_and(|state| state.is_live() && state != JobState::Cancelling);
+    let of_earlier = sighting.native_id != job.token() && job.id.token() == Some(sighting.native_id.as_str());
+    let other = job.native_id.as_ref().is_some_and(|id| *id != sighting.native_id);
+    runs && (of_earlier || other || (job.state.is_terminal() && job.unconfirmed))
+}
+
+/// Cancels it; the evidence is stored first, once for each late arrival.
+async fn sweep(context: &Context, job: &Job, sighting: &Sighting) -> Result<(), Error> {
+    let native_id = &sighting.native_id;
+    let runner = context.runner(job.id.target())?;
+    let subject = format!("{} as {native_id}", job.id);
+    let audit = context.audit(&Audit { verb: "sweep", subject: &subject, digest: "", outcome: "" })?;
+    let note = |row: &mut Job| {
+        if row.swept.contains(native_id) || row.swept.len() >= KEPT {
+            return Ok(Vec::new());
+        }
+        row.swept.push(native_id.clone());
+        Ok(vec![audit.clone()])
+    };
+    context.rows.change_job(&job.id, "sweep", note).await?;
+    let late = Job { native_id: Some(native_id.clone()), ..job.clone() };
+    runner.begin(&late, &cancel(context, job)).await.map(|_| ())
+}
+
+/// The cancel of a late arrival: no operation of the job, so it has no row.
+fn cancel(context: &Context, job: &Job) -> Operation {
+    let trigger_id = context.call.seed.hex128("sweep");
+    Operation {
+        id: format!("{}/cancel-{trigger_id}", job.id),
+        job_id: job.id.to_string(),
+        kind: OperationKind::Cancel,
+        state: OperationState::Requested,
+        trigger_id,
+        savepoint_dir: None,
+        savepoint_path: None,
+        parallelism: None,
+        actual: std::collections::BTreeMap::new(),
+        force: false,
+        diagnostics: String::new(),
+        requested_ms: context.now_ms(),
+        sent_ms: 0,
+        ended_ms: 0,
+        attempts: 1,
+    }
+}
+
+/// Takes in what a list showed of a submission that was not known to have arrived.
+pub(super) async fn found(context: &Context, job: &Job, sighting: Sighting) -> Result<(), Error> {
+    submit::record(context, job, Look::Seen(sighting)).await.map(|_| ())
+}
+
+/// What a sighting does to a copy of a row.
+pub(super) fn would_change(job: &Job, seen: &Seen) -> bool {
+    let mut after = job.clone();
+    super::observe(&mut after, seen);
+    after != *job
+}
