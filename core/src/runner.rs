@@ -15,7 +15,8 @@ pub mod simulator;
 
 pub use backend::Backend;
 pub use contract::{
-    Begun, Capability, Look, Memory, PlannedCall, Probe, Progress, Provenance, ResolvedOption, Sighting, Submission, Submitted,
+    Begun, Capability, Look, Memory, PlannedCall, Probe, Progress, Provenance, ResolvedOption, Sighting, Submission,
+    Submitted,
 };
 pub use dispatch::{Runner, check_target};
 

@@ -5,4 +5,5 @@ mod faults;
 mod lives;
 mod races;
 mod submission;
+mod upkeep;
 mod world;

@@ -30,7 +30,7 @@ pub(super) async fn discover(
         if taken.is_ok() {
             context.state.watch(|watch| watch.took_in(name, print));
         }
-        swallow_runner_errors(taken.map(|_| ()))?;
+        swallow_runner_errors(taken)?;
     }
     Ok(())
 }

@@ -104,7 +104,8 @@ async fn begin(context: &Context, job: &Stored<Job>, stored: Stored<Operation>) 
 
 /// A send that may be under way, or was refused for now, is not repeated at once: 1, 3, 7, 15 s after the first.
 fn next_send_ms(operation: &Operation) -> u64 {
-    let pauses = (0..operation.attempts).map(|tries| 1_000_u64.saturating_mul(1 << tries.min(20)).min(LONGEST_PAUSE_MS));
+    let pauses =
+        (0..operation.attempts).map(|tries| 1_000_u64.saturating_mul(1 << tries.min(20)).min(LONGEST_PAUSE_MS));
     operation.sent_ms.saturating_add(pauses.fold(0, u64::saturating_add))
 }
 

@@ -3,8 +3,9 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use super::{
-    Seen, drive_operation, drive_submission,
+    Seen,
     discover::discover,
+    drive_operation, drive_submission,
     due::{Due, due_jobs},
     look::{look_now, note_outage},
     poll::{BUSY, IDLE, Outcome},

@@ -90,3 +90,44 @@ pub(super) fn would_change(job: &Job, seen: &Seen) -> bool {
     super::observe(&mut after, seen);
     after != *job
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{job::token_of, lifecycle::observe::tests::job};
+
+    fn shown(native_id: &str, state: JobState) -> Sighting {
+        Sighting {
+            native_id: native_id.into(),
+            name: None,
+            state: Some(state),
+            runner_state: "X".into(),
+            job_type: None,
+            started_ms: None,
+            ended_ms: None,
+            parallelism: None,
+            savepoint_path: None,
+            ended_with_savepoint: None,
+            diagnostics: String::new(),
+        }
+    }
+
+    #[test]
+    fn only_what_nobody_wants_is_canceled() {
+        let mut row = job(JobState::Canceled);
+        let first = row.token().to_owned();
+        assert!(!is_stray(&row, &shown(&first, JobState::Running)), "the runner confirmed the end: an old list");
+        row.unconfirmed = true;
+        assert!(is_stray(&row, &shown(&first, JobState::Running)));
+        assert!(!is_stray(&row, &shown(&first, JobState::Finished)), "it does not run");
+        assert!(!is_stray(&row, &shown(&first, JobState::Cancelling)), "it is being ended");
+
+        let mut next = job(JobState::Running);
+        assert!(!is_stray(&next, &shown(&first, JobState::Running)));
+        next.begin_generation("default", crate::runner::Submission::default(), 7);
+        assert_eq!(next.token(), token_of("default", &next.id, 2));
+        let second = next.token().to_owned();
+        assert!(is_stray(&next, &shown(&first, JobState::Running)), "the first generation came late");
+        assert!(!is_stray(&next, &shown(&second, JobState::Running)));
+    }
+}

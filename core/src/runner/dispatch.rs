@@ -1,6 +1,6 @@
 use super::{
-    Backend, Begun, Context, Look, Memory, PlannedCall, Probe, Progress, Sighting, Submission, Submitted, direct::Direct,
-    flink::Flink, simulator::Simulator,
+    Backend, Begun, Context, Look, Memory, PlannedCall, Probe, Progress, Sighting, Submission, Submitted,
+    direct::Direct, flink::Flink, simulator::Simulator,
 };
 use crate::{
     config::{Identity, RunnerKind, Target},

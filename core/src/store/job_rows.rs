@@ -105,9 +105,7 @@ fn owner_writes(tenant: &str, old: Option<&Job>, new: &Job) -> Result<Vec<Write>
     let value = text(&Owner { tenant: tenant.to_owned(), job_id: new.id.clone() })?;
     let put = || Some(Put { schema: schema::OTHER, expires_at: None, value: value.clone() });
     let fresh = owned(new).into_iter().filter(|token| !before.contains(token));
-    Ok(fresh
-        .map(|token| Write { key: owner_key(new.id.target(), &token), expect: Expect::Any, put: put() })
-        .collect())
+    Ok(fresh.map(|token| Write { key: owner_key(new.id.target(), &token), expect: Expect::Any, put: put() }).collect())
 }
 
 fn index_keys(tenant: &str, job: &Job) -> Vec<Key> {

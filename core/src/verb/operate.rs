@@ -166,7 +166,8 @@ async fn request(
 ) -> Result<String, Error> {
     let mut job = job.clone();
     for _ in 0..4 {
-        let audit = Audit { verb: operation.kind.as_str(), subject: &operation.id, digest: keyed.digest(), outcome: "" };
+        let audit =
+            Audit { verb: operation.kind.as_str(), subject: &operation.id, digest: keyed.digest(), outcome: "" };
         let extra = keyed.write(&operation.id, context.now_ms())?.into_iter().collect();
         match request_operation(context, &job, operation, &audit, extra).await {
             Ok(()) => return Ok(operation.id.clone()),

@@ -26,6 +26,7 @@ pub(super) const START_MS: u64 = 1_795_167_923_000;
 /// A process with an engine, and the rest of the world.
 pub(super) struct World {
     pub(super) engine: Engine,
+    document: Value,
     pub(super) store: MapStore,
     pub(super) role: Role,
     elapsed: Duration,
@@ -49,13 +50,20 @@ pub(super) struct Died;
 impl World {
     /// A world with one simulator target `sim` of these settings, and `slow` beside it.
     pub(super) fn new(sim: &Value) -> Self {
+        Self::configured(sim, &json!({}))
+    }
+
+    /// The same with further configuration.
+    pub(super) fn configured(sim: &Value, more: &Value) -> Self {
         let mut target = json!({"runner": "simulator"});
         target.as_object_mut().unwrap().extend(sim.as_object().unwrap().clone());
-        let document = json!({"default_runner": "sim", "targets": {
+        let mut document = json!({"default_runner": "sim", "targets": {
             "sim": target, "other": {"runner": "simulator", "script": "batch"}}});
+        document.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         let engine = engine(&Config::from_json(&document).unwrap());
         Self {
             engine,
+            document,
             store: MapStore::default(),
             role: Role::Operator,
             elapsed: Duration::ZERO,
@@ -73,6 +81,12 @@ impl World {
     pub(super) fn restart(&mut self) {
         self.engine = engine(&self.engine.config().clone());
         self.dies_after = None;
+    }
+
+    /// The same under a new process with other configuration.
+    pub(super) fn restart_with(&mut self, more: &Value) {
+        self.document.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        self.engine = engine(&Config::from_json(&self.document).unwrap());
     }
 
     pub(super) fn now(&self) -> Now {
