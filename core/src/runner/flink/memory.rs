@@ -84,7 +84,7 @@ mod tests {
     fn a_cluster_that_hides_its_configuration_is_not_known_and_one_that_is_down_is_asked_later() {
         assert_eq!(remembers(vec![json(404, serde_json::json!({"errors": ["Not found"]}))]).unwrap(), Memory::Unknown);
         assert_eq!(remembers(vec![json(200, serde_json::json!([]))]).unwrap(), Memory::Unknown);
-        let down = (0..6).map(|_| fault(FaultKind::Refused)).collect();
+        let down = (0..4).map(|_| fault(FaultKind::Refused)).collect();
         assert_eq!(remembers(down).unwrap_err().reason(), "connection_refused");
     }
 
