@@ -75,10 +75,11 @@ function shapes({ name, inputSchema, outputSchema }) {
   return `${input}\nexport interface ${pascal(name)}Output {\n${members(outputSchema, name, "  ", false)}}\n`;
 }
 
-const tools = readdirSync(new URL("tools/", vectors))
-  .filter((file) => file.endsWith(".json"))
-  .sort()
-  .map((file) => read(`tools/${file}`));
+const reviewed = (folder) =>
+  readdirSync(new URL(folder, vectors))
+    .filter((file) => file.endsWith(".json"))
+    .map((file) => read(folder + file));
+const tools = [...reviewed("tools/"), ...reviewed("verbs/")].sort((a, b) => (a.name < b.name ? -1 : 1));
 const states = tools.find(({ name }) => name === "list_jobs").inputSchema.properties.state.enum;
 const codes = read("error/table.json").kinds.map(({ code }) => code);
 const rows = tools.map(({ name }) => `  ${name}: { input: ${pascal(name)}Input; output: ${pascal(name)}Output };\n`);

@@ -35,7 +35,7 @@ impl BeamSurface {
             version: env!("CARGO_PKG_VERSION").into(),
             instructions: INSTRUCTIONS.into(),
         };
-        Self { state, info, tools: VERBS.iter().map(tool).collect() }
+        Self { state, info, tools: VERBS.iter().filter(|verb| verb.is_tool).map(tool).collect() }
     }
 }
 
@@ -49,7 +49,7 @@ impl Surface for BeamSurface {
     }
 
     fn call_tool(&self, io: Io, call: Call, name: &str, arguments: Map<String, Value>) -> ToolFuture {
-        let Some(verb) = verb::find(name) else {
+        let Some(verb) = verb::find(name).filter(|verb| verb.is_tool) else {
             return Box::pin(std::future::ready(Err(verb::unknown(name))));
         };
         let work = verb.run(Context::new(io, call, Arc::clone(&self.state)), Value::Object(arguments));
@@ -60,13 +60,19 @@ impl Surface for BeamSurface {
     }
 }
 
+/// The schemas of a verb's input and output in the short form tools have.
+pub fn schemas(verb: &Verb) -> (Value, Value) {
+    (outline::input((verb.input_schema)()), outline::output((verb.output_schema)()))
+}
+
 fn tool(verb: &Verb) -> Tool {
+    let (input_schema, output_schema) = schemas(verb);
     Tool {
         name: verb.name.into(),
         title: verb.title.into(),
         description: verb.description.into(),
-        input_schema: outline::input((verb.input_schema)()),
-        output_schema: Some(outline::output((verb.output_schema)())),
+        input_schema,
+        output_schema: Some(output_schema),
         annotations: annotations(verb.hints),
     }
 }

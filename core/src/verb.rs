@@ -3,6 +3,8 @@
 //! A read has `run`. A write has `plan` (reads only: the exact calls, where each option comes from, what cannot be
 //! known) and `apply`; `dry_run` answers with the plan, and `plan_digest` binds a confirmation to it.
 
+pub mod abandon_job;
+pub mod adopt_job;
 pub mod cancel_job;
 mod context;
 pub mod create_job;
@@ -17,7 +19,9 @@ pub mod list_runners;
 mod operate;
 mod plan;
 mod registry;
+mod resolve;
 pub mod restore_job;
+pub mod resubmit_job;
 pub mod scale_job;
 pub mod update_job;
 mod view;

@@ -7,6 +7,7 @@ use beam_mcp_core::{
     auth::{Caller, Role},
     config::Config,
     engine::{Engine, Host, Inbound},
+    verb::VERBS,
 };
 use beam_mcp_tests::golden;
 use serde_json::{Value, json};
@@ -40,6 +41,16 @@ pub(crate) fn list() -> Vec<Value> {
 fn each_tool_is_as_reviewed() {
     for tool in list() {
         golden::check(&format!("tools/{}.json", tool["name"].as_str().unwrap()), &format!("{tool:#}\n"));
+    }
+}
+
+/// Verbs that are no tools, in the same form: the JavaScript vocabulary is made from both.
+#[test]
+fn each_other_verb_is_as_reviewed() {
+    for verb in VERBS.iter().filter(|verb| !verb.is_tool) {
+        let (input, output) = beam_mcp_core::tool::schemas(verb);
+        let reviewed = json!({"name": verb.name, "inputSchema": input, "outputSchema": output});
+        golden::check(&format!("verbs/{}.json", verb.name), &format!("{reviewed:#}\n"));
     }
 }
 

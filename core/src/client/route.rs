@@ -76,6 +76,9 @@ pub const ROUTES: &[Route] = &[
     list("list_operations", "/api/v1/jobs/{job_id}/operations", &[], "operations"),
     read("get_operation", "/api/v1/jobs/{job_id}/operations/{operation_id}", &[]),
     post("restore_job", "/api/v1/jobs/{job_id}/restore", Class::Write),
+    post("adopt_job", "/api/v1/jobs/{job_id}/adopt", Class::Write),
+    post("abandon_job", "/api/v1/jobs/{job_id}/abandon", Class::Write),
+    post("resubmit_job", "/api/v1/jobs/{job_id}/resubmit", Class::Write),
     read("get_metrics", "/api/v1/jobs/{job_id}/metrics", &[]),
     read("get_logs", "/api/v1/jobs/{job_id}/logs", LOG_QUERY),
     Route {

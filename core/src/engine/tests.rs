@@ -4,6 +4,7 @@ mod doors;
 mod faults;
 mod lives;
 mod races;
+mod resolve;
 mod submission;
 mod upkeep;
 mod world;

@@ -54,6 +54,9 @@ pub async fn drive_submission(context: &Context, id: &JobId) -> Result<Driven, E
         return context.rows.job(id).await.map(Driven::from);
     };
     let stored = context.rows.job(id).await?;
+    if stored.value.state.is_terminal() {
+        return Ok(stored.into());
+    }
     match stored.value.phase {
         Phase::Intent if stored.value.ending().is_some() || stored.value.retry_at_ms > context.now_ms() => {
             Ok(stored.into())

@@ -16,7 +16,7 @@ use crate::{
 
 /// S0's manifest: parameters as type words, and as JSON Schema.
 pub(super) fn manifest(context: Context, _: HttpRequest, _: Input) -> PageFuture {
-    let tools: Vec<Value> = VERBS.iter().map(tool).collect();
+    let tools: Vec<Value> = VERBS.iter().filter(|verb| verb.is_tool).map(tool).collect();
     let data = json!({
         "name": context.state.config.service_name,
         "version": env!("CARGO_PKG_VERSION"),

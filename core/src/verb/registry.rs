@@ -5,8 +5,8 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
 use super::{
-    Context, cancel_job, create_job, create_savepoint, get_job, get_logs, get_metrics, get_operation, list_jobs,
-    list_runners, restore_job, scale_job, update_job, wait_for_change,
+    Context, abandon_job, adopt_job, cancel_job, create_job, create_savepoint, get_job, get_logs, get_metrics,
+    get_operation, list_jobs, list_runners, restore_job, resubmit_job, scale_job, update_job, wait_for_change,
 };
 use crate::{auth::Scope, error::Error};
 
@@ -36,6 +36,9 @@ pub struct Verb {
     pub scope: Scope,
     /// What it may do.
     pub hints: Hints,
+    /// Offered to models; an operator's word on what nobody can know is not (at most 20 tools, and a model has no way to
+    /// look at the cluster).
+    pub is_tool: bool,
     /// JSON Schema of the input.
     pub input_schema: fn() -> Value,
     /// JSON Schema of the output.
@@ -50,6 +53,7 @@ pub(super) trait Define {
     const DESCRIPTION: &'static str;
     const SCOPE: Scope;
     const HINTS: Hints;
+    const TOOL: bool = true;
     type Input: DeserializeOwned + JsonSchema + Send + 'static;
     type Output: Serialize + JsonSchema;
 
@@ -63,6 +67,7 @@ const fn row<V: Define + 'static>() -> Verb {
         description: V::DESCRIPTION,
         scope: V::SCOPE,
         hints: V::HINTS,
+        is_tool: V::TOOL,
         input_schema: input_schema::<V::Input>,
         output_schema: output_schema::<V::Output>,
         run: run::<V>,
@@ -70,7 +75,7 @@ const fn row<V: Define + 'static>() -> Verb {
 }
 
 /// Every verb, in the order tools are listed.
-pub static VERBS: [Verb; 13] = [
+pub static VERBS: [Verb; 16] = [
     row::<list_runners::ListRunners>(),
     row::<list_jobs::ListJobs>(),
     row::<get_job::GetJob>(),
@@ -84,6 +89,9 @@ pub static VERBS: [Verb; 13] = [
     row::<restore_job::RestoreJob>(),
     row::<cancel_job::CancelJob>(),
     row::<get_operation::GetOperation>(),
+    row::<adopt_job::AdoptJob>(),
+    row::<abandon_job::AbandonJob>(),
+    row::<resubmit_job::ResubmitJob>(),
 ];
 
 /// The verb of a name.

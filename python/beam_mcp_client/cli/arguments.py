@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from .._core import __version__
-from . import config, demo, job, runner
+from . import config, demo, job, resolve, runner
 
 Run = Callable[[argparse.Namespace], "int | None"]
 
@@ -93,10 +93,32 @@ def _jobs(nouns: Any) -> None:
     )
     _cancel(_command(verbs, "cancel", job.cancel, "End a job."))
     _restore(_command(verbs, "restore", job.restore, "Submit a job again from a savepoint."))
+    _resolutions(verbs)
     _id(_command(verbs, "metrics", job.metrics, "Show what the runner and the pipeline measured."))
     _logs(_command(verbs, "logs", job.logs, "Show lines of a job's log."))
     operation = _command(verbs, "operation", job.operation, "Show an operation.")
     operation.add_argument("operation_id", metavar="OPERATION_ID")
+
+
+def _resolutions(verbs: Any) -> None:
+    adopt = _command(verbs, "adopt", resolve.adopt, "Bind a job nobody can explain to one the runner shows.")
+    _id(adopt)
+    adopt.add_argument("native_id", metavar="NATIVE_ID", help="the runner's own id of it")
+    adopt.add_argument("--reason", metavar="TEXT", help="kept in the audit")
+    for name, run, text in (
+        ("abandon", resolve.abandon, "Declare a job nobody can explain not running."),
+        ("resubmit", resolve.resubmit, "Submit a parked job again, under a new token."),
+    ):
+        command = _command(verbs, name, run, text)
+        _id(command)
+        command.add_argument(
+            "--reason", metavar="TEXT", required=True, help="what is known, and from where"
+        )
+    for name in ("adopt", "abandon", "resubmit"):
+        command = verbs.choices[name]
+        command.add_argument("--idempotency-key", metavar="KEY", help="a repeated command is one")
+        command.add_argument("--dry-run", action="store_true", help="show what would be done")
+        command.add_argument("--yes", action="store_true", help="do not ask")
 
 
 def _id(command: argparse.ArgumentParser) -> None:

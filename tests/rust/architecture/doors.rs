@@ -35,10 +35,12 @@ fn rest_has_a_route_for_each_verb() {
 }
 
 #[test]
-fn each_verb_is_a_tool_and_each_tool_a_verb() {
+fn each_verb_but_an_operators_is_a_tool_and_each_tool_a_verb() {
     let tools = tools::list();
     let named: BTreeSet<&str> = tools.iter().map(|tool| tool["name"].as_str().unwrap()).collect();
-    assert_eq!(named, names());
+    // An operator's word on what nobody can know is not a model's to give.
+    let for_operators = BTreeSet::from(["adopt_job", "abandon_job", "resubmit_job"]);
+    assert_eq!(named, names().difference(&for_operators).copied().collect());
     assert!(tools.len() <= 20, "at most 20 static tools (DESIGN section 6.5)");
 }
 

@@ -103,6 +103,13 @@ impl MapStore {
         StoreReply::Committed { versions: self.versions(commit) }
     }
 
+    /// Puts a row there.
+    pub(in crate::engine::tests) fn insert(&mut self, key: Key, value: &Value) {
+        let value = value.to_string().into();
+        let record = Record { key: key.clone(), version: 1, op: String::new(), schema: 1, expires_at: None, value };
+        self.records.insert(key, record);
+    }
+
     /// Rows of a kind as JSON.
     pub(in crate::engine::tests) fn rows(&self, kind: &str) -> Vec<Value> {
         let of_kind = self.records.values().filter(|record| record.key.kind == kind);
