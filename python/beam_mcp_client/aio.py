@@ -548,6 +548,84 @@ class BeamMCPClient(ClientBase):
             idempotency_key=idempotency_key,
         )
 
+    async def adopt_job(
+        self,
+        job_id: JobLike,
+        native_id: str,
+        *,
+        reason: str | None = None,
+        plan_digest: str | None = None,
+        context: MCPContext | None = None,
+        timeout: float | None = None,
+        idempotency_key: str | None = None,
+    ) -> Changed:
+        """Binds a job that is PARKED, SUBMIT_UNKNOWN or LOST to a job the runner shows under its own id."""
+        given = inputs.merged(
+            None,
+            job_id=inputs.job_id(job_id),
+            native_id=native_id,
+            reason=reason,
+            plan_digest=plan_digest,
+            idempotency_key=idempotency_key,
+        )
+        return Changed(await self._run("adopt_job", given, context, timeout))
+
+    async def abandon_job(
+        self,
+        job_id: JobLike,
+        reason: str,
+        *,
+        plan_digest: str | None = None,
+        context: MCPContext | None = None,
+        timeout: float | None = None,
+        idempotency_key: str | None = None,
+    ) -> Changed:
+        """Declares that a job that is PARKED, SUBMIT_UNKNOWN or LOST does not run; what shows up later is canceled."""
+        given = inputs.merged(
+            None,
+            job_id=inputs.job_id(job_id),
+            reason=reason,
+            plan_digest=plan_digest,
+            idempotency_key=idempotency_key,
+        )
+        return Changed(await self._run("abandon_job", given, context, timeout))
+
+    async def resubmit_job(
+        self,
+        job_id: JobLike,
+        reason: str,
+        *,
+        plan_digest: str | None = None,
+        context: MCPContext | None = None,
+        timeout: float | None = None,
+        idempotency_key: str | None = None,
+    ) -> Changed:
+        """Submits a PARKED job again under a new token; an earlier submission that shows up is canceled."""
+        given = inputs.merged(
+            None,
+            job_id=inputs.job_id(job_id),
+            reason=reason,
+            plan_digest=plan_digest,
+            idempotency_key=idempotency_key,
+        )
+        return Changed(await self._run("resubmit_job", given, context, timeout))
+
+    async def plan_resolution(
+        self,
+        verb: str,
+        job_id: JobLike,
+        *,
+        native_id: str | None = None,
+        reason: str | None = None,
+        context: MCPContext | None = None,
+        timeout: float | None = None,
+    ) -> Plan:
+        """What `adopt`, `abandon` or `resubmit` of a job would do, and what cannot be known; changes nothing."""
+        given = inputs.merged(
+            None, job_id=inputs.job_id(job_id), native_id=native_id, reason=reason, dry_run=True
+        )
+        return Plan(await self._run(f"{verb}_job", given, context, timeout)["plan"])
+
     async def create_savepoint(
         self,
         job_id: JobLike,

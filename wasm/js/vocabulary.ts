@@ -16,6 +16,58 @@ export type Job = GetJobOutput;
 /** The record of a savepoint, scale, drain, stop or cancel. */
 export type Operation = GetOperationOutput;
 
+export interface AbandonJobInput {
+  /** Only answer what would be done. */
+  dry_run?: boolean;
+  /** Makes a repeated call answer as the first. */
+  idempotency_key?: string;
+  /** The job that is PARKED, SUBMIT_UNKNOWN or LOST. */
+  job_id: string;
+  /** Digest of the plan a dry run answered; anything else is refused. */
+  plan_digest?: string;
+  /** Why it is known not to run; kept with the job and in the audit. */
+  reason?: string;
+}
+
+export interface AbandonJobOutput {
+  job?: Job;
+  job_id?: string;
+  notes?: string[];
+  operation?: Operation;
+  pending?: boolean;
+  plan?: Plan;
+  replayed?: boolean;
+  savepoint_path?: string;
+  state?: JobState;
+}
+
+export interface AdoptJobInput {
+  /** Only answer what would be done. */
+  dry_run?: boolean;
+  /** Makes a repeated call answer as the first. */
+  idempotency_key?: string;
+  /** The job that is PARKED, SUBMIT_UNKNOWN or LOST. */
+  job_id: string;
+  /** The runner's own id of the job it shows. */
+  native_id?: string;
+  /** Digest of the plan a dry run answered; anything else is refused. */
+  plan_digest?: string;
+  /** Why, for the audit. */
+  reason?: string;
+}
+
+export interface AdoptJobOutput {
+  job?: Job;
+  job_id?: string;
+  notes?: string[];
+  operation?: Operation;
+  pending?: boolean;
+  plan?: Plan;
+  replayed?: boolean;
+  savepoint_path?: string;
+  state?: JobState;
+}
+
 export interface CancelJobInput {
   /** Only answer what would be done. */
   dry_run?: boolean;
@@ -342,6 +394,31 @@ export interface RestoreJobOutput {
   version?: number;
 }
 
+export interface ResubmitJobInput {
+  /** Only answer what would be done. */
+  dry_run?: boolean;
+  /** Makes a repeated call answer as the first. */
+  idempotency_key?: string;
+  /** The job that is PARKED. */
+  job_id: string;
+  /** Digest of the plan a dry run answered; anything else is refused. */
+  plan_digest?: string;
+  /** Why the first submission is known not to have arrived; kept in the audit. */
+  reason?: string;
+}
+
+export interface ResubmitJobOutput {
+  job?: Job;
+  job_id?: string;
+  notes?: string[];
+  operation?: Operation;
+  pending?: boolean;
+  plan?: Plan;
+  replayed?: boolean;
+  savepoint_path?: string;
+  state?: JobState;
+}
+
 export interface ScaleJobInput {
   /** Only answer what would be done. */
   dry_run?: boolean;
@@ -449,6 +526,8 @@ export interface WaitForChangeOutput {
 
 /** Every verb of an engine. */
 export interface Verbs {
+  abandon_job: { input: AbandonJobInput; output: AbandonJobOutput };
+  adopt_job: { input: AdoptJobInput; output: AdoptJobOutput };
   cancel_job: { input: CancelJobInput; output: CancelJobOutput };
   create_job: { input: CreateJobInput; output: CreateJobOutput };
   create_savepoint: { input: CreateSavepointInput; output: CreateSavepointOutput };
@@ -459,6 +538,7 @@ export interface Verbs {
   list_jobs: { input: ListJobsInput; output: ListJobsOutput };
   list_runners: { input: ListRunnersInput; output: ListRunnersOutput };
   restore_job: { input: RestoreJobInput; output: RestoreJobOutput };
+  resubmit_job: { input: ResubmitJobInput; output: ResubmitJobOutput };
   scale_job: { input: ScaleJobInput; output: ScaleJobOutput };
   update_job: { input: UpdateJobInput; output: UpdateJobOutput };
   wait_for_change: { input: WaitForChangeInput; output: WaitForChangeOutput };

@@ -101,7 +101,9 @@ def _jobs(nouns: Any) -> None:
 
 
 def _resolutions(verbs: Any) -> None:
-    adopt = _command(verbs, "adopt", resolve.adopt, "Bind a job nobody can explain to one the runner shows.")
+    adopt = _command(
+        verbs, "adopt", resolve.adopt, "Bind a job nobody can explain to one the runner shows."
+    )
     _id(adopt)
     adopt.add_argument("native_id", metavar="NATIVE_ID", help="the runner's own id of it")
     adopt.add_argument("--reason", metavar="TEXT", help="kept in the audit")
