@@ -21,7 +21,7 @@ export interface AbandonJobInput {
   dry_run?: boolean;
   /** Makes a repeated call answer as the first. */
   idempotency_key?: string;
-  /** The job that is PARKED, SUBMIT_UNKNOWN or LOST. */
+  /** The job that is `PARKED`, `SUBMIT_UNKNOWN` or `LOST`. */
   job_id: string;
   /** Digest of the plan a dry run answered; anything else is refused. */
   plan_digest?: string;
@@ -46,7 +46,7 @@ export interface AdoptJobInput {
   dry_run?: boolean;
   /** Makes a repeated call answer as the first. */
   idempotency_key?: string;
-  /** The job that is PARKED, SUBMIT_UNKNOWN or LOST. */
+  /** The job that is `PARKED`, `SUBMIT_UNKNOWN` or `LOST`. */
   job_id: string;
   /** The runner's own id of the job it shows. */
   native_id?: string;
@@ -399,7 +399,7 @@ export interface ResubmitJobInput {
   dry_run?: boolean;
   /** Makes a repeated call answer as the first. */
   idempotency_key?: string;
-  /** The job that is PARKED. */
+  /** The job that is `PARKED`. */
   job_id: string;
   /** Digest of the plan a dry run answered; anything else is refused. */
   plan_digest?: string;

@@ -21,7 +21,7 @@ use crate::{
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Input {
-    /// The job that is PARKED, SUBMIT_UNKNOWN or LOST.
+    /// The job that is `PARKED`, `SUBMIT_UNKNOWN` or `LOST`.
     pub job_id: String,
     /// The runner's own id of the job it shows.
     pub native_id: String,
@@ -36,7 +36,7 @@ pub struct Input {
 }
 
 #[derive(Serialize)]
-struct Content<'a> {
+struct Said<'a> {
     job_id: &'a str,
     native_id: &'a str,
 }
@@ -55,7 +55,7 @@ impl Define for AdoptJob {
     type Output = Changed;
 
     async fn run(context: Context, input: Input) -> Result<Changed, Error> {
-        let content = Content { job_id: &input.job_id, native_id: &input.native_id };
+        let said = Said { job_id: &input.job_id, native_id: &input.native_id };
         let ask = Ask {
             verb: Self::NAME,
             job_id: JobId::parse(&input.job_id)?,
@@ -63,7 +63,7 @@ impl Define for AdoptJob {
             key: input.idempotency_key.as_deref(),
             dry_run: input.dry_run,
             plan_digest: input.plan_digest.as_deref(),
-            digest: super::idempotency::digest_of(&content),
+            digest: super::idempotency::digest_of(&said),
         };
         let mut keyed = ask.keyed(&context)?;
         if let Some(before) = ask.replayed(&context, &mut keyed).await? {

@@ -14,7 +14,7 @@ use crate::{
     lifecycle::{drive_operation, fresh, request_operation},
     pace::Pace,
     runner::Backend,
-    store::{Audit, Stored},
+    store::{Audit, Committed, Stored},
 };
 
 /// How long a caller waits where it says nothing.
@@ -48,7 +48,7 @@ pub(super) struct How {
 }
 
 /// Plans an operation and carries it out, or answers with the plan.
-pub(super) async fn operate(context: &Context, ask: Ask) -> Result<Changed, Error> {
+pub(super) async fn operate(context: &Context, mut ask: Ask) -> Result<Changed, Error> {
     let digest = ask.how.digest.clone().unwrap_or_else(|| digest_of(&ask));
     let mut keyed = Keyed::new(context, ask.how.verb, ask.how.idempotency_key.as_deref(), digest)?;
     if let Some(id) = keyed.subject(context).await? {
@@ -64,6 +64,11 @@ pub(super) async fn operate(context: &Context, ask: Ask) -> Result<Changed, Erro
     plan.confirm(ask.how.plan_digest.as_deref())?;
     if ask.how.dry_run {
         return Ok(Changed { plan: Some(plan), notes: ask.how.notes, ..Changed::default() });
+    }
+    if let Some(open) = open_cancel(context, &job.value, &ask).await? {
+        ask.how.notes.push("a cancel was under way already".into());
+        let operation = wait(context, &join(context, &mut keyed, open).await?, &ask).await?;
+        return changed(context, &ask, operation, false).await;
     }
     let id = request(context, &job, &operation, &mut keyed).await?;
     let replayed = id != operation.id;
@@ -102,6 +107,28 @@ fn already(context: &Context, job: &Job, ask: &Ask) -> Result<Option<Changed>, E
         .with("job_id", &job.id)
         .with("state", state.as_str())),
         _ => Ok(None),
+    }
+}
+
+/// A cancel that has not ended does what another one would; only `force` asks for more.
+async fn open_cancel(context: &Context, job: &Job, ask: &Ask) -> Result<Option<String>, Error> {
+    let cancels = job.open_operations.iter().filter(|id| OperationKind::of_id(id) == Some(OperationKind::Cancel));
+    for id in cancels.filter(|_| ask.kind == OperationKind::Cancel) {
+        if context.rows.operation(id).await?.value.force >= ask.force {
+            return Ok(Some(id.clone()));
+        }
+    }
+    Ok(None)
+}
+
+/// Remembers that this call was answered with a cancel of another one.
+async fn join(context: &Context, keyed: &mut Keyed, open: String) -> Result<String, Error> {
+    let audit = Audit { verb: "cancel", subject: &open, digest: keyed.digest(), outcome: "" };
+    let mut writes = vec![context.audit(&audit)?];
+    writes.extend(keyed.write(&open, context.now_ms())?);
+    match context.rows.commit(&format!("join {open}"), writes).await? {
+        Committed::Written(_) => Ok(open),
+        Committed::Conflict { .. } => Ok(keyed.subject(context).await?.unwrap_or(open)),
     }
 }
 

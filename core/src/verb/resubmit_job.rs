@@ -20,7 +20,7 @@ use crate::{
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Input {
-    /// The job that is PARKED.
+    /// The job that is `PARKED`.
     pub job_id: String,
     /// Why the first submission is known not to have arrived; kept in the audit.
     pub reason: String,
@@ -33,7 +33,7 @@ pub struct Input {
 }
 
 #[derive(Serialize)]
-struct Content<'a> {
+struct Said<'a> {
     job_id: &'a str,
     reason: &'a str,
 }
@@ -54,7 +54,7 @@ impl Define for ResubmitJob {
 
     async fn run(context: Context, input: Input) -> Result<Changed, Error> {
         let reason = resolve::reason(Some(&input.reason))?.unwrap_or_default();
-        let content = Content { job_id: &input.job_id, reason: &reason };
+        let said = Said { job_id: &input.job_id, reason: &reason };
         let ask = Ask {
             verb: Self::NAME,
             job_id: JobId::parse(&input.job_id)?,
@@ -62,7 +62,7 @@ impl Define for ResubmitJob {
             key: input.idempotency_key.as_deref(),
             dry_run: input.dry_run,
             plan_digest: input.plan_digest.as_deref(),
-            digest: super::idempotency::digest_of(&content),
+            digest: super::idempotency::digest_of(&said),
         };
         let mut keyed = ask.keyed(&context)?;
         if let Some(before) = ask.replayed(&context, &mut keyed).await? {

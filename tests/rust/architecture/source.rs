@@ -58,7 +58,9 @@ pub(super) fn named(text: &str, root: &str) -> BTreeSet<String> {
         let rest = &text[index + start.len()..];
         match rest.strip_prefix('{') {
             Some(tree) => names.extend(heads(tree)),
-            None => names.insert(word(rest)).then_some(()).unwrap_or_default(),
+            None => {
+                names.insert(word(rest));
+            }
         }
     }
     names

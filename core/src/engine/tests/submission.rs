@@ -121,3 +121,52 @@ fn where_nothing_can_be_found_again_nothing_is_sent_again() {
     assert_eq!(unknown.reason(), "operation_unknown", "silence of a runner that cannot be asked confirms nothing");
     assert_eq!(world.store.rows("job")[0]["state"], "PARKED");
 }
+
+#[test]
+fn cancels_of_one_job_are_one_cancel_and_outlast_an_unexplained_submission() {
+    let (mut world, made) = lost("none");
+    let cancel = json!({"job_id": made["job_id"], "mode": "cancel", "wait_seconds": 1});
+    let first = world.ok("cancel_job", &cancel);
+    assert_eq!(first["pending"], true, "{first}");
+    for _ in 0..5 {
+        let next = world.ok("cancel_job", &cancel);
+        assert_eq!(next["operation"]["id"], first["operation"]["id"], "{next}");
+    }
+    assert_eq!(world.store.rows("operation").len(), 1);
+    world.restart();
+    for _ in 0..80 {
+        world.advance(10_000);
+        world.tick();
+    }
+    let settles = world.store.rows("operation")[0]["state"].clone();
+    assert_eq!(settles, "REQUESTED", "the settle time began anew with the process: {} s", 800);
+    for _ in 0..12 {
+        world.advance(10_000);
+        world.tick();
+    }
+    assert_eq!(world.store.rows("operation")[0]["state"], "UNKNOWN", "silence confirms nothing here");
+    assert_eq!(world.store.rows("job")[0]["state"], "PARKED");
+}
+
+#[test]
+fn where_a_job_can_be_asked_for_a_settled_cancel_is_done_and_late_arrivals_are_not_wanted() {
+    let mut world = World::new(&json!({"identity": "marker", "script": "outage"}));
+    world.ok("create_job", &json!({"name": "j", "options": {"simulator_script": "running"}}));
+    let mut row = world.store.rows("job").remove(0);
+    for (member, value) in [("phase", json!("unknown")), ("state", json!("SUBMIT_UNKNOWN")), ("ambiguous", json!(true))]
+    {
+        row[member] = value;
+    }
+    (row["native_id"], row["attempts"], row["submission"]["settings"]["script"]) =
+        (Value::Null, json!(1), json!("rate_limited"));
+    world.put_job(&row);
+    let id = row["id"].clone();
+    world.ok("cancel_job", &json!({"job_id": id, "mode": "cancel", "wait_seconds": 1}));
+    for _ in 0..100 {
+        world.advance(10_000);
+        world.tick();
+    }
+    let row = world.store.rows("job").remove(0);
+    assert_eq!((row["state"].as_str(), row["ended_by"].as_str()), (Some("CANCELED"), Some("cancel")), "{row}");
+    assert_eq!(row["unconfirmed"], true);
+}

@@ -190,6 +190,17 @@ impl World {
         self.http_with("POST", "/mcp", &body, &headers).1
     }
 
+    /// Replaces a job's row and its index rows.
+    pub(super) fn put_job(&mut self, row: &Value) {
+        let mut job: Job = serde_json::from_value(row.clone()).unwrap();
+        let key = crate::store::Kind::Job.key("default", job.id.to_string());
+        let record = self.store.records[&key].clone();
+        let old = crate::store::Stored { value: serde_json::from_str(&record.value).unwrap(), version: record.version };
+        job.version = record.version + 1;
+        let writes = job_writes("default", Some(&old), &job).unwrap();
+        self.store.perform(crate::store::Op::Commit(crate::store::Commit { op_id: "put".into(), writes }));
+    }
+
     /// What holds of the store at all times: index rows are those of the jobs, versions agree, open operations are
     /// there and have not ended.
     pub(super) fn check(&self) {

@@ -13,7 +13,7 @@ pub(in crate::engine::tests) struct MapStore {
 }
 
 impl MapStore {
-    pub(super) fn perform(&mut self, op: Op) -> StoreReply {
+    pub(in crate::engine::tests) fn perform(&mut self, op: Op) -> StoreReply {
         match op {
             Op::Get { key } => StoreReply::Record { record: self.records.get(&key).cloned() },
             Op::Scan(scan) => StoreReply::Page(Page { records: self.scan(&scan) }),
