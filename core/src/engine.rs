@@ -5,6 +5,7 @@ mod state;
 #[cfg(test)]
 mod tests;
 
+pub use edge::refuse;
 pub use state::{Claim, Health, State};
 
 use std::{sync::Arc, time::Duration};
@@ -118,7 +119,7 @@ impl HttpRequest {
 /// What a host does with the body of a request before it hands the request over.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum BodyRule {
-    /// Reads at most this many bytes into memory; more is answered with [`too_large`].
+    /// Reads at most this many bytes into memory; more is answered by [`refuse`] with [`too_large`].
     Buffer(u64),
     /// Streams at most this many bytes into a staged source.
     Stage(u64),
@@ -142,12 +143,8 @@ pub struct Host {
     pub streams: bool,
 }
 
-/// The answer to a body over its limit.
-pub fn too_large(limit: u64) -> Response {
-    let error = Error::new(
-        crate::error::ErrorKind::PayloadTooLarge,
-        "body_too_large",
-        format!("the body is larger than {limit} bytes"),
-    );
-    Response::json(413, &serde_json::json!({"success": false, "error": error.to_json()}))
+/// The error of a body over its limit.
+pub fn too_large(limit: u64) -> Error {
+    let message = format!("the body is larger than {limit} bytes");
+    Error::new(crate::error::ErrorKind::PayloadTooLarge, "body_too_large", message)
 }

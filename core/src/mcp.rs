@@ -43,7 +43,7 @@ mod wire;
 #[cfg(test)]
 mod tests;
 
-pub use http::http;
+pub use http::{http, refusal};
 pub use id::Id;
 pub use line::{cancelled_id, line, request_id};
 pub use surface::{Annotations, Info, Surface, Tool, ToolFuture, ToolResult};

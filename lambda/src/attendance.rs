@@ -15,6 +15,8 @@ use std::{
 use beam_mcp_core::effect::Reply;
 use tokio::sync::Notify;
 
+use crate::budget::Share;
+
 /// Frames kept for a reader that is slower than the flow.
 const MOST_FRAMES: usize = 64;
 /// Bytes kept for such a reader; one frame may be larger.
@@ -50,6 +52,8 @@ struct Queue {
     started: bool,
     ended: bool,
     reader: Option<Waker>,
+    /// What the frames take of the memory of all streams.
+    share: Option<Share>,
 }
 
 impl Attendance {
@@ -57,6 +61,13 @@ impl Attendance {
     pub fn new(purpose: Purpose) -> Self {
         let (left, room) = (Notify::new(), Notify::new());
         Self { purpose, gone: AtomicBool::new(false), left, room, queue: Mutex::default() }
+    }
+
+    /// A caller whose waiting frames count against the memory of all streams.
+    pub fn streaming(share: Share) -> Self {
+        let caller = Self::new(Purpose::Stream);
+        caller.queue().share = Some(share);
+        caller
     }
 
     /// What the flow is driven for.
@@ -137,7 +148,7 @@ impl Attendance {
                 Poll::Pending
             }
             Some(frame) => {
-                queue.bytes -= frame.len();
+                queue.taken(frame.len());
                 drop(queue);
                 self.room.notify_one();
                 Poll::Ready(Some(frame))
@@ -153,12 +164,25 @@ impl Attendance {
 
 impl Queue {
     fn push(&mut self, data: &mut Option<String>) -> bool {
-        let fits = |data: &String| self.frames.is_empty() || self.bytes + data.len() <= MOST_BYTES;
-        if self.frames.len() >= MOST_FRAMES || !data.as_ref().is_some_and(fits) {
-            return false;
+        let bytes = data.as_ref().map_or(0, String::len);
+        // One frame always finds room, so that nobody starves while others do not read.
+        let fits = self.frames.is_empty()
+            || (self.frames.len() < MOST_FRAMES && self.bytes + bytes <= MOST_BYTES && self.has_memory(bytes));
+        if fits {
+            self.add(data.take().unwrap_or_default());
         }
-        self.add(data.take().unwrap_or_default());
-        true
+        fits
+    }
+
+    fn has_memory(&mut self, bytes: usize) -> bool {
+        self.share.as_mut().is_none_or(|share| share.grow(bytes as u64))
+    }
+
+    fn taken(&mut self, bytes: usize) {
+        self.bytes -= bytes;
+        if let Some(share) = &mut self.share {
+            share.shrink(bytes as u64);
+        }
     }
 
     fn add(&mut self, data: String) {
@@ -176,6 +200,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
+    use crate::budget::Budget;
 
     #[tokio::test(start_paused = true)]
     async fn a_reader_that_stops_reading_is_cut() {
@@ -192,6 +217,20 @@ mod tests {
         let caller = Attendance::new(Purpose::Stream);
         assert_eq!(caller.emit("x".repeat(MOST_BYTES * 2)).await, Reply::Ok);
         assert_eq!(caller.emit("y".into()).await, Reply::Closed);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn all_streams_share_their_memory() {
+        let budget = Budget::new(10);
+        let (hog, other) = (Attendance::streaming(budget.share()), Attendance::streaming(budget.share()));
+        for caller in [&hog, &other] {
+            assert_eq!(caller.emit("first".into()).await, Reply::Ok);
+        }
+        assert_eq!(hog.emit("x".repeat(10)).await, Reply::Ok);
+        assert_eq!(other.emit("y".into()).await, Reply::Closed);
+        assert!(other.frame().await.is_some() && hog.frame().await.is_some());
+        assert_eq!(hog.frame().await.map(|frame| frame.len()), Some(10));
+        assert!(budget.share().grow(10));
     }
 
     #[tokio::test]

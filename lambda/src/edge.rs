@@ -9,6 +9,7 @@ mod gate;
 mod request;
 mod response;
 mod serve_request;
+mod socket;
 mod sse;
 #[cfg(test)]
 mod tests;
@@ -21,7 +22,12 @@ pub use gate::Gate;
 
 use std::sync::Arc;
 
-use crate::{driver::Driver, entry::Entry};
+use crate::{budget::Budget, driver::Driver, entry::Entry};
+
+/// Bytes of request bodies in memory, over all connections.
+const BODIES: u64 = 64 << 20;
+/// Bytes of frames that wait for their readers, over all streams.
+const FRAMES: u64 = 64 << 20;
 
 /// What every connection needs.
 pub struct Edge {
@@ -33,4 +39,14 @@ pub struct Edge {
     pub gate: Gate,
     /// Most connections at once.
     pub max_connections: usize,
+    bodies: Budget,
+    frames: Budget,
+}
+
+impl Edge {
+    /// An edge in front of an entry.
+    pub fn new(driver: Arc<Driver>, entry: Arc<dyn Entry>, gate: Gate, max_connections: usize) -> Self {
+        let (bodies, frames) = (Budget::new(BODIES), Budget::new(FRAMES));
+        Self { driver, entry, gate, max_connections, bodies, frames }
+    }
 }

@@ -162,7 +162,9 @@ impl Function {
 
     async fn http(&self, mut request: HttpRequest, peer: String, left: Duration) -> Response {
         match self.engine.body_rule(&request.method, &request.path) {
-            BodyRule::Buffer(most) if request.body.as_slice().len() as u64 > most => return too_large(most),
+            BodyRule::Buffer(most) if request.body.as_slice().len() as u64 > most => {
+                return response_of(&too_large(most));
+            }
             // The engine says that this host keeps no files.
             BodyRule::Stage(_) => request.body = Blob::EMPTY,
             BodyRule::Buffer(_) => {}

@@ -2,6 +2,7 @@
 //! standard input, Lambda). It holds no logic of the product.
 
 pub mod attendance;
+pub mod budget;
 pub mod clock;
 mod command;
 pub mod config_file;

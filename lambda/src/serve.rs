@@ -58,7 +58,7 @@ pub async fn serve(options: &Options, setup: &Setup) -> Result<(), Failure> {
     let engine = Engine::new(setup.config.clone(), host).map_err(|error| Failure::config(error.message()))?;
     let entry: Arc<dyn Entry> = Arc::new(engine);
     let max_connections = max_connections(setup);
-    let edge = Edge { driver: driver.clone(), entry: entry.clone(), gate, max_connections };
+    let edge = Edge::new(driver.clone(), entry.clone(), gate, max_connections);
     let serving = tokio::spawn(listen(Arc::new(edge), listeners));
     tokio::spawn(reconcile(driver.clone(), entry));
     announce(options, &addresses, loopback_only)?;

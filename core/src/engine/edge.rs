@@ -56,6 +56,17 @@ pub(super) async fn http(engine: Engine, io: Io, request: Box<HttpRequest>, mut 
     Ok(response)
 }
 
+/// The answer of a host that turns a request away before the engine has seen it, in the form of its door.
+pub fn refuse(request: &HttpRequest, error: &Error, call: &Call, now_ms: u64) -> Response {
+    let request_id = call.request_id();
+    let is_mcp = request.path.trim_end_matches('/') == "/mcp";
+    let mut response =
+        if is_mcp { mcp::refusal(error) } else { rest::failure(error, &call.labels, &request_id, now_ms) };
+    let labels = if is_mcp { Labels::default() } else { call.labels.clone() };
+    decorate(&mut response, &labels, &request_id, None);
+    response
+}
+
 enum Admitted {
     Call(Box<Call>),
     Preflight,

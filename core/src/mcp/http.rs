@@ -47,6 +47,11 @@ pub async fn http<S: Surface>(io: Io, surface: Arc<S>, request: HttpRequest, cal
     }
 }
 
+/// The answer to a request that was turned away before its body could be read.
+pub fn refusal(error: &Error) -> Response {
+    ProtocolError::of_kind(error.kind(), error.message().to_owned()).response(None)
+}
+
 fn no_method() -> ProtocolError {
     ProtocolError::of_kind(
         ErrorKind::MethodNotAllowed,

@@ -60,12 +60,13 @@ impl Context {
         self.call.deadline.min(self.io.now().mono + limit)
     }
 
-    /// The runner of a target; each of its calls has a minute.
+    /// The runner of a target. A look at the job and what follows it, each within this limit, end before clients have
+    /// given up, who wait 30 s by default.
     ///
     /// # Errors
     /// `failed_precondition` for a target that is gone from the configuration, `unsupported` for one not driven yet.
     pub fn runner(&self, target: &str) -> Result<Runner, Error> {
-        self.runner_within(target, Duration::from_secs(60))
+        self.runner_within(target, Duration::from_secs(14))
     }
 
     /// The runner of a target with another time limit: a submission uploads what may be large.

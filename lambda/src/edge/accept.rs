@@ -5,13 +5,13 @@ use std::{
 };
 
 use hyper::{server::conn::http1, service::service_fn};
-use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
 
 use super::{
     Edge,
-    connection::{Registry, Seat, Watched},
+    connection::{Registry, Seat},
     serve_request::serve_request,
+    socket::Watched,
 };
 use crate::{
     logging::{Level, Line},
@@ -84,7 +84,7 @@ async fn serve(edge: Arc<Edge>, seat: Seat, stream: TcpStream, peer: String) {
     // Without it small answers wait for the peer's acknowledgement; failing is no reason not to serve.
     let _ = stream.set_nodelay(true);
     let connection = seat.connection.clone();
-    let io = Watched { io: TokioIo::new(stream), connection: connection.clone() };
+    let io = Watched::new(stream, connection.clone(), edge.driver.stop.clone());
     let peer: Arc<str> = peer.into();
     let service = service_fn(|request| serve_request(edge.clone(), connection.clone(), peer.clone(), request));
     let mut builder = http1::Builder::new();

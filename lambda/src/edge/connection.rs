@@ -1,22 +1,19 @@
 use std::{
     collections::BTreeMap,
-    io,
-    pin::Pin,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU8, AtomicU64, Ordering},
     },
-    task::{Context, Poll},
     time::Duration,
 };
 
-use hyper::rt::{Read, ReadBufCursor, Write};
-use hyper_util::rt::TokioIo;
-use tokio::{net::TcpStream, sync::Notify};
+use tokio::sync::Notify;
 
 use crate::clock::Clock;
 
-/// What a connection is doing; all but `Busy` have a limit.
+/// What a connection is doing.
+///
+/// A peer that is slow from its first byte to the end of a head is cut within 15 s, as sweeps are 1 s apart.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[repr(u8)]
 pub(super) enum Phase {
@@ -24,9 +21,11 @@ pub(super) enum Phase {
     New,
     /// In the head of a request.
     Head,
+    /// In the body of a request, which has limits of its own.
+    Body,
     /// Between requests, or writing out the last answer.
     Idle,
-    /// A request is being read or answered.
+    /// A request is being answered.
     Busy,
 }
 
@@ -34,15 +33,32 @@ impl Phase {
     fn limit(self) -> Option<Duration> {
         match self {
             Self::New => Some(Duration::from_secs(5)),
-            Self::Head => Some(Duration::from_secs(10)),
+            Self::Head => Some(Duration::from_secs(8)),
             Self::Idle => Some(Duration::from_secs(75)),
-            Self::Busy => None,
+            Self::Body | Self::Busy => None,
         }
     }
 
     fn of(number: u8) -> Self {
-        [Self::New, Self::Head, Self::Idle].into_iter().find(|phase| *phase as u8 == number).unwrap_or(Self::Busy)
+        [Self::New, Self::Head, Self::Body, Self::Idle]
+            .into_iter()
+            .find(|phase| *phase as u8 == number)
+            .unwrap_or(Self::Busy)
     }
+}
+
+/// Time in which a peer at work brings its whole request.
+const BRISK: Duration = Duration::from_secs(1);
+
+/// How readily a connection is given up when there are too many; those that are answered never are.
+#[derive(Debug, Eq, Ord, PartialEq, PartialOrd)]
+enum Worth {
+    /// Long in the middle of a request.
+    Sluggish,
+    /// Between requests: its peer may open another one.
+    Waiting,
+    /// About to ask.
+    Fresh,
 }
 
 /// One connection as the edge watches it.
@@ -70,15 +86,27 @@ impl Connection {
         Phase::of(self.phase.load(Ordering::Relaxed))
     }
 
-    fn read_something(&self) {
+    pub(super) fn read_something(&self) {
         if matches!(self.phase(), Phase::New | Phase::Idle) {
             self.enter(Phase::Head);
         }
     }
 
+    fn age(&self, now_ms: u64) -> u64 {
+        now_ms.saturating_sub(self.since_ms.load(Ordering::Relaxed))
+    }
+
     fn is_overdue(&self, now_ms: u64) -> bool {
-        let age = now_ms.saturating_sub(self.since_ms.load(Ordering::Relaxed));
-        self.phase().limit().is_some_and(|limit| age > millis(limit))
+        self.phase().limit().is_some_and(|limit| self.age(now_ms) > millis(limit))
+    }
+
+    fn worth(&self, now_ms: u64) -> Option<Worth> {
+        match self.phase() {
+            Phase::Busy => None,
+            Phase::Idle => Some(Worth::Waiting),
+            Phase::New | Phase::Head | Phase::Body if self.age(now_ms) > millis(BRISK) => Some(Worth::Sluggish),
+            Phase::New | Phase::Head | Phase::Body => Some(Worth::Fresh),
+        }
     }
 }
 
@@ -109,13 +137,14 @@ impl Registry {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Room for a new connection, at the cost of the oldest that serves no request; `None` when all do.
+    /// Room for a new connection, at the cost of the one that is worth least; `None` when all are answered.
     pub(super) fn admit(self: &Arc<Self>) -> Option<Seat> {
         let mut state = self.lock();
         if state.open.len() >= self.most {
-            let idle =
-                state.open.iter().find(|(_, connection)| connection.phase() != Phase::Busy).map(|(id, _)| *id)?;
-            state.open.remove(&idle)?.cut.notify_one();
+            let now_ms = millis(self.clock.mono());
+            let worth = |(id, connection): (&u64, &Arc<Connection>)| Some((connection.worth(now_ms)?, *id));
+            let (_, given_up) = state.open.iter().filter_map(worth).min()?;
+            state.open.remove(&given_up)?.cut.notify_one();
         }
         state.last += 1;
         let (id, connection) = (state.last, Arc::new(Connection::new(self.clock)));
@@ -145,52 +174,6 @@ impl Drop for Seat {
     }
 }
 
-/// A socket that tells its connection when something was read.
-pub(super) struct Watched {
-    pub(super) io: TokioIo<TcpStream>,
-    pub(super) connection: Arc<Connection>,
-}
-
-impl Read for Watched {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: ReadBufCursor<'_>,
-    ) -> Poll<io::Result<()>> {
-        let polled = Pin::new(&mut self.io).poll_read(context, buffer);
-        if polled.is_ready() {
-            self.connection.read_something();
-        }
-        polled
-    }
-}
-
-impl Write for Watched {
-    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write(context, bytes)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_flush(context)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_shutdown(context)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.io.is_write_vectored()
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        slices: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write_vectored(context, slices)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -206,6 +189,22 @@ mod tests {
         assert!(registry.admit().is_none());
         drop((busy, idle));
         assert!(registry.admit().is_some());
+    }
+
+    #[test]
+    fn a_peer_that_dawdles_goes_before_one_that_waits_and_that_before_one_that_just_came() {
+        let connection = Connection::new(Clock::start());
+        for (phase, at_once, later) in [
+            (Phase::New, Some(Worth::Fresh), Some(Worth::Sluggish)),
+            (Phase::Head, Some(Worth::Fresh), Some(Worth::Sluggish)),
+            (Phase::Body, Some(Worth::Fresh), Some(Worth::Sluggish)),
+            (Phase::Idle, Some(Worth::Waiting), Some(Worth::Waiting)),
+            (Phase::Busy, None, None),
+        ] {
+            connection.enter(phase);
+            assert_eq!((connection.worth(0), connection.worth(10_000)), (at_once, later), "{phase:?}");
+        }
+        assert!(Worth::Sluggish < Worth::Waiting && Worth::Waiting < Worth::Fresh);
     }
 
     #[test]

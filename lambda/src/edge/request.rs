@@ -13,7 +13,7 @@ use hyper::{
 };
 use tokio::time::{Instant, timeout_at};
 
-use crate::effects::Staging;
+use crate::{budget::Share, effects::Staging};
 
 /// Least rate of a body after its first seconds, in bytes per second.
 const LEAST_RATE: u64 = 1024;
@@ -28,6 +28,8 @@ pub(super) enum Unread {
     Slow,
     /// The peer ended it early or sent it malformed.
     Broken,
+    /// All bodies together are as large as they may be.
+    Full,
     /// The host would not keep it.
     Refused(Refusal),
 }
@@ -63,13 +65,15 @@ fn is_plain(value: &str) -> bool {
     (1..=128).contains(&value.len()) && value.bytes().all(plain)
 }
 
-/// Reads a body of at most `most` bytes into memory.
-pub(super) async fn buffer(body: Incoming, most: u64) -> Result<Vec<u8>, Unread> {
+/// Reads a body of at most `most` bytes into memory, as far as there is any for it.
+pub(super) async fn buffer(body: Incoming, most: u64, memory: &mut Share) -> Result<Vec<u8>, Unread> {
     let mut reader = Reader::new(body, most)?;
-    let Some(first) = reader.next().await? else { return Ok(Vec::new()) };
-    let mut bytes = Vec::from(first);
+    let mut bytes = Vec::new();
     while let Some(next) = reader.next().await? {
-        bytes.extend_from_slice(&next);
+        if !memory.grow(next.len() as u64) {
+            return Err(Unread::Full);
+        }
+        if bytes.is_empty() { bytes = Vec::from(next) } else { bytes.extend_from_slice(&next) }
     }
     Ok(bytes)
 }

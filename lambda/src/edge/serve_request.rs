@@ -9,7 +9,7 @@ use beam_mcp_core::{
     auth::Caller,
     call::Peer,
     effect::Response,
-    engine::{BodyRule, HttpRequest, Inbound, too_large},
+    engine::{BodyRule, HttpRequest, Inbound, refuse, too_large},
     random::Seed,
 };
 use hyper::{Request, body::Incoming};
@@ -23,7 +23,8 @@ use super::{
     sse::Events,
 };
 use crate::{
-    attendance::{Attendance, Purpose},
+    attendance::Attendance,
+    budget::Share,
     logging::{Level, Line},
     random::random,
     tasks,
@@ -40,7 +41,7 @@ pub(super) async fn serve_request(
     request: Request<Incoming>,
 ) -> Result<hyper::Response<Body>, Infallible> {
     let begun = Instant::now();
-    connection.enter(Phase::Busy);
+    connection.enter(Phase::Body);
     let (parts, body) = request.into_parts();
     let mut request = head(&parts);
     let is_head = request.method == "HEAD";
@@ -48,7 +49,7 @@ pub(super) async fn serve_request(
         "GET".clone_into(&mut request.method);
     }
     let mut record = Record::new(&request, &peer);
-    let reply = match answer(&edge, request, body, &peer, &mut record).await {
+    let reply = match answer(&edge, &connection, request, body, &peer, &mut record).await {
         Ok(Answer::Whole(response)) => {
             connection.enter(Phase::Idle);
             whole(response.unwrap_or_else(|error| response_of(&error)), is_head)
@@ -66,25 +67,40 @@ pub(super) async fn serve_request(
 /// The answer; an `Err` is one after which the connection is closed, as its body was not read.
 async fn answer(
     edge: &Edge,
+    connection: &Connection,
     mut request: HttpRequest,
     body: Incoming,
     peer: &str,
     record: &mut Record,
 ) -> Result<Answer, Response> {
-    if edge.driver.stop.phase() > tasks::Phase::Running {
-        return Err(stopping());
-    }
-    if request.headers.iter().filter(|(name, _)| name == "host").count() > 1 {
-        return Err(bad("duplicate_host", "a request has one Host header"));
+    let call = call(edge, &request, peer).map_err(|error| response_of(&error))?;
+    record.request_id = Some(call.request_id());
+    let refused = |request: &HttpRequest, error| refuse(request, &error, &call, edge.driver.clock.now().wall_ms);
+    if let Err(error) = check(edge, &request) {
+        return Err(refused(&request, error));
     }
     if request.path == "/metrics" {
         return Ok(Answer::Whole(Ok(metrics(edge, &request))));
     }
-    read_body(edge, &mut request, body).await?;
-    let call = call(edge, &request, peer).map_err(|error| response_of(&error))?;
-    record.request_id = Some(call.request_id());
+    let mut memory = edge.bodies.share();
+    if let Err(unread) = read_body(edge, &mut request, body, &mut memory).await {
+        let mut response = refused(&request, error_of(&unread));
+        response.status = if unread == Unread::Slow { 408 } else { response.status };
+        return Err(response);
+    }
+    connection.enter(Phase::Busy);
     let flow = edge.entry.handle(Inbound::Http(Box::new(request)), call);
-    Ok(attend(&edge.driver, flow, Arc::new(Attendance::new(Purpose::Stream))).await)
+    Ok(attend(&edge.driver, flow, Arc::new(Attendance::streaming(edge.frames.share()))).await)
+}
+
+fn check(edge: &Edge, request: &HttpRequest) -> Result<(), Error> {
+    if edge.driver.stop.phase() > tasks::Phase::Running {
+        return Err(Error::new(ErrorKind::Unavailable, "stopping", "the server is stopping"));
+    }
+    if request.headers.iter().filter(|(name, _)| name == "host").count() > 1 {
+        return Err(Error::invalid("duplicate_host", "a request has one Host header"));
+    }
+    Ok(())
 }
 
 fn call(edge: &Edge, request: &HttpRequest, peer: &str) -> Result<Call, Error> {
@@ -97,46 +113,35 @@ fn call(edge: &Edge, request: &HttpRequest, peer: &str) -> Result<Call, Error> {
     })
 }
 
-async fn read_body(edge: &Edge, request: &mut HttpRequest, body: Incoming) -> Result<(), Response> {
+async fn read_body(edge: &Edge, request: &mut HttpRequest, body: Incoming, memory: &mut Share) -> Result<(), Unread> {
     match edge.entry.body_rule(&request.method, &request.path) {
-        BodyRule::Buffer(most) => request.body = buffer(body, most).await.map_err(unread)?.into(),
+        BodyRule::Buffer(most) => request.body = buffer(body, most, memory).await?.into(),
         BodyRule::Stage(most) => {
             // The engine refuses what comes without a staged body, and that body is not worth the disk.
             let staging = edge.driver.staging.as_ref().filter(|_| edge.gate.check(request).is_ok());
             if let Some(staging) = staging {
-                request.staged = Some(stage(body, most, staging.as_ref()).await.map_err(unread)?);
+                request.staged = Some(stage(body, most, staging.as_ref()).await?);
             }
         }
     }
     Ok(())
 }
 
-fn unread(why: Unread) -> Response {
+fn error_of(why: &Unread) -> Error {
     match why {
-        Unread::TooLarge(most) => too_large(most),
-        Unread::Slow => {
-            let mut response = bad("slow_body", "the body came too slowly: send at least 1 KiB per second");
-            response.status = 408;
-            response
+        Unread::TooLarge(most) => too_large(*most),
+        Unread::Slow => Error::invalid("slow_body", "the body came too slowly")
+            .suggest("send at least 1 KiB per second, then call again"),
+        Unread::Broken => Error::invalid("broken_body", "the body ended early or is malformed")
+            .suggest("send as many bytes as Content-Length says, or well-formed chunks"),
+        Unread::Full => Error::new(ErrorKind::Unavailable, "bodies_full", "too many large bodies are being read now")
+            .suggest("call again after the time in Retry-After"),
+        Unread::Refused(refusal) => {
+            let large = refusal.reason == "too_large";
+            let kind = if large { ErrorKind::PayloadTooLarge } else { ErrorKind::Unavailable };
+            Error::new(kind, refusal.reason.clone(), "the upload could not be kept").with("detail", &refusal.detail)
         }
-        Unread::Broken => bad("broken_body", "the body ended early or is malformed"),
-        Unread::Refused(refusal) => response_of(&refused(&refusal)),
     }
-}
-
-fn refused(refusal: &beam_mcp_core::effect::Refusal) -> Error {
-    let kind = if refusal.reason == "too_large" { ErrorKind::PayloadTooLarge } else { ErrorKind::Unavailable };
-    Error::new(kind, refusal.reason.clone(), "the upload could not be kept").with("detail", &refusal.detail)
-}
-
-fn bad(reason: &'static str, message: &str) -> Response {
-    response_of(&Error::invalid(reason, message))
-}
-
-fn stopping() -> Response {
-    let mut response = response_of(&Error::new(ErrorKind::Unavailable, "stopping", "the server is stopping"));
-    response.headers.push(("retry-after".into(), "2".into()));
-    response
 }
 
 fn metrics(edge: &Edge, request: &HttpRequest) -> Response {

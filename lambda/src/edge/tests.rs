@@ -73,7 +73,7 @@ async fn start() -> Server {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
     let gate = Gate { authorities: vec!["h".into()], ..Gate::default() };
-    let edge = Arc::new(Edge { driver: driver.clone(), entry: Arc::new(Paths), gate, max_connections: 8 });
+    let edge = Arc::new(Edge::new(driver.clone(), Arc::new(Paths), gate, 8));
     Server { driver, address, running: tokio::spawn(listen(edge, vec![listener])) }
 }
 
@@ -159,6 +159,23 @@ async fn bodies_over_their_limit_are_refused() {
     }
     let (status, _, body) = server.ask("POST /stage", "content-length: 1\r\n\r\nx").await;
     assert!(status == 200 && body.contains("\"staged\":null"), "{body}");
+}
+
+/// RFC 9112 section 9.6: a reset would make the peer forget the answer it has not read yet.
+#[tokio::test]
+async fn who_sends_on_still_reads_the_refusal() {
+    let server = start().await;
+    let mut stream = server.open("POST /x HTTP/1.1\r\nhost: h\r\ncontent-length: 10000000\r\n\r\n").await;
+    for _ in 0..100 {
+        stream.write_all(&vec![b'x'; 100_000]).await.unwrap();
+    }
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 413"), "{answer}");
+    let mut stream = server.open(&format!("GET /{} HTTP/1.1\r\n", "x".repeat(200_000))).await;
+    answer.clear();
+    stream.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 4"), "{answer}");
 }
 
 #[tokio::test]
