@@ -189,7 +189,6 @@ def test_metrics_come_from_the_cluster(api: Api) -> None:
         ({"pipeline_options": {"x=y --rate": 1}}, 400, "bad_option_name"),
         ({"savepoint_path": "file:///elsewhere/sp"}, 403, "savepoint_path_not_allowed"),
         ({"entry_class": "no.such.Main"}, 400, "no_main_class"),
-        ({"runner_type": "dead"}, 503, "connection_refused"),
     ],
 )
 def test_what_is_refused(api: Api, body: dict[str, Any], status: int, reason: str) -> None:

@@ -10,76 +10,27 @@ import json
 import os
 import random
 import signal
-import subprocess
 import sys
 import textwrap
 import threading
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from real_server import RealServer, until
+
 ROOT = Path(__file__).resolve().parents[2]
-SERVER = os.environ.get("BEAM_MCP_SERVER", "beam-mcp-server")
 PYTHON = os.environ.get("BEAM_PYTHON", sys.executable)
 PLAY = ROOT / "examples" / "data" / "as_you_like_it.txt"
-DEADLINE = 120.0
 
 
-class Server:
-    """One beam-mcp-server over a folder; the next one on the same folder finds what this one left."""
+class Server(RealServer):
+    """A server with one Direct target, `local`."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.roots = folder / "roots"
-        self.process: subprocess.Popen[bytes] | None = None
-        self.port = 0
-        self.roots.mkdir(parents=True, exist_ok=True)
-        config = {
-            "targets": {"local": {"runner": "direct", "python": PYTHON}},
-            "roots": [str(self.roots)],
-        }
-        (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
-
-    def start(self) -> Server:
-        ready = self.folder / "port"
-        ready.unlink(missing_ok=True)
-        argv = [SERVER, "serve", "--config", str(self.folder / "config.json"), "--port", "0"]
-        argv += [
-            "--store-path",
-            str(self.folder / "data"),
-            "--ready-file",
-            str(ready),
-            "--log",
-            "error",
-        ]
-        self.process = subprocess.Popen(argv)
-        until(lambda: ready.exists() and ready.read_text().strip(), "the server is ready")
-        self.port = int(ready.read_text())
-        return self
-
-    def kill(self) -> None:
-        if self.process:
-            self.process.kill()
-            self.process.wait()
-
-    def call(self, method: str, path: str, body: object = None, **headers: str) -> tuple[int, Any]:
-        data = None if body is None else json.dumps(body).encode()
-        url = f"http://127.0.0.1:{self.port}/api/v1{path}"
-        headers = {"content-type": "application/json"} | {
-            k.replace("_", "-"): v for k, v in headers.items()
-        }
-        request = urllib.request.Request(url, data, headers, method=method)
-        try:
-            with urllib.request.urlopen(request, timeout=60) as answer:
-                return answer.status, json.load(answer)
-        except urllib.error.HTTPError as error:
-            with error:
-                return error.code, json.load(error)
+        super().__init__(folder, {"targets": {"local": {"runner": "direct", "python": PYTHON}}})
 
     def submit(self, code: str | None = None, options: Any = None, **more: Any) -> str:
         status, answer = self.create(code, options, **more)
@@ -108,15 +59,6 @@ class Server:
         status, answer = self.call("GET", f"/jobs/{job_id}/logs?page_token=0.0&max_results=1000")
         assert status == 200, answer
         return "\n".join(entry["message"] for entry in answer["data"]["logs"])
-
-
-def until(look: Any, what: str) -> Any:
-    end = time.monotonic() + DEADLINE
-    while time.monotonic() < end:
-        if seen := look():
-            return seen
-        time.sleep(0.05)
-    raise AssertionError(f"not within {DEADLINE} s: {what}")
 
 
 @pytest.fixture
@@ -264,7 +206,7 @@ def test_what_cannot_run_is_refused_with_a_reason(server: Server) -> None:
     outside = server.folder / "outside.py"
     outside.write_text("")
     (server.roots / "link.py").symlink_to(outside)
-    for change, reason in [
+    refused: list[tuple[dict[str, Any], str]] = [
         ({"code_path": "a.jar"}, "unsupported_code"),
         ({"code_path": str(outside)}, "outside_roots"),
         ({"code_path": "../outside.py"}, "outside_roots"),
@@ -274,7 +216,8 @@ def test_what_cannot_run_is_refused_with_a_reason(server: Server) -> None:
         ({"module": "-m os"}, "bad_module"),
         ({"code_path": "job.py", "pipeline_options": {"runner": "FlinkRunner"}}, "wrong_runner"),
         ({"code_path": "job.py", "pipeline_options": {"a b": 1}}, "bad_option_name"),
-    ]:
+    ]
+    for change, reason in refused:
         status, answer = server.create(**change)
         assert status >= 400, answer
         assert answer["error"]["details"]["reason"] == reason
