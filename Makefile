@@ -49,6 +49,10 @@ test-js: wasm ## the wasm modules and their JavaScript in Node
 test-clusters: venv ## the contract suite and S1's scripts against real Flink 1.20 and 2.2
 	bash tests/clusters/run.sh
 
+.PHONY: test-kill
+test-kill: venv ## kill -9 of the server during N=50 submits to a real Flink, with STORED=0 jobs in its store
+	bash tests/kill/run.sh $(or $(N),50) $(or $(STORED),0)
+
 .PHONY: test-clients
 test-clients: venv beam ## MCP Inspector and the Python MCP SDK against the server
 	bash tests/clients/run.sh
