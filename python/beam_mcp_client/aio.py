@@ -624,7 +624,8 @@ class BeamMCPClient(ClientBase):
         given = inputs.merged(
             None, job_id=inputs.job_id(job_id), native_id=native_id, reason=reason, dry_run=True
         )
-        return Plan(await self._run(f"{verb}_job", given, context, timeout)["plan"])
+        data = await self._run(f"{verb}_job", given, context, timeout)
+        return Plan(data["plan"])
 
     async def create_savepoint(
         self,

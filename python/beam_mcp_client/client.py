@@ -622,7 +622,8 @@ class MCPClient(ClientBase):
         given = inputs.merged(
             None, job_id=inputs.job_id(job_id), native_id=native_id, reason=reason, dry_run=True
         )
-        return Plan(self._run(f"{verb}_job", given, context, timeout)["plan"])
+        data = self._run(f"{verb}_job", given, context, timeout)
+        return Plan(data["plan"])
 
     def create_savepoint(
         self,

@@ -410,6 +410,54 @@ def test_on_a_terminal_a_cancel_asks() -> None:
     assert [seen.method for seen in server.seen] == ["GET", "GET", "POST", "POST"]
 
 
+PLAN = {
+    "digest": "d" * 64,
+    "summary": "declare the job not running",
+    "calls": [],
+    "options": [],
+    "changes": ["the job ends FAILED"],
+    "unknown": ["whether the submission arrived"],
+}
+
+
+def resolving(seen: Seen) -> bytes:
+    if seen.json and seen.json.get("dry_run"):
+        return envelope(200, {"plan": PLAN})
+    return envelope(200, {"job_id": JOB_ID, "state": "FAILED", "job": job(state="FAILED")})
+
+
+@pytest.mark.parametrize(
+    ("line", "path", "given"),
+    [
+        ("adopt ID driver-7", "adopt", {"native_id": "driver-7"}),
+        ("abandon ID --reason gone", "abandon", {"reason": "gone"}),
+        ("resubmit ID --reason gone --idempotency-key k", "resubmit", {"reason": "gone"}),
+    ],
+)
+def test_what_nobody_can_explain_is_planned_and_then_confirmed(
+    run: Callable[..., Ran], line: str, path: str, given: dict[str, str]
+) -> None:
+    with serving(resolving) as server:
+        ran = run("job", *line.replace("ID", JOB_ID, 1).split(), server=server)
+        dry = run("job", *line.replace("ID", JOB_ID, 1).split(), "--dry-run", server=server)
+    assert ran.code == 0 and "FAILED" in ran.out
+    assert "whether the submission arrived" in dry.out
+    assert [seen.json for seen in server.seen] == [
+        {**given, "dry_run": True},
+        {**given, "plan_digest": "d" * 64},
+        {**given, "dry_run": True},
+    ]
+    assert all(seen.path.endswith(f"/{path}") for seen in server.seen)
+
+
+def test_on_a_terminal_abandoning_shows_what_is_not_known_and_asks() -> None:
+    with serving(resolving) as server:
+        words = command("job", "abandon", JOB_ID, "--reason", "gone", "--server", server.url)
+        refused, shown = on_a_terminal(words, b"n\n")
+    assert (refused, len(server.seen)) == (5, 1)
+    assert "not known: whether the submission arrived" in shown
+
+
 def test_on_a_terminal_lists_are_coloured_unless_no_color_says_otherwise() -> None:
     with serving(listed) as server:
         words = command("job", "list", "--server", server.url)
