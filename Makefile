@@ -57,6 +57,10 @@ test-kill: venv ## kill -9 of the server during N=50 submits to a real Flink, wi
 test-clients: venv beam ## MCP Inspector and the Python MCP SDK against the server
 	bash tests/clients/run.sh
 
+.PHONY: test-conformance
+test-conformance: ## the official MCP conformance suite against its surface on the native host
+	bash tests/conformance/run.sh
+
 .PHONY: test-long
 test-long: test-js lambda ## what does not fit CI yet: wasm in Node, the Lambda emulator
 

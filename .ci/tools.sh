@@ -9,6 +9,7 @@
 #   .ci/tools.sh typescript              tsc
 #   .ci/tools.sh cargo-lambda            cargo-lambda (with its emulator)
 #   .ci/tools.sh inspector               MCP Inspector
+#   .ci/tools.sh conformance             MCP conformance suite
 #   .ci/tools.sh mcp                     Python venv with the MCP SDK
 #   .ci/tools.sh maturin                 maturin
 #
@@ -30,6 +31,7 @@ BINARYEN_VERSION=${BINARYEN_VERSION:-132.0.0}
 TYPESCRIPT_VERSION=${TYPESCRIPT_VERSION:-7.0.2}
 CARGO_LAMBDA_VERSION=${CARGO_LAMBDA_VERSION:-1.9.2}
 INSPECTOR_VERSION=${INSPECTOR_VERSION:-2.12.0}
+CONFORMANCE_VERSION=${CONFORMANCE_VERSION:-0.2.0-alpha.12}
 MCP_VERSION=${MCP_VERSION:-2.3.*}
 MATURIN_VERSION=${MATURIN_VERSION:-1.16.0}
 WASM_TARGET=wasm32-unknown-unknown
@@ -303,6 +305,15 @@ cmd_inspector() {
     emit NODE_DIR "$(dirname "$NODE_BIN")"
 }
 
+cmd_conformance() {
+    find_node
+    local dir=$CACHE/npm-conformance-$CONFORMANCE_VERSION
+    with_lock conformance npm_tree "$dir" "@modelcontextprotocol/conformance@$CONFORMANCE_VERSION"
+    emit MCP_CONFORMANCE "$dir/node_modules/.bin/conformance"
+    emit NODE "$NODE_BIN"
+    emit NODE_DIR "$(dirname "$NODE_BIN")"
+}
+
 cmd_mcp() {
     local dir=$CACHE/venv-mcp
     with_lock mcp venv "$dir" "mcp==$MCP_VERSION"
@@ -334,6 +345,7 @@ while [ $# -gt 0 ]; do
     typescript) cmd_typescript ;;
     cargo-lambda) cmd_cargo_lambda ;;
     inspector) cmd_inspector ;;
+    conformance) cmd_conformance ;;
     mcp) cmd_mcp ;;
     maturin) cmd_maturin ;;
     *) usage ;;

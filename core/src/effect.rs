@@ -82,7 +82,7 @@ pub enum Effect {
     /// The first one commits status 200 and `text/event-stream`.
     #[cfg(feature = "server")]
     Emit {
-        /// Text of one event's `data`; has no newline.
+        /// Text of one event's `data`; has no newline. Empty: begins the stream, or keeps it alive, without an event.
         data: String,
     },
     /// Tells waiting flows of this process (and others, where the host can) that a topic moved: [`Reply::Ok`].

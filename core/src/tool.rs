@@ -7,10 +7,8 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use crate::{
-    call::Call,
     engine::State,
-    flow::Io,
-    mcp::{Annotations, Info, Surface, Tool, ToolFuture, ToolResult},
+    mcp::{Annotations, Exchange, Handled, Info, Outcome, Surface, Tool, ToolResult},
     verb::{self, Context, Hints, VERBS, Verb},
 };
 
@@ -48,14 +46,15 @@ impl Surface for BeamSurface {
         &self.tools
     }
 
-    fn call_tool(&self, io: Io, call: Call, name: &str, arguments: Map<String, Value>) -> ToolFuture {
+    fn call_tool(&self, exchange: Exchange, name: &str, arguments: Map<String, Value>) -> Handled<ToolResult> {
         let Some(verb) = verb::find(name).filter(|verb| verb.is_tool) else {
             return Box::pin(std::future::ready(Err(verb::unknown(name))));
         };
-        let work = verb.run(Context::new(io, call, Arc::clone(&self.state)), Value::Object(arguments));
+        let work =
+            verb.run(Context::new(exchange.io, exchange.call, Arc::clone(&self.state)), Value::Object(arguments));
         Box::pin(async move {
             let output = work.await?;
-            Ok(ToolResult { text: output.to_string(), structured: Some(output), is_error: false })
+            Ok(Outcome::Complete(ToolResult::data(output)))
         })
     }
 }

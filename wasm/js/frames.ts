@@ -6,6 +6,8 @@ const KEEP_ALIVE = 15_000;
 /** Frames a reader may be behind before the flow waits for it. */
 const MOST_WAITING = 64;
 
+const COMMENT = ": \n\n";
+
 /** Frames of a flow as server-sent events, for one reader. */
 export class Frames {
   readonly response: Response;
@@ -31,7 +33,7 @@ export class Frames {
     this.response = new Response(this.#stream, {
       headers: { "content-type": "text/event-stream", "cache-control": "no-store" },
     });
-    this.#silence = setInterval(() => this.#write(": \n\n"), KEEP_ALIVE);
+    this.#silence = setInterval(() => this.#write(COMMENT), KEEP_ALIVE);
   }
 
   /** Sends one frame, once there is room for it. */
@@ -70,8 +72,12 @@ export class Frames {
   }
 }
 
-/** One event; a line break in its data would end it early, so each line gets its own field. */
+/**
+ * One event; a line break in its data would end it early, so each line gets its own field. Without data a comment,
+ * which readers pass over.
+ */
 function event(data: string): string {
+  if (data === "") return COMMENT;
   return `${data
     .split(/[\n\r]/)
     .map((line) => `data: ${line}\n`)

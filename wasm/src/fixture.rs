@@ -9,7 +9,7 @@ use beam_mcp_core::{
     Call, Error, ErrorKind, Flow, Io,
     auth::{Caller, Role},
     engine::HttpRequest,
-    mcp::{self, Annotations, Info, Surface, Tool, ToolFuture, ToolResult},
+    mcp::{self, Annotations, Exchange, Handled, Info, Outcome, Surface, Tool, ToolResult},
 };
 use serde_json::{Map, Value, json};
 use wasm_bindgen::prelude::*;
@@ -99,14 +99,14 @@ impl Surface for Fixture {
         &self.tools
     }
 
-    fn call_tool(&self, io: Io, call: Call, name: &str, arguments: Map<String, Value>) -> ToolFuture {
+    fn call_tool(&self, exchange: Exchange, name: &str, arguments: Map<String, Value>) -> Handled<ToolResult> {
         let name = name.to_owned();
         Box::pin(async move {
             match name.as_str() {
-                "echo" | "region_query" | "needs_sampling" => Ok(structured(arguments.into())),
-                "values" => Ok(structured(json!([1, 2]))),
-                "draw" => Ok(structured(json!({"id": call.request_id()}))),
-                "report" => report(&io).await,
+                "echo" | "region_query" | "needs_sampling" => Ok(done(arguments.into())),
+                "values" => Ok(done(json!([1, 2]))),
+                "draw" => Ok(done(json!({"id": exchange.call.request_id()}))),
+                "report" => report(&exchange.io).await,
                 "fail" => Err(planned_failure(&arguments)),
                 other => Err(Error::misuse(format!("{other} is not listed"))),
             }
@@ -118,8 +118,8 @@ impl Surface for Fixture {
     }
 }
 
-fn structured(value: Value) -> ToolResult {
-    ToolResult { text: value.to_string(), structured: Some(value), is_error: false }
+fn done(value: Value) -> Outcome<ToolResult> {
+    Outcome::Complete(ToolResult::data(value))
 }
 
 fn planned_failure(arguments: &Map<String, Value>) -> Error {
@@ -128,8 +128,8 @@ fn planned_failure(arguments: &Map<String, Value>) -> Error {
     Error::new(kind, "planned", "this was asked for").with("fact", "7").suggest("ask for something else")
 }
 
-async fn report(io: &Io) -> Result<ToolResult, Error> {
+async fn report(io: &Io) -> Result<Outcome<ToolResult>, Error> {
     io.emit(r#"{"jsonrpc":"2.0","method":"notifications/progress","params":{}}"#.into()).await?;
     io.sleep(Duration::from_secs(1)).await?;
-    Ok(structured(json!({"reported": true})))
+    Ok(done(json!({"reported": true})))
 }

@@ -5,13 +5,17 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::{
-    Id, Surface, Version, call,
+    Exchange, Id, Surface, Version,
+    exchange::{Client, Level},
     header::{self, Headers},
-    legacy, media,
+    legacy::{self, Peer},
+    listen, media,
     message::{Ask, Message, Unread},
     modern,
     plan::{Plan, Planned},
     protocol_error::ProtocolError,
+    run,
+    session::Session,
     wire,
 };
 use crate::{
@@ -23,8 +27,8 @@ use crate::{
     json,
 };
 
-/// Methods the endpoint takes.
-const ALLOW: &str = "POST, OPTIONS";
+/// Header that names a session.
+const SESSION: &str = "mcp-session-id";
 
 /// Serves one request to the endpoint. Host, origin and caller were checked before, a preflight answered.
 ///
@@ -32,19 +36,27 @@ const ALLOW: &str = "POST, OPTIONS";
 /// `unauthenticated` when a tool says so: the caller of this function answers with the challenge. Anything else is an
 /// answer.
 pub async fn http<S: Surface>(io: Io, surface: Arc<S>, request: HttpRequest, call: Call) -> Result<Response, Error> {
+    let door = Door { surface: &*surface, headers: Headers::of(&request), now_ms: io.now().wall_ms, call: &call };
     match request.method.as_str() {
         "POST" => {}
-        "OPTIONS" => return Ok(allow(wire::empty(204))),
-        _ => return Ok(allow(no_method().response(None))),
+        "OPTIONS" => return Ok(door.allow(wire::empty(204))),
+        "GET" | "DELETE" if surface.sessions().is_some() => return door.session_request(io, &request).await,
+        _ => return Ok(door.allow(no_method().response(None))),
     }
-    match admit(&*surface, &request) {
-        Ok(Admitted::Notified) => Ok(wire::empty(202)),
-        Ok(Admitted::One(planned)) => {
-            answer(io, &*surface, planned, call).await.map(|(status, body)| wire::response(status, body))
+    let (answer, opened) = match door.admit(&request) {
+        Ok(Admitted::Notified) => (wire::empty(202), None),
+        Ok(Admitted::Answered(topic)) => {
+            io.publish(topic, String::new()).await?;
+            (wire::empty(202), None)
         }
-        Ok(Admitted::Many(batch)) => answer_all(io, &*surface, batch, call).await.map(|body| wire::response(200, body)),
-        Err(unread) => Ok(unread.error.response(unread.id.as_ref())),
-    }
+        Ok(Admitted::One(planned, opened)) => {
+            let (status, body) = answer(io, &*surface, planned, call).await?;
+            (wire::response(status, body), opened)
+        }
+        Ok(Admitted::Many(batch)) => (wire::response(200, answer_all(io, &*surface, batch, call).await?), None),
+        Err(unread) => (unread.error.response(unread.id.as_ref()), None),
+    };
+    Ok(with_session(answer, opened))
 }
 
 /// The answer to a request that was turned away before its body could be read.
@@ -55,52 +67,155 @@ pub fn refusal(error: &Error) -> Response {
 fn no_method() -> ProtocolError {
     ProtocolError::of_kind(
         ErrorKind::MethodNotAllowed,
-        "the endpoint takes POST only; it holds no stream and no session",
+        "the endpoint takes POST; a stream or an end needs a session it holds",
     )
 }
 
-fn allow(mut response: Response) -> Response {
-    response.headers.push(("allow".into(), ALLOW.into()));
+fn with_session(mut response: Response, opened: Option<Session>) -> Response {
+    if let Some(session) = opened {
+        response.headers.push((SESSION.into(), session.id().to_owned()));
+    }
     response
 }
 
 /// What a body turned out to be.
-pub(super) enum Admitted {
+enum Admitted {
     Notified,
-    One(Planned),
+    /// An answer to a question; the topic to publish.
+    Answered(String),
+    One(Planned, Option<Session>),
     Many(Vec<Planned>),
 }
 
-/// The ladder: everything that can be decided from the request alone, in the order the specification gives.
-fn admit<S: Surface>(surface: &S, request: &HttpRequest) -> Result<Admitted, Unread> {
-    media::check(request)?;
-    let body =
-        json::parse(request.body.as_slice(), json::MAX_DEPTH).map_err(|error| ProtocolError::unreadable(&error))?;
-    let headers = Headers::of(request);
-    let messages = match body {
-        Value::Array(messages) => messages,
-        message => return admit_one(surface, Message::read(message)?, headers),
-    };
-    headers.check_single()?;
-    admit_batch(surface, messages, batch_version(headers)?)
+/// What a request is looked at with.
+struct Door<'a, S> {
+    surface: &'a S,
+    headers: Headers<'a>,
+    now_ms: u64,
+    call: &'a Call,
 }
 
-fn admit_one<S: Surface>(surface: &S, message: Message, headers: Headers<'_>) -> Result<Admitted, Unread> {
-    match message {
-        Message::Response => Err(legacy::unasked().into()),
-        Message::Notification(_) => Ok(headers.check_single().map(|()| Admitted::Notified)?),
-        Message::Request(id, ask) => {
-            let plan = headers.check_single().and_then(|()| plan(surface, &id, ask, headers));
-            Ok(Admitted::One(Planned { id, plan }))
+impl<S: Surface> Door<'_, S> {
+    fn allow(&self, mut response: Response) -> Response {
+        let methods = if self.surface.sessions().is_some() { "GET, POST, DELETE, OPTIONS" } else { "POST, OPTIONS" };
+        response.headers.push(("allow".into(), methods.into()));
+        response
+    }
+
+    /// The ladder: everything that can be decided from the request alone, in the order the specification gives.
+    fn admit(&self, request: &HttpRequest) -> Result<Admitted, Unread> {
+        media::check(request)?;
+        let body =
+            json::parse(request.body.as_slice(), json::MAX_DEPTH).map_err(|error| ProtocolError::unreadable(&error))?;
+        let streams = self.surface.features().streams && media::accepts_events(request);
+        match body {
+            Value::Array(messages) => {
+                self.headers.check_single()?;
+                self.admit_batch(messages, batch_version(self.headers)?, streams)
+            }
+            message => self.admit_one(Message::read(message)?, streams),
         }
     }
-}
 
-/// Decides the era: a request is modern when it says so, or when its header names a version that no older one is.
-fn plan<S: Surface>(surface: &S, id: &Id, ask: Ask, headers: Headers<'_>) -> Result<Plan, ProtocolError> {
-    match legacy_version(headers) {
-        Some(version) if !ask.is_modern() => legacy::plan(surface, id, ask, version),
-        _ => modern::plan(surface, id, ask, Some(headers)),
+    fn admit_one(&self, message: Message, streams: bool) -> Result<Admitted, Unread> {
+        match message {
+            Message::Response(id, answer) => Ok(self.take(id, answer)?),
+            Message::Notification(ask) => {
+                self.headers.check_single()?;
+                if !ask.is_modern() {
+                    self.session()?;
+                }
+                Ok(Admitted::Notified)
+            }
+            Message::Request(id, ask) => {
+                let planned = self.headers.check_single().and_then(|()| self.plan(&id, ask, streams));
+                let (plan, opened) =
+                    planned.map_or_else(|error| (Err(error), None), |(plan, opened)| (Ok(plan), opened));
+                Ok(Admitted::One(Planned { id, plan }, opened))
+            }
+        }
+    }
+
+    /// Decides the era: a request is modern when it says so, or when its header names a version that no older one is.
+    fn plan(&self, id: &Id, ask: Ask, streams: bool) -> Result<(Plan, Option<Session>), ProtocolError> {
+        let Some(version) = legacy_version(self.headers).filter(|_| !ask.is_modern()) else {
+            return Ok((modern::plan(self.surface, id, ask, Some(self.headers), streams)?, None));
+        };
+        if ask.method == "initialize" {
+            let opened = self.open(&ask)?;
+            let peer = Peer::new(version, streams, opened.clone());
+            return Ok((legacy::plan(self.surface, id, ask, &peer)?, opened));
+        }
+        let peer = Peer::new(version, streams, self.session()?);
+        Ok((legacy::plan(self.surface, id, ask, &peer)?, None))
+    }
+
+    /// Opens a session for a handshake, where sessions are held and answers can be streamed.
+    fn open(&self, ask: &Ask) -> Result<Option<Session>, ProtocolError> {
+        let Some(sessions) = self.surface.sessions() else { return Ok(None) };
+        let version = Version::negotiate(legacy::asked_version(&ask.params).map_err(ProtocolError::in_band)?);
+        let capabilities = ask.params.get("capabilities").cloned().unwrap_or_default();
+        Ok(Some(sessions.open(self.call, version, capabilities, self.now_ms)))
+    }
+
+    /// The session that the request names: none, or one of this caller that is still there. Where no sessions are held
+    /// the header means nothing.
+    fn session(&self) -> Result<Option<Session>, ProtocolError> {
+        let (Some(sessions), Some(id)) = (self.surface.sessions(), self.headers.get(SESSION)) else { return Ok(None) };
+        sessions.find(id, self.call, self.now_ms).map(Some).ok_or_else(ProtocolError::no_session)
+    }
+
+    fn take(&self, id: Option<Id>, answer: Result<Value, Value>) -> Result<Admitted, ProtocolError> {
+        let (Some(session), Some(Id::Text(id))) = (self.session()?, id) else { return Err(legacy::unasked()) };
+        Ok(session.take_response(&id, answer).map_or(Admitted::Notified, Admitted::Answered))
+    }
+
+    /// A batch of requests, or of one answer: an answer is told to whoever waits before the next is taken.
+    fn admit_batch(&self, messages: Vec<Value>, version: Version, streams: bool) -> Result<Admitted, Unread> {
+        let mut messages = legacy::read_batch(messages)?;
+        if let [Message::Response(..)] = messages.as_slice()
+            && let Some(Message::Response(id, answer)) = messages.pop()
+        {
+            return Ok(self.take(id, answer)?);
+        }
+        if messages.iter().any(|message| matches!(message, Message::Response(..))) {
+            return Err(ProtocolError::invalid_request("send answers one by one, apart from requests").into());
+        }
+        let batch = legacy::plan_batch(self.surface, messages, &Peer::new(version, streams, self.session()?));
+        Ok(if batch.is_empty() { Admitted::Notified } else { Admitted::Many(batch) })
+    }
+
+    /// GET opens the stream of a session, DELETE ends one.
+    async fn session_request(&self, io: Io, request: &HttpRequest) -> Result<Response, Error> {
+        let session = match self.session() {
+            Ok(Some(session)) => session,
+            Ok(None) => return Ok(self.allow(no_method().response(None))),
+            Err(error) => return Ok(error.response(None)),
+        };
+        if request.method == "DELETE" {
+            session.close();
+            io.publish(session.topic(), String::new()).await?;
+            return Ok(wire::empty(204));
+        }
+        if !self.surface.features().streams || !media::accepts_events(request) {
+            return Ok(self.allow(no_method().response(None)));
+        }
+        let exchange = Exchange {
+            io,
+            call: self.call.clone(),
+            client: Arc::new(Client {
+                version: session.version().unwrap_or(Version::V2025_11_25),
+                capabilities: session.capabilities(),
+                streams: true,
+                progress_token: None,
+                log_level: Some(Level::Info),
+                session: None,
+            }),
+            input: Arc::default(),
+        };
+        // A stream that ends by itself has no last message.
+        let _ = listen::session_stream(self.surface, exchange, session).await;
+        Ok(wire::empty(200))
     }
 }
 
@@ -116,12 +231,6 @@ fn batch_version(headers: Headers<'_>) -> Result<Version, ProtocolError> {
     })
 }
 
-/// The requests of a batch, where it has any.
-pub(super) fn admit_batch<S: Surface>(surface: &S, messages: Vec<Value>, version: Version) -> Result<Admitted, Unread> {
-    let batch = legacy::plan_batch(surface, messages, version)?;
-    Ok(if batch.is_empty() { Admitted::Notified } else { Admitted::Many(batch) })
-}
-
 /// Carries out a plan: status and body.
 pub(super) async fn answer<S: Surface>(
     io: Io,
@@ -132,7 +241,7 @@ pub(super) async fn answer<S: Surface>(
     let Planned { id, plan } = planned;
     match plan {
         Ok(Plan::Ready(body)) => Ok((200, body)),
-        Ok(Plan::Call(tool)) => call::run(io, surface, &id, tool, call).await.map(|body| (200, body)),
+        Ok(Plan::Run(job)) => run::run(io, surface, &id, *job, call).await,
         Err(error) => Ok((error.status, error.body(Some(&id)))),
     }
 }

@@ -1,12 +1,16 @@
-//! Revisions with a handshake, without remembering it.
+//! Revisions with a handshake: without remembering it, or in a session where the host holds those.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::{
-    Id, Surface, Version, call, list,
+    Id, Surface, Version,
+    exchange::{Client, Level, progress_token},
+    feature,
     message::{Ask, Message},
-    plan::{Plan, Planned},
+    plan::{Plan, Planned, Work},
     protocol_error::ProtocolError,
+    run::failed,
+    session::Session,
     wire,
 };
 use crate::error::Error;
@@ -14,68 +18,121 @@ use crate::error::Error;
 /// Most messages in one batch.
 const LONGEST_BATCH: usize = 50;
 
-/// What becomes of a request whose answer has the form of `version`.
-pub(super) fn plan<S: Surface>(surface: &S, id: &Id, ask: Ask, version: Version) -> Result<Plan, ProtocolError> {
+/// What is known of an older client.
+#[derive(Clone)]
+pub(super) struct Peer {
+    pub(super) version: Version,
+    pub(super) streams: bool,
+    pub(super) session: Option<Session>,
+}
+
+impl Peer {
+    /// A client in a session, or one that is known by its header only.
+    pub(super) fn new(version: Version, streams: bool, session: Option<Session>) -> Self {
+        let version = session.as_ref().and_then(Session::version).unwrap_or(version);
+        Self { version, streams, session }
+    }
+
+    /// Without a session nobody knows what the client asked to be told: what a new session would tell.
+    fn client(&self, params: &Map<String, Value>) -> Client {
+        let session = self.session.as_ref();
+        Client {
+            version: self.version,
+            capabilities: session.map(Session::capabilities).unwrap_or_default(),
+            streams: self.streams,
+            progress_token: progress_token(params.get("_meta")),
+            log_level: Some(session.map_or(Level::Info, Session::level)),
+            session: self.session.clone(),
+        }
+    }
+}
+
+/// What becomes of a request of an older client.
+pub(super) fn plan<S: Surface>(surface: &S, id: &Id, ask: Ask, peer: &Peer) -> Result<Plan, ProtocolError> {
+    let features = surface.features();
+    let client = peer.client(&ask.params);
     let plan = match ask.method.as_str() {
-        "initialize" => initialize(surface, id, &ask),
-        "ping" => Ok(Plan::Ready(wire::success(id, wire::Empty {}))),
-        "tools/list" => list::plan(surface, id, &ask.params, version),
-        "tools/call" => plan_call(surface, id, ask, version),
-        other => Err(ProtocolError::method_not_found(other)),
+        "initialize" => initialize(surface, id, &ask.params, peer),
+        "ping" => Ok(Plan::Ready(feature::empty(surface, id, &client))),
+        "tools/call" => call(surface, id, ask, client),
+        "logging/setLevel" if features.logging => set_level(&ask.params, client),
+        "resources/subscribe" | "resources/unsubscribe" if features.resource_updates => watch(ask, client),
+        _ => feature::plan(surface, id, ask, client),
     };
     plan.map_err(ProtocolError::in_band)
 }
 
-/// What the client declared in its handshake is forgotten, and nothing could be asked of it: a tool that needs that
-/// fails for the model to read.
-fn plan_call<S: Surface>(surface: &S, id: &Id, ask: Ask, version: Version) -> Result<Plan, ProtocolError> {
-    let tool = call::find(surface, &ask.params);
-    let Some(required) = tool.and_then(|tool| surface.required_capabilities(&tool.name)) else {
-        return call::plan(tool, ask.params, version);
-    };
-    let error = Error::unsupported("needs_modern_client", "the tool needs a client of revision 2026-07-28")
-        .with("required_capabilities", required)
-        .suggest("use another tool, or a newer client");
-    let result = call::failed(&error);
-    Ok(Plan::Ready(wire::success(id, wire::Called::new(surface.info(), &result, version))))
-}
-
-fn initialize<S: Surface>(surface: &S, id: &Id, ask: &Ask) -> Result<Plan, ProtocolError> {
-    let asked = ask
-        .params
-        .get("protocolVersion")
-        .and_then(Value::as_str)
-        .ok_or_else(|| ProtocolError::invalid_params("`protocolVersion` must be a string"))?;
-    let result = wire::Initialized::new(surface.info(), Version::negotiate(asked));
+fn initialize<S: Surface>(
+    surface: &S,
+    id: &Id,
+    params: &Map<String, Value>,
+    peer: &Peer,
+) -> Result<Plan, ProtocolError> {
+    let version = Version::negotiate(asked_version(params)?);
+    let has_session = peer.session.is_some();
+    let result = wire::Initialized::new(surface.info(), surface.features(), version, has_session);
     Ok(Plan::Ready(wire::success(id, result)))
 }
 
-/// The requests of a batch; notifications are taken and forgotten. A message that cannot be read refuses the whole.
-pub(super) fn plan_batch<S: Surface>(
-    surface: &S,
-    messages: Vec<Value>,
-    version: Version,
-) -> Result<Vec<Planned>, ProtocolError> {
+/// The version a handshake asks for.
+pub(super) fn asked_version(params: &Map<String, Value>) -> Result<&str, ProtocolError> {
+    let asked = params.get("protocolVersion").and_then(Value::as_str);
+    asked.ok_or_else(|| ProtocolError::invalid_params("`protocolVersion` must be a string"))
+}
+
+/// A tool that needs something nobody declared fails for the model to read.
+fn call<S: Surface>(surface: &S, id: &Id, ask: Ask, client: Client) -> Result<Plan, ProtocolError> {
+    let name = ask.params.get("name").and_then(Value::as_str).unwrap_or_default();
+    match surface.required_capabilities(name) {
+        Some(required) if !super::capability::covers(&client.capabilities, required) => {
+            let error = Error::unsupported("needs_modern_client", "the tool needs a client of revision 2026-07-28")
+                .with("required_capabilities", required)
+                .suggest("use another tool, or a newer client");
+            let called = wire::Called::new(&failed(&error), client.version).to_json();
+            Ok(Plan::Ready(wire::complete(id, surface.info(), client.version, called)))
+        }
+        _ => feature::plan(surface, id, ask, client),
+    }
+}
+
+fn set_level(params: &Map<String, Value>, client: Client) -> Result<Plan, ProtocolError> {
+    let level = params.get("level").and_then(Level::read);
+    let level = level.ok_or_else(|| ProtocolError::invalid_params("`level` must be a level of RFC 5424"))?;
+    Ok(Plan::run(client, Work::SetLevel(level)))
+}
+
+fn watch(mut ask: Ask, client: Client) -> Result<Plan, ProtocolError> {
+    let uri = feature::text(&mut ask.params, "uri")?;
+    Ok(Plan::run(client, Work::Watch { uri, on: ask.method == "resources/subscribe" }))
+}
+
+/// The messages of a batch; notifications are taken and forgotten. A message that cannot be read refuses the whole.
+pub(super) fn read_batch(messages: Vec<Value>) -> Result<Vec<Message>, ProtocolError> {
     if messages.is_empty() || messages.len() > LONGEST_BATCH {
         return Err(ProtocolError::invalid_request(format!("a batch holds 1 to {LONGEST_BATCH} messages")));
     }
-    let asks = messages.into_iter().filter_map(|message| batched(message).transpose());
-    let asks = asks.collect::<Result<Vec<_>, ProtocolError>>()?;
-    Ok(asks.into_iter().map(|(id, ask)| Planned { plan: plan(surface, &id, ask, version), id }).collect())
+    messages.into_iter().map(batched).collect()
 }
 
-fn batched(message: Value) -> Result<Option<(Id, Ask)>, ProtocolError> {
+fn batched(message: Value) -> Result<Message, ProtocolError> {
     match Message::read(message).map_err(|unread| unread.error)? {
         Message::Request(_, ask) | Message::Notification(ask) if ask.is_modern() || ask.method == "initialize" => {
             Err(ProtocolError::invalid_request("a batch holds neither requests of 2026-07-28 nor `initialize`"))
         }
-        Message::Request(id, ask) => Ok(Some((id, ask))),
-        Message::Notification(_) => Ok(None),
-        Message::Response => Err(unasked()),
+        message => Ok(message),
     }
 }
 
-/// The refusal of a response: this server asks clients nothing.
+/// The plans of a batch's requests.
+pub(super) fn plan_batch<S: Surface>(surface: &S, messages: Vec<Message>, peer: &Peer) -> Vec<Planned> {
+    let plan = |message| match message {
+        Message::Request(id, ask) => Some(Planned { plan: plan(surface, &id, ask, peer), id }),
+        Message::Notification(_) | Message::Response(..) => None,
+    };
+    messages.into_iter().filter_map(plan).collect()
+}
+
+/// The refusal of a response: nothing was asked.
 pub(super) fn unasked() -> ProtocolError {
-    ProtocolError::invalid_request("this server sends no requests, so it takes no responses")
+    ProtocolError::invalid_request("this answers no question of the server")
 }

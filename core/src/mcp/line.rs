@@ -6,11 +6,11 @@ use serde_json::Value;
 
 use super::{
     Id, Surface, Version,
-    http::{Admitted, admit_batch, answer, answer_all},
-    legacy,
-    message::{Message, Unread},
+    http::{answer, answer_all},
+    legacy::{self, Peer},
+    message::{Ask, Message, Unread},
     modern,
-    plan::Planned,
+    plan::{Plan, Planned},
     protocol_error::ProtocolError,
     wire,
 };
@@ -25,15 +25,21 @@ pub async fn line<S: Surface>(io: Io, surface: Arc<S>, line: Arc<str>, call: Cal
     if line.trim().is_empty() {
         return Ok(wire::empty(202));
     }
-    let body = match admit(&*surface, &line) {
-        Ok(Admitted::Notified) => return Ok(wire::empty(202)),
+    let pipe = Pipe { surface: &*surface, now_ms: io.now().wall_ms, call: &call };
+    let body = match pipe.admit(&line) {
+        Ok(Admitted::Nothing) => return Ok(wire::empty(202)),
+        Ok(Admitted::Answered(topic)) => {
+            // Whoever waits for the answer looks for it now and then.
+            let _ = io.publish(topic, String::new()).await;
+            return Ok(wire::empty(202));
+        }
         Ok(Admitted::One(planned)) => {
             let id = planned.id.clone();
-            let answer = answer(io.clone(), &*surface, planned, call).await;
+            let answer = answer(io.clone(), &*surface, planned, call.clone()).await;
             answer.map_or_else(|error| ProtocolError::of_tool(&error).body(Some(&id)), |(_, body)| body)
         }
         Ok(Admitted::Many(batch)) => {
-            let answers = answer_all(io.clone(), &*surface, batch, call).await;
+            let answers = answer_all(io.clone(), &*surface, batch, call.clone()).await;
             answers.unwrap_or_else(|error| ProtocolError::of_tool(&error).body(None))
         }
         Err(unread) => unread.error.body(unread.id.as_ref()),
@@ -41,30 +47,74 @@ pub async fn line<S: Surface>(io: Io, surface: Arc<S>, line: Arc<str>, call: Cal
     Ok(if io.is_cancelled() { wire::empty(202) } else { wire::response(200, body) })
 }
 
-fn read(line: &str) -> Result<Value, ProtocolError> {
-    json::parse(line.as_bytes(), json::MAX_DEPTH).map_err(|error| ProtocolError::unreadable(&error))
+/// What a line turned out to be.
+enum Admitted {
+    Nothing,
+    /// An answer to a question; the topic to publish.
+    Answered(String),
+    One(Planned),
+    Many(Vec<Planned>),
 }
 
-fn admit<S: Surface>(surface: &S, line: &str) -> Result<Admitted, Unread> {
-    let message = match read(line)? {
-        Value::Array(messages) => return admit_batch(surface, messages, Version::V2025_03_26),
-        message => Message::read(message)?,
-    };
-    let Message::Request(id, ask) = message else { return Ok(Admitted::Notified) };
-    // The handshake settled on a version that nobody remembers. What newer ones added, older ones ignore.
-    let plan = if ask.is_modern() {
-        modern::plan(surface, &id, ask, None)
-    } else {
-        legacy::plan(surface, &id, ask, Version::V2025_11_25)
-    };
-    Ok(Admitted::One(Planned { id, plan }))
+/// What a line is looked at with. A pipe is a session of its own: its handshake holds until the next one.
+struct Pipe<'a, S> {
+    surface: &'a S,
+    now_ms: u64,
+    call: &'a Call,
+}
+
+impl<S: Surface> Pipe<'_, S> {
+    fn admit(&self, line: &str) -> Result<Admitted, Unread> {
+        let message = match read(line)? {
+            Value::Array(messages) => {
+                let messages = legacy::read_batch(messages)?;
+                let batch = legacy::plan_batch(self.surface, messages, &self.peer(Version::V2025_03_26));
+                return Ok(if batch.is_empty() { Admitted::Nothing } else { Admitted::Many(batch) });
+            }
+            message => Message::read(message)?,
+        };
+        match message {
+            Message::Request(id, ask) => Ok(Admitted::One(Planned { plan: self.plan(&id, ask), id })),
+            Message::Response(Some(Id::Text(id)), answer) => {
+                let session = self.surface.sessions().and_then(|all| all.stdio(self.call, self.now_ms));
+                let topic = session.and_then(|session| session.take_response(&id, answer));
+                Ok(topic.map_or(Admitted::Nothing, Admitted::Answered))
+            }
+            Message::Notification(_) | Message::Response(..) => Ok(Admitted::Nothing),
+        }
+    }
+
+    fn plan(&self, id: &Id, ask: Ask) -> Result<Plan, ProtocolError> {
+        if ask.is_modern() {
+            return modern::plan(self.surface, id, ask, None, self.surface.features().streams);
+        }
+        if ask.method == "initialize"
+            && let Some(sessions) = self.surface.sessions()
+        {
+            let version = Version::negotiate(legacy::asked_version(&ask.params)?);
+            let capabilities = ask.params.get("capabilities").cloned().unwrap_or_default();
+            sessions.open_stdio(self.call, version, capabilities, self.now_ms);
+        }
+        legacy::plan(self.surface, id, ask, &self.peer(Version::V2025_11_25))
+    }
+
+    /// Where no session is held, the handshake settled on a version that nobody remembers. What newer ones added, older
+    /// ones ignore.
+    fn peer(&self, version: Version) -> Peer {
+        let session = self.surface.sessions().and_then(|all| all.stdio(self.call, self.now_ms));
+        Peer::new(version, self.surface.features().streams, session)
+    }
+}
+
+fn read(line: &str) -> Result<Value, ProtocolError> {
+    json::parse(line.as_bytes(), json::MAX_DEPTH).map_err(|error| ProtocolError::unreadable(&error))
 }
 
 /// The id of the request on a line, for a host that keeps its flow to cancel it; `None` for anything else.
 pub fn request_id(line: &str) -> Option<Id> {
     match Message::read(read(line).ok()?).ok()? {
         Message::Request(id, _) => Some(id),
-        Message::Notification(_) | Message::Response => None,
+        Message::Notification(_) | Message::Response(..) => None,
     }
 }
 

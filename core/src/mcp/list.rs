@@ -1,60 +1,78 @@
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Map, Value};
 
-use super::{Id, Surface, Tool, Version, plan::Plan, protocol_error::ProtocolError, wire};
+use super::{Id, Surface, Version, plan::Plan, protocol_error::ProtocolError, wire};
 
-/// Tools per page.
+/// Items per page.
 const PAGE: usize = 50;
 
+type Planned = Result<Plan, ProtocolError>;
+
 /// `tools/list`: one page, in the surface's order.
-pub(super) fn plan<S: Surface>(
-    surface: &S,
-    id: &Id,
+pub(super) fn tools<S: Surface>(surface: &S, id: &Id, params: &Map<String, Value>, version: Version) -> Planned {
+    let (page, next) = page("tools", surface.tools(), params)?;
+    Ok(Plan::Ready(wire::public(id, surface.info(), version, wire::Tools::new(page, next, version))))
+}
+
+/// `resources/templates/list`
+pub(super) fn templates<S: Surface>(surface: &S, id: &Id, params: &Map<String, Value>, version: Version) -> Planned {
+    let (page, next) = page("templates", surface.resource_templates(), params)?;
+    Ok(Plan::Ready(wire::public(id, surface.info(), version, wire::Templates::new(page, next))))
+}
+
+/// `prompts/list`
+pub(super) fn prompts<S: Surface>(surface: &S, id: &Id, params: &Map<String, Value>, version: Version) -> Planned {
+    let (page, next) = page("prompts", surface.prompts(), params)?;
+    Ok(Plan::Ready(wire::public(id, surface.info(), version, wire::Prompts::new(page, next))))
+}
+
+/// The items of a page and the cursor of the next one.
+fn page<'a, T>(
+    list: &str,
+    items: &'a [T],
     params: &Map<String, Value>,
-    version: Version,
-) -> Result<Plan, ProtocolError> {
-    let (page, next) = page(surface.tools(), params.get("cursor").unwrap_or(&Value::Null))
-        .ok_or_else(|| ProtocolError::invalid_params("unknown `cursor`; list again from the first page"))?;
-    Ok(Plan::Ready(wire::success(id, wire::ToolPage::new(surface.info(), page, next, version))))
-}
-
-/// The tools of a page and the cursor of the next one; `None` for a cursor that was never given out.
-fn page<'a>(tools: &'a [Tool], cursor: &Value) -> Option<(&'a [Tool], Option<String>)> {
-    let start = match cursor {
-        Value::Null => 0,
-        Value::String(cursor) => (PAGE..tools.len()).step_by(PAGE).find(|start| encode(*start) == *cursor)?,
-        _ => return None,
+) -> Result<(&'a [T], Option<String>), ProtocolError> {
+    let start = match params.get("cursor").unwrap_or(&Value::Null) {
+        Value::Null => Some(0),
+        Value::String(cursor) => (PAGE..items.len()).step_by(PAGE).find(|start| encode(list, *start) == *cursor),
+        _ => None,
     };
-    let end = tools.len().min(start + PAGE);
-    let next = (end < tools.len()).then(|| encode(end));
-    tools.get(start..end).map(|tools| (tools, next))
+    let start = start.ok_or_else(ProtocolError::unknown_cursor)?;
+    let end = items.len().min(start + PAGE);
+    let next = (end < items.len()).then(|| encode(list, end));
+    Ok((items.get(start..end).unwrap_or_default(), next))
 }
 
-fn encode(start: usize) -> String {
-    URL_SAFE_NO_PAD.encode(format!("tools:{start}"))
+fn encode(list: &str, start: usize) -> String {
+    URL_SAFE_NO_PAD.encode(format!("{list}:{start}"))
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
-    use crate::mcp::tests::fixture::tool;
+
+    fn at(cursor: Value) -> Map<String, Value> {
+        Map::from_iter([("cursor".to_owned(), cursor)])
+    }
 
     #[test]
-    fn pages_cover_all_tools_once_and_unknown_cursors_are_refused() {
-        let tools: Vec<Tool> = (0..=PAGE * 2).map(|number| tool(&format!("tool_{number}"))).collect();
+    fn pages_cover_all_items_once_and_unknown_cursors_are_refused() {
+        let items: Vec<usize> = (0..=PAGE * 2).collect();
         let (mut cursor, mut seen, mut pages) = (Value::Null, Vec::new(), 0);
         loop {
-            let (some, next) = page(&tools, &cursor).unwrap();
-            seen.extend(some.iter().map(|tool| tool.name.clone()));
+            let (some, next) = page("tools", &items, &at(cursor)).unwrap();
+            seen.extend_from_slice(some);
             pages += 1;
             let Some(next) = next else { break };
             cursor = next.into();
         }
-        assert_eq!(pages, 3);
-        assert_eq!(seen, tools.iter().map(|tool| tool.name.clone()).collect::<Vec<_>>());
-        for bad in [Value::from(""), encode(0).into(), encode(1).into(), encode(PAGE * 3).into(), 50.into()] {
-            assert!(page(&tools, &bad).is_none(), "{bad}");
+        assert_eq!((pages, seen), (3, items.clone()));
+        let own = |start| Value::from(encode("tools", start));
+        for bad in [json!(""), own(0), own(1), own(PAGE * 3), encode("prompts", PAGE).into(), json!(50)] {
+            assert!(page("tools", &items, &at(bad.clone())).is_err(), "{bad}");
         }
-        assert_eq!(page(&[], &Value::Null), Some((&[][..], None)));
+        assert_eq!(page::<usize>("tools", &[], &Map::new()), Ok((&[][..], None)));
     }
 }

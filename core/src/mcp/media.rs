@@ -30,10 +30,18 @@ fn essence(value: &str) -> &str {
     value.split(';').next().unwrap_or_default().trim()
 }
 
-/// The most specific range that covers JSON decides; no header accepts everything (RFC 9110, section 12.5.1).
 fn accepts_json(request: &HttpRequest) -> bool {
+    accepts(request, ["application/json", "application/*", "*/*"])
+}
+
+/// True when the caller takes a stream of events.
+pub(super) fn accepts_events(request: &HttpRequest) -> bool {
+    accepts(request, ["text/event-stream", "text/*", "*/*"])
+}
+
+/// The most specific range that covers a type decides; no header accepts everything (RFC 9110, section 12.5.1).
+fn accepts(request: &HttpRequest, covering: [&str; 3]) -> bool {
     let ranges = || values(request, "accept").flat_map(|value| value.split(','));
-    let covering = ["application/json", "application/*", "*/*"];
     let decisive = covering.iter().find_map(|name| ranges().find(|range| essence(range).eq_ignore_ascii_case(name)));
     decisive.map_or_else(|| ranges().next().is_none(), |range| !is_refused(range))
 }

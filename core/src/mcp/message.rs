@@ -7,7 +7,8 @@ use super::{Id, protocol_error::ProtocolError};
 pub(super) enum Message {
     Request(Id, Ask),
     Notification(Ask),
-    Response,
+    /// Result or error, under the id of the question; `None` for one that cannot have been ours.
+    Response(Option<Id>, Result<Value, Value>),
 }
 
 /// What a message asks for.
@@ -40,7 +41,7 @@ impl Message {
         };
         let answers = fields.contains_key("result") || fields.contains_key("error");
         if answers && !fields.contains_key("method") {
-            return Ok(Self::Response);
+            return Ok(Self::response(fields));
         }
         let id = fields.remove("id").map(read_id).transpose()?;
         match (Ask::read(fields, answers), id) {
@@ -48,6 +49,17 @@ impl Message {
             (Ok(ask), None) => Ok(Self::Notification(ask)),
             (Err(error), id) => Err(Unread { id, error }),
         }
+    }
+}
+
+impl Message {
+    fn response(mut fields: Map<String, Value>) -> Self {
+        let id = fields.remove("id").and_then(Id::read);
+        let answer = match fields.remove("error") {
+            Some(error) => Err(error),
+            None => Ok(fields.remove("result").unwrap_or_default()),
+        };
+        Self::Response(id, answer)
     }
 }
 

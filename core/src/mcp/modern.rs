@@ -1,14 +1,16 @@
 //! Revision 2026-07-28: every request stands alone.
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::{
-    Id, Surface, Version, call, capability,
+    Id, Surface, Version, capability,
+    exchange::{Client, Level, progress_token},
+    feature,
     header::Headers,
-    list,
+    listen::Filter,
     message::{Ask, VERSION_KEY},
     param,
-    plan::Plan,
+    plan::{Plan, Round, Work},
     protocol_error::ProtocolError,
     wire,
 };
@@ -16,8 +18,8 @@ use super::{
 const CAPABILITIES_KEY: &str = "io.modelcontextprotocol/clientCapabilities";
 const LOG_LEVEL_KEY: &str = "io.modelcontextprotocol/logLevel";
 const PROGRESS_KEY: &str = "progressToken";
-
-const LOG_LEVELS: [&str; 8] = ["debug", "info", "notice", "warning", "error", "critical", "alert", "emergency"];
+/// The extension of tasks.
+pub(super) const TASKS: &str = "io.modelcontextprotocol/tasks";
 
 /// The ladder of 2026-07-28 from `_meta` on; over standard input there are no headers to compare.
 pub(super) fn plan<S: Surface>(
@@ -25,66 +27,114 @@ pub(super) fn plan<S: Surface>(
     id: &Id,
     ask: Ask,
     headers: Option<Headers<'_>>,
+    streams: bool,
 ) -> Result<Plan, ProtocolError> {
     if ask.method == "initialize" {
         return Err(ProtocolError::method_not_found(&ask.method));
     }
-    let meta = check_meta(&ask.params)?;
+    let version = check_meta(&ask.params)?;
     if let Some(headers) = headers {
-        headers.check_agreement(meta.version, &ask.method, &ask.params)?;
+        headers.check_agreement(version, &ask.method, &ask.params)?;
     }
-    if meta.version != Version::V2026_07_28.as_str() {
-        return Err(ProtocolError::unsupported_version(meta.version));
+    if version != Version::V2026_07_28.as_str() {
+        return Err(ProtocolError::unsupported_version(version));
     }
+    let client = client(&ask.params, streams);
+    let features = surface.features();
     match ask.method.as_str() {
-        "server/discover" => Ok(Plan::Ready(wire::success(id, wire::Discovered::new(surface.info())))),
-        "tools/list" => list::plan(surface, id, &ask.params, Version::V2026_07_28),
-        "tools/call" => plan_call(surface, ask.params, headers),
-        other => Err(ProtocolError::method_not_found(other)),
+        "server/discover" => {
+            let found = wire::Discovered::new(surface.info(), features);
+            Ok(Plan::Ready(wire::public(id, surface.info(), client.version, found)))
+        }
+        "tools/call" => {
+            check_call(surface, &ask.params, headers, &client)?;
+            feature::plan(surface, id, ask, client)
+        }
+        "subscriptions/listen" if features.streams => listen(ask.params, client),
+        "tasks/get" | "tasks/update" | "tasks/cancel" if features.tasks => task(ask, client),
+        _ => feature::plan(surface, id, ask, client),
     }
 }
 
-struct Meta<'a> {
-    version: &'a str,
-}
-
-/// Refuses a request without the keys that every request carries, or with known keys of the wrong kind.
-fn check_meta(params: &Map<String, Value>) -> Result<Meta<'_>, ProtocolError> {
+/// Refuses a request without the keys that every request carries, or with known keys of the wrong kind; its version.
+fn check_meta(params: &Map<String, Value>) -> Result<&str, ProtocolError> {
     let get = |key: &str| params.get("_meta").and_then(|meta| meta.get(key));
     let version = get(VERSION_KEY).and_then(Value::as_str);
     let optional = |key, valid: fn(&Value) -> bool| get(key).is_none_or(valid);
     let bad: Vec<&str> = [
         (VERSION_KEY, version.is_some()),
         (CAPABILITIES_KEY, get(CAPABILITIES_KEY).is_some_and(Value::is_object)),
-        (LOG_LEVEL_KEY, optional(LOG_LEVEL_KEY, |level| LOG_LEVELS.iter().any(|known| level == known))),
+        (LOG_LEVEL_KEY, optional(LOG_LEVEL_KEY, |level| Level::read(level).is_some())),
         (PROGRESS_KEY, optional(PROGRESS_KEY, |token| Id::read(token.clone()).is_some())),
     ]
     .into_iter()
     .filter_map(|(key, valid)| (!valid).then_some(key))
     .collect();
-    match version {
-        Some(version) if bad.is_empty() => Ok(Meta { version }),
-        _ => Err(ProtocolError::bad_meta(&bad)),
+    version.filter(|_| bad.is_empty()).ok_or_else(|| ProtocolError::bad_meta(&bad))
+}
+
+fn client(params: &Map<String, Value>, streams: bool) -> Client {
+    let meta = params.get("_meta");
+    let get = |key: &str| meta.and_then(|meta| meta.get(key));
+    Client {
+        version: Version::V2026_07_28,
+        capabilities: get(CAPABILITIES_KEY).cloned().unwrap_or_default(),
+        streams,
+        progress_token: progress_token(meta),
+        log_level: get(LOG_LEVEL_KEY).and_then(Level::read),
+        session: None,
     }
 }
 
-fn plan_call<S: Surface>(
+/// The arguments that headers repeat, and what the tool needs of the client.
+fn check_call<S: Surface>(
     surface: &S,
-    params: Map<String, Value>,
+    params: &Map<String, Value>,
     headers: Option<Headers<'_>>,
-) -> Result<Plan, ProtocolError> {
-    let tool = call::find(surface, &params);
-    if let (Some(tool), Some(headers)) = (tool, headers) {
+    client: &Client,
+) -> Result<(), ProtocolError> {
+    let name = params.get("name").and_then(Value::as_str);
+    let Some(tool) = surface.tools().iter().find(|tool| Some(tool.name.as_str()) == name) else { return Ok(()) };
+    if let Some(headers) = headers {
         param::check_mirrored(headers, &tool.input_schema, params.get("arguments"))?;
     }
-    if let Some(required) = tool.and_then(|tool| surface.required_capabilities(&tool.name)) {
-        let declared = params.get("_meta").and_then(|meta| meta.get(CAPABILITIES_KEY)).unwrap_or(&Value::Null);
-        if !capability::covers(declared, required) {
-            return Err(ProtocolError::missing_capability(required));
+    match surface.required_capabilities(&tool.name) {
+        Some(required) if !capability::covers(&client.capabilities, required) => {
+            Err(ProtocolError::missing_capability(required))
         }
+        _ => Ok(()),
     }
-    if params.get("requestState").is_some_and(|state| !state.is_null()) {
-        return Err(ProtocolError::invalid_params("`requestState` was not given out by this server"));
+}
+
+fn listen(mut params: Map<String, Value>, client: Client) -> Result<Plan, ProtocolError> {
+    if !client.streams {
+        return Err(ProtocolError::of_kind(
+            crate::error::ErrorKind::NotAcceptable,
+            "a subscription is a stream: accept text/event-stream",
+        ));
     }
-    call::plan(tool, params, Version::V2026_07_28)
+    let filter = Filter::read(params.remove("notifications"))?;
+    if !filter.tasks.is_empty() {
+        check_tasks(&client)?;
+    }
+    Ok(Plan::run(client, Work::Listen(filter)))
+}
+
+fn task(mut ask: Ask, client: Client) -> Result<Plan, ProtocolError> {
+    check_tasks(&client)?;
+    let task = feature::text(&mut ask.params, "taskId")?;
+    let (round, work) = match ask.method.as_str() {
+        "tasks/get" => (Round::default(), Work::GetTask(task)),
+        "tasks/update" => (Round::take(&mut ask.params)?, Work::UpdateTask(task)),
+        _ => (Round::default(), Work::CancelTask(task)),
+    };
+    Ok(Plan::Run(Box::new(super::plan::Job { client, work, round })))
+}
+
+fn check_tasks(client: &Client) -> Result<(), ProtocolError> {
+    let required = json!({"extensions": {TASKS: {}}});
+    if capability::covers(&client.capabilities, &required) {
+        return Ok(());
+    }
+    Err(ProtocolError::missing_capability(&required))
 }

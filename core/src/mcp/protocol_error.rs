@@ -22,6 +22,8 @@ const INVALID_REQUEST: i32 = -32600;
 const METHOD_NOT_FOUND: i32 = -32601;
 const INVALID_PARAMS: i32 = -32602;
 const INTERNAL_ERROR: i32 = -32603;
+/// Before 2026-07-28.
+const NO_RESOURCE: i32 = -32002;
 const HEADER_MISMATCH: i32 = -32020;
 const MISSING_CAPABILITY: i32 = -32021;
 const UNSUPPORTED_VERSION: i32 = -32022;
@@ -53,6 +55,22 @@ impl ProtocolError {
         Self::new(INVALID_PARAMS, 200, message)
     }
 
+    /// A cursor that was not given out.
+    pub(super) fn unknown_cursor() -> Self {
+        Self::invalid_params("unknown `cursor`; list again from the first page")
+    }
+
+    /// A request state that was not given out to this caller for this request, or too long ago.
+    pub(super) fn foreign_state() -> Self {
+        Self::invalid_params("`requestState` was not given out by this server for this request; begin again without it")
+    }
+
+    /// There is no such resource for this caller.
+    pub(super) fn no_resource(uri: &str, version: Version) -> Self {
+        let code = if version.is_modern() { INVALID_PARAMS } else { NO_RESOURCE };
+        Self::new(code, 200, "there is no such resource").with(json!({"uri": crate::text::clean_line(uri, 512)}))
+    }
+
     /// `_meta` lacks what every request carries, or holds something of the wrong kind.
     pub(super) fn bad_meta(keys: &[&str]) -> Self {
         Self::new(INVALID_PARAMS, 400, format!("params._meta lacks a valid {}", keys.join(" and ")))
@@ -69,6 +87,11 @@ impl ProtocolError {
     pub(super) fn missing_capability(required: &Value) -> Self {
         Self::new(MISSING_CAPABILITY, 400, "the tool needs a capability that the request does not declare")
             .with(json!({"requiredCapabilities": required}))
+    }
+
+    /// The session ended, or is another caller's.
+    pub(super) fn no_session() -> Self {
+        Self::new(INVALID_REQUEST, 404, "there is no such session; begin again with initialize")
     }
 
     /// The revision of this request is not served per request.
@@ -95,6 +118,22 @@ impl ProtocolError {
     pub(super) fn of_tool(error: &Error) -> Self {
         let code = error.kind().door().json_rpc.unwrap_or(INTERNAL_ERROR);
         Self::new(code, 200, error.message().to_owned()).with(error.to_json())
+    }
+
+    /// An error of any other handler: what the client can mend is a matter of its parameters.
+    pub(super) fn of_handler(error: &Error) -> Self {
+        use ErrorKind as K;
+        let mendable = matches!(
+            error.kind(),
+            K::InvalidArgument
+                | K::NotFound
+                | K::PermissionDenied
+                | K::FailedPrecondition
+                | K::Unsupported
+                | K::Conflict
+        );
+        let of_tool = Self::of_tool(error);
+        if mendable { Self { code: INVALID_PARAMS, ..of_tool } } else { of_tool }
     }
 
     /// The same as older revisions send it: errors of requests travel with status 200.

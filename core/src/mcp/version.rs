@@ -55,6 +55,16 @@ impl Version {
         self >= V::V2025_03_26
     }
 
+    /// Knows sound as content.
+    pub(super) fn has_audio(self) -> bool {
+        self >= V::V2025_03_26
+    }
+
+    /// Elicitations name their mode.
+    pub(super) fn has_elicitation_modes(self) -> bool {
+        self >= V::V2025_11_25
+    }
+
     /// Sends several messages in one body.
     pub(super) fn has_batches(self) -> bool {
         self == V::V2025_03_26

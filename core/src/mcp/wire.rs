@@ -1,9 +1,16 @@
-//! What goes out: every result and error as it is written, once.
+//! What goes out: every result, error and notification as it is written, once.
+
+mod result;
+
+pub(super) use result::{
+    Called, Completed, Discovered, Empty, Initialized, Listed, ListenEnded, Prompted, Prompts, ReadResult, Templates,
+    Tools, asked, task_created, task_state,
+};
 
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::{Annotations, Id, Info, Tool, ToolResult, Version, protocol_error::ProtocolError};
+use super::{Id, Info, Version, protocol_error::ProtocolError};
 use crate::effect::{Blob, Response};
 
 /// Cache time of lists that only change with the version of the server, in milliseconds.
@@ -32,25 +39,26 @@ struct ErrorObject<'a> {
     data: Option<&'a Value>,
 }
 
-/// The answer with this result. A result is plain data, which always serialises.
-pub(super) fn success(id: &Id, result: impl Serialize) -> Vec<u8> {
-    serde_json::to_vec(&Success { jsonrpc: "2.0", id, result }).unwrap_or_default()
+/// A result with what a modern one carries besides its own fields.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Framed<'a, R> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    result_type: Option<&'static str>,
+    #[serde(flatten)]
+    body: R,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ttl_ms: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cache_scope: Option<&'static str>,
+    #[serde(rename = "_meta", skip_serializing_if = "Option::is_none")]
+    meta: Option<Meta<'a>>,
 }
 
-/// The answer with this error.
-pub(super) fn failure(id: Option<&Id>, error: &ProtocolError) -> Vec<u8> {
-    let error = ErrorObject { code: error.code, message: &error.message, data: error.data.as_ref() };
-    serde_json::to_vec(&Failure { jsonrpc: "2.0", id, error }).unwrap_or_default()
-}
-
-/// An HTTP answer with a JSON body.
-pub(super) fn response(status: u16, body: Vec<u8>) -> Response {
-    Response { status, headers: vec![("content-type".into(), "application/json".into())], body: body.into() }
-}
-
-/// An HTTP answer without a body.
-pub(super) fn empty(status: u16) -> Response {
-    Response { status, headers: Vec::new(), body: Blob::EMPTY }
+#[derive(Serialize)]
+struct Meta<'a> {
+    #[serde(rename = "io.modelcontextprotocol/serverInfo")]
+    server_info: ServerInfo<'a>,
 }
 
 #[derive(Serialize)]
@@ -65,179 +73,80 @@ fn server_info(info: &Info, version: Version) -> ServerInfo<'_> {
     ServerInfo { name: &info.name, title: version.is_structured().then_some(&info.title), version: &info.version }
 }
 
-/// What a modern result carries besides its own fields.
-#[derive(Serialize)]
-struct Meta<'a> {
-    #[serde(rename = "io.modelcontextprotocol/serverInfo")]
-    server_info: ServerInfo<'a>,
+/// The answer with this result.
+pub(super) fn complete<R: Serialize>(id: &Id, info: &Info, version: Version, body: R) -> Vec<u8> {
+    framed(id, info, version, body, None)
 }
 
-fn meta(info: &Info, version: Version) -> Option<Meta<'_>> {
-    version.is_modern().then(|| Meta { server_info: server_info(info, version) })
+/// A list that is the same for every caller and changes with the server only.
+pub(super) fn public<R: Serialize>(id: &Id, info: &Info, version: Version, body: R) -> Vec<u8> {
+    framed(id, info, version, body, Some((LIST_TTL_MS, "public")))
 }
 
-fn result_type(version: Version) -> Option<&'static str> {
-    version.is_modern().then_some("complete")
+/// An answer for this caller alone, old at once.
+pub(super) fn private<R: Serialize>(id: &Id, info: &Info, version: Version, body: R) -> Vec<u8> {
+    framed(id, info, version, body, Some((0, "private")))
 }
 
-/// `server/discover`
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct Discovered<'a> {
-    result_type: Option<&'static str>,
-    supported_versions: [&'static str; 1],
-    capabilities: Capabilities,
-    instructions: &'a str,
-    ttl_ms: u32,
-    cache_scope: &'static str,
-    #[serde(rename = "_meta")]
-    meta: Option<Meta<'a>>,
+fn framed<R: Serialize>(
+    id: &Id,
+    info: &Info,
+    version: Version,
+    body: R,
+    cache: Option<(u32, &'static str)>,
+) -> Vec<u8> {
+    let modern = version.is_modern();
+    let cache = cache.filter(|_| modern);
+    success(
+        id,
+        Framed {
+            result_type: modern.then_some("complete"),
+            body,
+            ttl_ms: cache.map(|(ttl, _)| ttl),
+            cache_scope: cache.map(|(_, scope)| scope),
+            meta: modern.then(|| Meta { server_info: server_info(info, version) }),
+        },
+    )
 }
 
-/// What the server declares: tools, whose list never changes while it runs.
-#[derive(Serialize)]
-struct Capabilities {
-    tools: Empty,
+/// The answer with this whole result. A result is plain data, which always serialises.
+pub(super) fn success(id: &Id, result: impl Serialize) -> Vec<u8> {
+    serde_json::to_vec(&Success { jsonrpc: "2.0", id, result }).unwrap_or_default()
 }
 
-/// `{}`
-#[derive(Serialize)]
-pub(super) struct Empty {}
+/// The answer with this error.
+pub(super) fn failure(id: Option<&Id>, error: &ProtocolError) -> Vec<u8> {
+    let error = ErrorObject { code: error.code, message: &error.message, data: error.data.as_ref() };
+    serde_json::to_vec(&Failure { jsonrpc: "2.0", id, error }).unwrap_or_default()
+}
 
-impl<'a> Discovered<'a> {
-    pub(super) fn new(info: &'a Info) -> Self {
-        let version = Version::V2026_07_28;
-        Self {
-            result_type: result_type(version),
-            supported_versions: [version.as_str()],
-            capabilities: Capabilities { tools: Empty {} },
-            instructions: &info.instructions,
-            ttl_ms: LIST_TTL_MS,
-            cache_scope: "public",
-            meta: meta(info, version),
-        }
+/// Adds a member to an object.
+pub(super) fn set(object: &mut Value, key: &str, value: impl Into<Value>) {
+    if let Some(members) = object.as_object_mut() {
+        members.insert(key.to_owned(), value.into());
     }
 }
 
-/// `initialize`
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct Initialized<'a> {
-    protocol_version: &'static str,
-    capabilities: Capabilities,
-    server_info: ServerInfo<'a>,
-    instructions: &'a str,
+/// A notification, as one frame.
+pub(super) fn notification(method: &str, params: &Value) -> String {
+    json!({"jsonrpc": "2.0", "method": method, "params": params}).to_string()
 }
 
-impl<'a> Initialized<'a> {
-    pub(super) fn new(info: &'a Info, version: Version) -> Self {
-        Self {
-            protocol_version: version.as_str(),
-            capabilities: Capabilities { tools: Empty {} },
-            server_info: server_info(info, version),
-            instructions: &info.instructions,
-        }
+/// A request to a client of an older revision, as one frame.
+pub(super) fn request(id: &str, method: &str, params: Option<Value>) -> String {
+    let mut request = json!({"jsonrpc": "2.0", "id": id, "method": method});
+    if let Some(params) = params {
+        set(&mut request, "params", params);
     }
+    request.to_string()
 }
 
-/// `tools/list`
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct ToolPage<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    result_type: Option<&'static str>,
-    tools: Vec<ListedTool<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    next_cursor: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    ttl_ms: Option<u32>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    cache_scope: Option<&'static str>,
-    #[serde(rename = "_meta", skip_serializing_if = "Option::is_none")]
-    meta: Option<Meta<'a>>,
+/// An HTTP answer with a JSON body.
+pub(super) fn response(status: u16, body: Vec<u8>) -> Response {
+    Response { status, headers: vec![("content-type".into(), "application/json".into())], body: body.into() }
 }
 
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct ListedTool<'a> {
-    name: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    title: Option<&'a str>,
-    description: &'a str,
-    input_schema: &'a Value,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    output_schema: Option<&'a Value>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    annotations: Option<Annotations>,
-}
-
-impl<'a> ToolPage<'a> {
-    /// Tools as a revision knows them. The list is the same for every caller, hence public.
-    pub(super) fn new(info: &'a Info, tools: &'a [Tool], next_cursor: Option<String>, version: Version) -> Self {
-        Self {
-            result_type: result_type(version),
-            tools: tools.iter().map(|tool| ListedTool::new(tool, version)).collect(),
-            next_cursor,
-            ttl_ms: version.is_modern().then_some(LIST_TTL_MS),
-            cache_scope: version.is_modern().then_some("public"),
-            meta: meta(info, version),
-        }
-    }
-}
-
-impl<'a> ListedTool<'a> {
-    fn new(tool: &'a Tool, version: Version) -> Self {
-        let output = tool.output_schema.as_ref();
-        Self {
-            name: &tool.name,
-            title: version.is_structured().then_some(&tool.title),
-            description: &tool.description,
-            input_schema: &tool.input_schema,
-            output_schema: output.filter(|schema| fits(version, is_object_schema(schema))),
-            annotations: version.is_annotated().then_some(tool.annotations),
-        }
-    }
-}
-
-/// Structured content may be anything today, had to be an object from 2025-06-18 on, and was unknown before.
-fn fits(version: Version, is_object: bool) -> bool {
-    version.is_modern() || (version.is_structured() && is_object)
-}
-
-fn is_object_schema(schema: &Value) -> bool {
-    schema.get("type").is_some_and(|kind| kind == "object")
-}
-
-/// `tools/call`
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct Called<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    result_type: Option<&'static str>,
-    content: [Text<'a>; 1],
-    #[serde(skip_serializing_if = "Option::is_none")]
-    structured_content: Option<&'a Value>,
-    is_error: bool,
-    #[serde(rename = "_meta", skip_serializing_if = "Option::is_none")]
-    meta: Option<Meta<'a>>,
-}
-
-#[derive(Serialize)]
-struct Text<'a> {
-    r#type: &'static str,
-    text: &'a str,
-}
-
-impl<'a> Called<'a> {
-    /// What a tool answered, as a revision knows it.
-    pub(super) fn new(info: &'a Info, result: &'a ToolResult, version: Version) -> Self {
-        let structured = result.structured.as_ref();
-        Self {
-            result_type: result_type(version),
-            content: [Text { r#type: "text", text: &result.text }],
-            structured_content: structured.filter(|value| fits(version, value.is_object())),
-            is_error: result.is_error,
-            meta: meta(info, version),
-        }
-    }
+/// An HTTP answer without a body.
+pub(super) fn empty(status: u16) -> Response {
+    Response { status, headers: Vec::new(), body: Blob::EMPTY }
 }

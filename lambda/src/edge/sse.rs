@@ -14,6 +14,8 @@ use crate::{attendance::Attendance, metrics::Metrics};
 /// Silence on a stream after which a comment is sent (mcp.md 1.5).
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
+const COMMENT: &str = ": \n\n";
+
 /// Frames of a flow as server-sent events.
 pub(super) struct Events {
     caller: Arc<Attendance>,
@@ -39,7 +41,7 @@ impl Events {
         if self.caller.is_gone() {
             return Poll::Ready(None);
         }
-        Pin::new(&mut self.silence).poll_tick(context).map(|_| Some(Bytes::from_static(b": \n\n")))
+        Pin::new(&mut self.silence).poll_tick(context).map(|_| Some(Bytes::from_static(COMMENT.as_bytes())))
     }
 }
 
@@ -51,8 +53,12 @@ impl Drop for Events {
     }
 }
 
-/// One event; a newline in its data would end it early, so each line gets its own field.
+/// One event; a newline in its data would end it early, so each line gets its own field. Without data a comment, which
+/// readers pass over.
 fn event(data: &str) -> String {
+    if data.is_empty() {
+        return COMMENT.to_owned();
+    }
     let mut text = String::with_capacity(data.len() + 8);
     for line in data.split(['\n', '\r']) {
         text.push_str("data: ");
@@ -68,6 +74,7 @@ mod tests {
     #[test]
     fn data_stays_within_its_event() {
         assert_eq!(super::event("{}"), "data: {}\n\n");
+        assert_eq!(super::event(""), ": \n\n");
         assert_eq!(super::event("a\n\nevent: b"), "data: a\ndata: \ndata: event: b\n\n");
     }
 }

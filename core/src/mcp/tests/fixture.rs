@@ -16,7 +16,7 @@ use crate::{
     engine::HttpRequest,
     error::{Error, ErrorKind},
     flow::{Flow, Io, Now, Step},
-    mcp::{self, Annotations, Info, Surface, Tool, ToolFuture, ToolResult},
+    mcp::{self, Annotations, Exchange, Handled, Info, Outcome, Surface, Tool, ToolResult},
 };
 
 /// What tools of the fixture do: `echo`, `values`, `region_query`, `needs_sampling`, `fail`, `draw`, `report`.
@@ -81,15 +81,15 @@ impl Surface for Fixture {
         &self.tools
     }
 
-    fn call_tool(&self, io: Io, call: Call, name: &str, arguments: Map<String, Value>) -> ToolFuture {
+    fn call_tool(&self, exchange: Exchange, name: &str, arguments: Map<String, Value>) -> Handled<ToolResult> {
         let name = name.to_owned();
         Box::pin(async move {
             match name.as_str() {
-                "echo" | "region_query" | "needs_sampling" => Ok(structured(arguments.into())),
-                "values" => Ok(structured(json!([1, 2]))),
-                "draw" => Ok(structured(json!({"id": call.request_id()}))),
+                "echo" | "region_query" | "needs_sampling" => Ok(done(arguments.into())),
+                "values" => Ok(done(json!([1, 2]))),
+                "draw" => Ok(done(json!({"id": exchange.call.request_id()}))),
                 "fail" => Err(planned_failure(&arguments)),
-                "report" => report(&io).await,
+                "report" => report(&exchange.io).await,
                 other => Err(Error::misuse(format!("{other} is not listed"))),
             }
         })
@@ -100,8 +100,8 @@ impl Surface for Fixture {
     }
 }
 
-fn structured(value: Value) -> ToolResult {
-    ToolResult { text: value.to_string(), structured: Some(value), is_error: false }
+fn done(value: Value) -> Outcome<ToolResult> {
+    Outcome::Complete(ToolResult::data(value))
 }
 
 fn planned_failure(arguments: &Map<String, Value>) -> Error {
@@ -111,10 +111,10 @@ fn planned_failure(arguments: &Map<String, Value>) -> Error {
 }
 
 /// One notification, a second of work, a result.
-async fn report(io: &Io) -> Result<ToolResult, Error> {
+async fn report(io: &Io) -> Result<Outcome<ToolResult>, Error> {
     io.emit(r#"{"jsonrpc":"2.0","method":"notifications/progress","params":{}}"#.into()).await?;
     io.sleep(Duration::from_secs(1)).await?;
-    Ok(structured(json!({"reported": true})))
+    Ok(done(json!({"reported": true})))
 }
 
 pub(crate) fn caller() -> Call {
