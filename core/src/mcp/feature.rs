@@ -9,7 +9,7 @@ use super::{
     exchange::Client,
     list,
     message::Ask,
-    plan::{Job, Plan, Round, Work},
+    plan::{Plan, Round, Turn, Work},
     protocol_error::ProtocolError,
     wire,
 };
@@ -41,7 +41,7 @@ fn asking(
     work: impl FnOnce(&mut Map<String, Value>) -> Result<Work, ProtocolError>,
 ) -> Result<Plan, ProtocolError> {
     let round = Round::take(params)?;
-    Ok(Plan::Run(Box::new(Job { client, work: work(params)?, round })))
+    Ok(Plan::Run(Box::new(Turn { client, work: work(params)?, round })))
 }
 
 fn call<S: Surface>(surface: &S, params: &mut Map<String, Value>) -> Result<Work, ProtocolError> {

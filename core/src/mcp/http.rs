@@ -241,7 +241,7 @@ pub(super) async fn answer<S: Surface>(
     let Planned { id, plan } = planned;
     match plan {
         Ok(Plan::Ready(body)) => Ok((200, body)),
-        Ok(Plan::Run(job)) => run::run(io, surface, &id, *job, call).await,
+        Ok(Plan::Run(turn)) => run::run(io, surface, &id, *turn, call).await,
         Err(error) => Ok((error.status, error.body(Some(&id)))),
     }
 }

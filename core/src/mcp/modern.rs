@@ -128,7 +128,7 @@ fn task(mut ask: Ask, client: Client) -> Result<Plan, ProtocolError> {
         "tasks/update" => (Round::take(&mut ask.params)?, Work::UpdateTask(task)),
         _ => (Round::default(), Work::CancelTask(task)),
     };
-    Ok(Plan::Run(Box::new(super::plan::Job { client, work, round })))
+    Ok(Plan::Run(Box::new(super::plan::Turn { client, work, round })))
 }
 
 fn check_tasks(client: &Client) -> Result<(), ProtocolError> {

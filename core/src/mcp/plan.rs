@@ -15,12 +15,12 @@ pub(super) enum Plan {
     /// The whole answer.
     Ready(Vec<u8>),
     /// A handler runs first.
-    Run(Box<Job>),
+    Run(Box<Turn>),
 }
 
 /// Work of a handler.
 #[derive(Debug, PartialEq)]
-pub(super) struct Job {
+pub(super) struct Turn {
     pub(super) client: Client,
     pub(super) work: Work,
     pub(super) round: Round,
@@ -73,7 +73,7 @@ pub(super) struct Planned {
 
 impl Plan {
     pub(super) fn run(client: Client, work: Work) -> Self {
-        Self::Run(Box::new(Job { client, work, round: Round::default() }))
+        Self::Run(Box::new(Turn { client, work, round: Round::default() }))
     }
 }
 

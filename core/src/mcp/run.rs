@@ -9,7 +9,7 @@ use super::{
     exchange::Input,
     feature, listen,
     outcome::Ask,
-    plan::{Job, Round, Work},
+    plan::{Round, Turn, Work},
     protocol_error::ProtocolError,
     seal::Binding,
     wire,
@@ -48,10 +48,10 @@ pub(super) async fn run<S: Surface>(
     io: Io,
     surface: &S,
     id: &Id,
-    job: Job,
+    turn: Turn,
     call: Call,
 ) -> Result<(u16, Vec<u8>), Error> {
-    let Job { client, work, round } = job;
+    let Turn { client, work, round } = turn;
     let is_modern = client.version.is_modern();
     let exchange = Exchange { io, call, client: Arc::new(client), input: Arc::default() };
     let refused = match (Running { surface, id, exchange }).work(work, round).await {
