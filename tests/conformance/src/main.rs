@@ -79,6 +79,6 @@ async fn serve(sessions: bool, ready: &str) -> Result<(), Box<dyn Error>> {
     let entry: Arc<dyn Entry> = Arc::new(Server { surface: Arc::new(Fixture::new(sessions)), gate: gate.clone() });
     std::fs::write(format!("{ready}.new"), format!("{port}\n"))?;
     std::fs::rename(format!("{ready}.new"), ready)?;
-    listen(Arc::new(Edge { driver, entry, gate, max_connections: 256 }), vec![listener]).await;
+    listen(Arc::new(Edge::new(driver, entry, gate, 256)), vec![listener]).await;
     Ok(())
 }
