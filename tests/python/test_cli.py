@@ -440,7 +440,8 @@ def test_what_nobody_can_explain_is_planned_and_then_confirmed(
     with serving(resolving) as server:
         ran = run("job", *line.replace("ID", JOB_ID, 1).split(), server=server)
         dry = run("job", *line.replace("ID", JOB_ID, 1).split(), "--dry-run", server=server)
-    assert ran.code == 0 and "FAILED" in ran.out
+    assert ran.code == 0
+    assert "FAILED" in ran.out
     assert "whether the submission arrived" in dry.out
     assert [seen.json for seen in server.seen] == [
         {**given, "dry_run": True},
