@@ -27,10 +27,10 @@ pub(super) async fn discover(
         }
         left -= 1;
         let taken = one(context, target, sighting).await;
-        if taken.is_ok() {
+        if matches!(taken, Ok(true)) {
             context.state.watch(|watch| watch.took_in(name, print));
         }
-        swallow_runner_errors(taken)?;
+        swallow_runner_errors(taken.map(drop))?;
     }
     Ok(())
 }
@@ -42,11 +42,13 @@ fn print(sighting: &Sighting) -> u64 {
     text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
-async fn one(context: &Context, target: &str, sighting: Sighting) -> Result<(), Error> {
+/// True when the same sighting needs no second look.
+async fn one(context: &Context, target: &str, sighting: Sighting) -> Result<bool, Error> {
     if let Some((tenant, job)) = owned(context, target, &sighting).await? {
         return sweep::take_in(&context.for_tenant(&tenant), &job, sighting).await;
     }
-    foreign(context, target, sighting).await
+    foreign(context, target, sighting).await?;
+    Ok(true)
 }
 
 /// The job of ours a runner shows, of whichever tenant.

@@ -12,22 +12,24 @@ use crate::{
 /// Late arrivals kept in a job's row, to write one audit row for each.
 const KEPT: usize = 8;
 
-/// Takes in a job of ours that a runner lists and no live row is bound to.
+/// Takes in a job of ours that a runner lists beyond those of the round; false while it must be shown again, however
+/// little it changes: a late arrival that still runs.
 ///
 /// # Errors
 /// The store's or the runner's.
-pub(super) async fn take_in(context: &Context, stored: &Stored<Job>, sighting: Sighting) -> Result<(), Error> {
+pub(super) async fn take_in(context: &Context, stored: &Stored<Job>, sighting: Sighting) -> Result<bool, Error> {
     let job = &stored.value;
     if is_stray(job, &sighting) {
-        return sweep(context, job, &sighting).await;
+        sweep(context, job, &sighting).await?;
+        return Ok(false);
     }
-    if job.state.is_terminal() || job.phase == Phase::Intent {
-        return Ok(());
+    // What was never sent cannot be there; what is unexplained has just been explained.
+    let unsent = job.phase == Phase::Intent && !job.ambiguous;
+    let ours = job.phase != Phase::Submitted || job.native_id.as_ref() == Some(&sighting.native_id);
+    if ours && !unsent && !job.state.is_terminal() {
+        super::reconcile::refresh(context, job, Some(sighting)).await?;
     }
-    if job.phase != Phase::Submitted || job.native_id.as_ref() == Some(&sighting.native_id) {
-        return super::reconcile::refresh(context, job, Some(sighting)).await;
-    }
-    Ok(())
+    Ok(true)
 }
 
 /// True for something that runs and nobody wants: of an earlier generation, or of a job that ended without the runner's
