@@ -27,7 +27,7 @@ demo: venv beam ## run WordCount for real (TARGET=direct, or TARGET=flink with a
 	@VENV=$(VENV) FLINK_VERSION=$(FLINK_VERSION) bash examples/demo.sh $(TARGET)
 
 .PHONY: test
-test: test-rust test-python ## tests that need neither a cluster nor the wasm tools
+test: test-rust test-python test-js ## all tests that need no cluster
 
 .PHONY: test-rust
 test-rust: ## core, native host, exploration, golden graphs, vectors
@@ -40,8 +40,8 @@ test-python: venv beam ## the Python package against real servers, and the Direc
 	  $(BIN)/python -m pytest -q tests/python
 
 .PHONY: test-js
-test-js: wasm ## the wasm modules and their JavaScript in Node
-	bash tests/js/run.sh
+test-js: wasm venv ## the wasm modules and their JavaScript in Node
+	BEAM_MCP_SERVER=$(abspath $(BIN))/beam-mcp-server bash tests/js/run.sh
 
 # ---- slower suites ----------------------------------------------------------
 
@@ -62,7 +62,7 @@ test-conformance: ## the official MCP conformance suite against its surface on t
 	bash tests/conformance/run.sh
 
 .PHONY: test-long
-test-long: test-js lambda ## what does not fit CI yet: wasm in Node, the Lambda emulator
+test-long: ## what does not fit CI
 
 .PHONY: lambda
 lambda: ## the Lambda binary in cargo-lambda's emulator

@@ -2,6 +2,7 @@
 # Installs what a fresh Debian machine lacks and builds everything once.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+export BEAM_MCP_CACHE=${BEAM_MCP_CACHE:-$HOME/.cache/beam-mcp}
 need() { command -v "$1" >/dev/null || missing+=("$2"); }
 missing=()
 need cc build-essential; need java openjdk-17-jdk-headless; need mvn maven; need curl curl
@@ -11,6 +12,6 @@ if ((${#missing[@]})); then
   apt-get update -qq && apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
 fi
 rustup component list --installed 2>/dev/null | grep -q clippy || rustup component add clippy rustfmt
-bash .ci/tools.sh wasm node inspector mcp >/dev/null
-make venv beam
+bash .ci/tools.sh wasm node typescript binaryen inspector mcp cargo-lambda >/dev/null
+make venv beam wasm
 CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$BEAM_MCP_CACHE/target} cargo test --workspace --locked --no-run -q
