@@ -2,8 +2,8 @@
 //!
 //! # Contract
 //! 1. [`Flow::step`] is first called without a reply, then with the reply to the effect it returned last.
-//! 2. One effect is outstanding at a time. A second one, a foreign await or a reply out of turn ends the flow with
-//!    [`Error::misuse`]; nothing panics.
+//! 2. One effect is outstanding at a time. A second one, a foreign await, a reply out of turn or of the wrong kind ends
+//!    the flow at once with [`Error::misuse`]; nothing panics.
 //! 3. `now.mono` never goes backwards inside a flow (an earlier value is taken as the latest one seen); deadlines and
 //!    back-off use it. `now.wall_ms` may jump; timestamps and expiry use it.
 //! 4. [`Reply::Cancelled`] may answer any effect. Afterwards the flow sends at most one clean-up request, sleeps and
@@ -66,7 +66,7 @@ struct Port {
     now: Now,
     effect: Option<Effect>,
     reply: Option<Reply>,
-    clash: bool,
+    misuse: Option<Error>,
     cancelled: bool,
     must_finish: bool,
 }
@@ -100,7 +100,7 @@ impl<T> Flow<T> {
             now: Now::default(),
             effect: None,
             reply: None,
-            clash: false,
+            misuse: None,
             cancelled: false,
             must_finish: false,
         })));
@@ -118,12 +118,14 @@ impl<T> Flow<T> {
         }
         Self::arrive(&self.port, now, reply);
         let polled = run.as_mut().poll(&mut Context::from_waker(Waker::noop()));
-        let (effect, clash) = {
+        let (effect, misuse) = {
             let mut port = self.port.lock();
-            (port.effect.take(), port.clash)
+            (port.effect.take(), port.misuse.take())
         };
+        if let Some(misuse) = misuse {
+            return self.end(Err(misuse));
+        }
         match (polled, effect) {
-            _ if clash => self.end(Err(Error::misuse("two effects at once"))),
             (Poll::Ready(result), None) => self.end(result),
             (Poll::Ready(_), Some(_)) => self.end(Err(Error::misuse("ended with an effect outstanding"))),
             (Poll::Pending, Some(effect)) => Step::Effect(effect),
@@ -182,6 +184,12 @@ mod tests {
         let mut wrong = flow();
         let _ = wrong.step(now(0), None);
         assert!(misuse(wrong.step(now(0), Some(Reply::Ok))));
+        let mut swallowed = Flow::new(|io| async move {
+            let _ = io.sleep(Duration::ZERO).await;
+            io.sleep(Duration::ZERO).await
+        });
+        let _ = swallowed.step(now(0), None);
+        assert!(misuse(swallowed.step(now(0), Some(Reply::Ok))));
         let mut silent = flow();
         let _ = silent.step(now(0), None);
         assert!(misuse(silent.step(now(0), None)));

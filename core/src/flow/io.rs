@@ -44,7 +44,7 @@ impl Io {
         match self.perform(Effect::Send(request)).await {
             Reply::Response(response) => Ok(response),
             Reply::Fault(fault) => Err(Error::transport(&fault)),
-            other => Err(refused(other, "a request")),
+            other => Err(self.refused(other, "a request")),
         }
     }
 
@@ -59,24 +59,34 @@ impl Io {
         let ms = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX);
         match self.perform(Effect::Sleep { ms }).await {
             Reply::Elapsed => Ok(()),
-            other => Err(refused(other, "a sleep")),
+            other => Err(self.refused(other, "a sleep")),
         }
     }
 
     async fn perform(&self, effect: Effect) -> Reply {
         {
             let mut port = self.0.lock();
-            port.clash |= port.effect.replace(effect).is_some();
+            if port.effect.replace(effect).is_some() {
+                port.misuse = Some(Error::misuse("two effects at once"));
+            }
         }
         poll_fn(|_| self.0.lock().reply.take().map_or(Poll::Pending, Poll::Ready)).await
     }
-}
 
-fn refused(reply: Reply, to: &str) -> Error {
-    match reply {
-        Reply::Cancelled => Error::cancelled().landed_as(crate::error::Landed::Perhaps),
-        Reply::Unsupported { reason } => Error::unsupported("unsupported_by_host", reason)
-            .suggest("use a beam-mcp-server for this; this host cannot do it"),
-        _ => Error::misuse(format!("a reply of the wrong kind to {to}")),
+    /// The error of a reply that is no answer to the effect.
+    fn refused(&self, reply: Reply, to: &str) -> Error {
+        match reply {
+            Reply::Cancelled => Error::cancelled().landed_as(crate::error::Landed::Perhaps),
+            Reply::Unsupported { reason } => Error::unsupported("unsupported_by_host", reason)
+                .suggest("use a beam-mcp-server for this; this host cannot do it"),
+            _ => self.misuse(format!("a reply of the wrong kind to {to}")),
+        }
+    }
+
+    /// Ends the flow with this step, whatever is made of the error.
+    fn misuse(&self, message: impl Into<String>) -> Error {
+        let error = Error::misuse(message);
+        self.0.lock().misuse = Some(error.clone());
+        error
     }
 }

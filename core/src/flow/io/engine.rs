@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use super::{Io, refused};
+use super::Io;
 use crate::{
     effect::{
         Effect, Fact, Handle, Held, Launch, Outcome, Query, Recipe, Refusal, Reply, Request, Response, Signal, Source,
@@ -42,8 +42,8 @@ impl Io {
         }
         match self.perform(Effect::SendAll { requests }).await {
             Reply::Responses { outcomes } if outcomes.len() == count => Ok(outcomes.into_iter().map(outcome).collect()),
-            Reply::Responses { .. } => Err(Error::misuse("outcomes do not match the requests")),
-            other => Err(refused(other, "requests")),
+            Reply::Responses { .. } => Err(self.misuse("outcomes do not match the requests")),
+            other => Err(self.refused(other, "requests")),
         }
     }
 
@@ -54,7 +54,7 @@ impl Io {
     pub async fn get(&self, key: Key) -> Result<Option<Record>, Error> {
         match self.store(Op::Get { key }).await? {
             StoreReply::Record { record } => Ok(record),
-            other => Err(Error::misuse(format!("{} to a get", other.name()))),
+            other => Err(self.misuse(format!("{} to a get", other.name()))),
         }
     }
 
@@ -65,7 +65,7 @@ impl Io {
     pub async fn scan(&self, scan: Scan) -> Result<Page, Error> {
         match self.store(Op::Scan(scan)).await? {
             StoreReply::Page(page) => Ok(page),
-            other => Err(Error::misuse(format!("{} to a scan", other.name()))),
+            other => Err(self.misuse(format!("{} to a scan", other.name()))),
         }
     }
 
@@ -78,7 +78,7 @@ impl Io {
         match self.store(Op::Commit(commit)).await? {
             StoreReply::Committed { versions } => Ok(Committed::Written(versions)),
             StoreReply::Conflict { index, current } => Ok(Committed::Conflict { index, current }),
-            other => Err(Error::misuse(format!("{} to a commit", other.name()))),
+            other => Err(self.misuse(format!("{} to a commit", other.name()))),
         }
     }
 
@@ -86,7 +86,7 @@ impl Io {
         match self.perform(Effect::Store(op)).await {
             Reply::Store(StoreReply::Failed { reason }) => Err(store_failed(&reason)),
             Reply::Store(reply) => Ok(reply),
-            other => Err(refused(other, "a store operation")),
+            other => Err(self.refused(other, "a store operation")),
         }
     }
 
@@ -98,7 +98,7 @@ impl Io {
         match self.perform(Effect::Stage(recipe)).await {
             Reply::Staged(source) => Ok(Ok(source)),
             Reply::Refused(refusal) => Ok(Err(refusal)),
-            other => Err(refused(other, "a recipe")),
+            other => Err(self.refused(other, "a recipe")),
         }
     }
 
@@ -110,7 +110,7 @@ impl Io {
         match self.perform(Effect::Launch(launch)).await {
             Reply::Held(held) => Ok(Ok(held)),
             Reply::Refused(refusal) => Ok(Err(refusal)),
-            other => Err(refused(other, "a launch")),
+            other => Err(self.refused(other, "a launch")),
         }
     }
 
@@ -121,7 +121,7 @@ impl Io {
     pub async fn signal(&self, handle: Handle, signal: Signal) -> Result<(), Error> {
         match self.perform(Effect::Signal { handle, signal }).await {
             Reply::Ok => Ok(()),
-            other => Err(refused(other, "a signal")),
+            other => Err(self.refused(other, "a signal")),
         }
     }
 
@@ -133,8 +133,8 @@ impl Io {
         let count = queries.len();
         match self.perform(Effect::Observe { handle, queries }).await {
             Reply::Facts { facts } if facts.len() == count => Ok(facts),
-            Reply::Facts { .. } => Err(Error::misuse("facts do not match the queries")),
-            other => Err(refused(other, "a query")),
+            Reply::Facts { .. } => Err(self.misuse("facts do not match the queries")),
+            other => Err(self.refused(other, "a query")),
         }
     }
 
@@ -146,7 +146,7 @@ impl Io {
         match self.perform(Effect::Emit { data }).await {
             Reply::Ok => Ok(()),
             Reply::Closed => Err(Error::cancelled()),
-            other => Err(refused(other, "a frame")),
+            other => Err(self.refused(other, "a frame")),
         }
     }
 
@@ -157,7 +157,7 @@ impl Io {
     pub async fn publish(&self, topic: String, payload: String) -> Result<(), Error> {
         match self.perform(Effect::Publish { topic, payload }).await {
             Reply::Ok | Reply::Unsupported { .. } => Ok(()),
-            other => Err(refused(other, "a publication")),
+            other => Err(self.refused(other, "a publication")),
         }
     }
 
@@ -175,7 +175,7 @@ impl Io {
             Reply::Elapsed => Ok(Wake::Elapsed),
             Reply::Closed => Err(Error::cancelled()),
             Reply::Unsupported { .. } => self.sleep(limit).await.map(|()| Wake::Elapsed),
-            other => Err(refused(other, "a wait")),
+            other => Err(self.refused(other, "a wait")),
         }
     }
 
@@ -193,7 +193,7 @@ impl Io {
         match self.perform(effect).await {
             Reply::Rpc { status, message, body } => Ok(Rpc { status, message, body: body.into_bytes() }),
             Reply::Fault(fault) => Err(Error::transport(&fault)),
-            other => Err(refused(other, "a call")),
+            other => Err(self.refused(other, "a call")),
         }
     }
 }
