@@ -3,7 +3,7 @@ use serde::{Deserialize, Serialize};
 /// State of a job, in one spelling on every wire.
 ///
 /// ```text
-/// SUBMITTING     -> SUBMIT_UNKNOWN | PENDING | RUNNING | any terminal but UPDATED
+/// SUBMITTING     -> SUBMIT_UNKNOWN | PARKED (its sender died) | PENDING | RUNNING | any terminal but UPDATED
 /// SUBMIT_UNKNOWN -> PARKED | PENDING | RUNNING | SUBMITTING | any terminal
 /// PARKED         -> PENDING | RUNNING | any terminal | SUBMITTING (operator resubmit)
 /// PENDING        -> RUNNING | RECOVERING | CANCELLING | LOST | any terminal but UPDATED
@@ -96,7 +96,7 @@ impl JobState {
         let ends = next.is_terminal();
         let ends_itself = ends && next != S::Updated;
         match self {
-            S::Submitting => matches!(next, S::SubmitUnknown | S::Pending | S::Running) || ends_itself,
+            S::Submitting => matches!(next, S::SubmitUnknown | S::Parked | S::Pending | S::Running) || ends_itself,
             S::SubmitUnknown => matches!(next, S::Parked | S::Pending | S::Running | S::Submitting) || ends,
             S::Parked => matches!(next, S::Pending | S::Running | S::Submitting) || ends,
             S::Pending => matches!(next, S::Running | S::Recovering | S::Cancelling | S::Lost) || ends_itself,

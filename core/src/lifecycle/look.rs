@@ -103,7 +103,7 @@ pub async fn look_now(context: &Context, job: &Job) -> Result<Stored<Job>, Error
     });
     let stored = stored.await?;
     context.state.observed(context.rows.tenant(), &job.id.to_string(), at_ms);
-    tidy(&runner, job, &stored.value).await;
+    tidy(&runner, job, &stored.value).await?;
     Ok(stored)
 }
 
@@ -120,8 +120,12 @@ pub(super) fn note_outage(context: &Context, target: &str, error: Error) -> Erro
 }
 
 /// Cleans up behind a job that has just ended. A failure leaves an uploaded jar behind, nothing else.
-pub(super) async fn tidy(runner: &Runner, before: &Job, after: &Job) {
-    if after.state.is_terminal() && !before.state.is_terminal() {
-        let _ = runner.tidy(after).await;
+///
+/// # Errors
+/// `cancelled` and `misuse`: the flow ends with them.
+pub(super) async fn tidy(runner: &Runner, before: &Job, after: &Job) -> Result<(), Error> {
+    if !after.state.is_terminal() || before.state.is_terminal() {
+        return Ok(());
     }
+    runner.tidy(after).await.or_else(|error| if error.gave_up() { Err(error) } else { Ok(()) })
 }

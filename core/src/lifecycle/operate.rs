@@ -344,7 +344,7 @@ fn settle(job: &mut Job, operation: &Operation, now_ms: u64) {
 async fn after(context: &Context, runner: &Runner, before: &Job, operation: &Operation) -> Result<(), Error> {
     let now = context.rows.job(&before.id).await?;
     if operation.kind.ends_job() || now.value.state.is_terminal() {
-        super::look::tidy(runner, before, &now.value).await;
+        super::look::tidy(runner, before, &now.value).await?;
     }
     Ok(())
 }

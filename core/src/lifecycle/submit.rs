@@ -159,6 +159,7 @@ async fn accepted(context: &Context, runner: &Runner, sent: &Job, native_id: Str
     let stored = context.rows.change_job(&sent.id, "accepted", change).await?;
     match runner.look(&stored.value).await {
         Ok(look @ Look::Seen(_)) => record(context, &stored.value, look).await,
+        Err(error) if error.gave_up() => Err(error),
         Ok(Look::Absent) | Err(_) => Ok(stored),
     }
 }
@@ -222,7 +223,7 @@ async fn unsent(context: &Context, sent: &Job, error: Error) -> Result<Driven, E
         Ok(if job.phase == Phase::Intent { Vec::new() } else { vec![result.clone()] })
     };
     let job = context.rows.change_job(&sent.id, "unsent", edit).await?;
-    Ok(refusal(job, error))
+    if error.gave_up() { Err(error) } else { Ok(refusal(job, error)) }
 }
 
 fn refusal(job: Stored<Job>, error: Error) -> Driven {
@@ -230,12 +231,13 @@ fn refusal(job: Stored<Job>, error: Error) -> Driven {
     Driven { job, refusal: Some(error).filter(|_| refused) }
 }
 
-/// Rule 5: a clear refusal gives the intent back only where no earlier send is unexplained.
+/// Rule 5: a clear refusal gives the intent back only where no earlier send is unexplained. A caller that left has
+/// refused nothing.
 fn refused(job: &mut Job, error: &Error, now_ms: u64, seed: &crate::random::Seed) {
     job.diagnostics = format!("{} ({})", error.message(), error.reason());
     if error.landed() != Landed::No || job.ambiguous {
         (job.phase, job.state, job.ambiguous) = (Phase::Unknown, JobState::SubmitUnknown, true);
-    } else if error.retry() == Retry::Never || job.attempts >= PERMITS {
+    } else if !error.gave_up() && (error.retry() == Retry::Never || job.attempts >= PERMITS) {
         (job.state, job.ended_ms, job.phase) = (JobState::Failed, Some(now_ms), Phase::Submitted);
     } else {
         job.phase = Phase::Intent;

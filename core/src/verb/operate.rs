@@ -171,7 +171,9 @@ async fn plan(context: &Context, job: &Job, operation: &Operation) -> Result<Pla
     let kind = operation.kind.as_str();
     let calls = match context.runner(job.id.target())?.check(job, operation).await {
         Ok(calls) => calls,
-        Err(error) if operation.kind == OperationKind::Cancel && error.kind() != ErrorKind::Unsupported => Vec::new(),
+        Err(error) if error.gave_up() || error.kind() == ErrorKind::Unsupported => return Err(error),
+        // A job whose runner does not answer can be canceled all the same.
+        Err(_) if operation.kind == OperationKind::Cancel => Vec::new(),
         Err(error) => return Err(error),
     };
     let plan = Plan {
