@@ -53,6 +53,10 @@ test-clusters: venv ## the contract suite and S1's scripts against real Flink 1.
 test-kill: venv ## kill -9 of the server during N=50 submits to a real Flink, with STORED=0 jobs in its store
 	bash tests/kill/run.sh $(or $(N),50) $(or $(STORED),0)
 
+.PHONY: test-abuse
+test-abuse: venv ## slow-loris with 5,000 sockets and a storm of bad input, beside a healthy caller
+	bash tests/load/abuse.sh
+
 .PHONY: test-clients
 test-clients: venv beam ## MCP Inspector and the Python MCP SDK against the server
 	bash tests/clients/run.sh
