@@ -2,6 +2,7 @@
 
 mod cache;
 mod commit;
+mod database;
 mod limits;
 mod memory;
 mod range;

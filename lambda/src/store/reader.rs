@@ -1,15 +1,12 @@
-use std::{
-    path::PathBuf,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
+use std::sync::{
+    Arc, Mutex, MutexGuard, PoisonError,
+    atomic::{AtomicBool, Ordering},
 };
 
 use rusqlite::Connection;
 use tokio::sync::Semaphore;
 
-use super::{rows::reason, sqlite::open_reader};
+use super::{database::DatabaseFile, rows::reason};
 
 const MOST: usize = 4;
 
@@ -19,16 +16,16 @@ pub(super) struct Readers(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    path: PathBuf,
+    file: DatabaseFile,
     closed: AtomicBool,
     idle: Mutex<Vec<Connection>>,
     turns: Arc<Semaphore>,
 }
 
 impl Readers {
-    pub(super) fn new(path: PathBuf) -> Self {
+    pub(super) fn new(file: DatabaseFile) -> Self {
         let turns = Arc::new(Semaphore::new(MOST));
-        Self(Arc::new(Inner { path, closed: AtomicBool::new(false), idle: Mutex::default(), turns }))
+        Self(Arc::new(Inner { file, closed: AtomicBool::new(false), idle: Mutex::default(), turns }))
     }
 
     /// Reads on a thread that may block; the machine word of a failure.
@@ -60,7 +57,7 @@ impl Inner {
 
     fn read<T>(&self, work: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> rusqlite::Result<T> {
         let idle = self.idle().pop();
-        let connection = idle.map_or_else(|| open_reader(&self.path), Ok)?;
+        let connection = idle.map_or_else(|| self.file.open_reader(), Ok)?;
         // A connection that failed is not used again.
         let found = work(&connection)?;
         let mut idle = self.idle();

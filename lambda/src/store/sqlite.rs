@@ -1,41 +1,20 @@
-use std::{
-    fs::OpenOptions,
-    io,
-    os::unix::fs::OpenOptionsExt as _,
-    path::{Path, PathBuf},
-    sync::Arc,
-    time::Duration,
-};
+use std::{fs::File, path::Path, sync::Arc};
 
 use beam_mcp_core::store::{Key, Op, Page, Record, Scan, StoreReply};
-use rusqlite::{Connection, OpenFlags, config::DbConfig};
+#[cfg(test)]
+use rusqlite::Connection;
 
-use super::{cache::Cache, failed, reader::Readers, rows, writer::Writer};
+use super::{
+    cache::Cache,
+    database::{DatabaseFile, check_version, integrity_check, quick_check},
+    failed,
+    reader::Readers,
+    rows,
+    writer::Writer,
+};
 
-/// `SQLite` up to 3.51.2 can corrupt a database when a write-ahead log is reset (security-reliability.md 4.5).
-const LEAST_VERSION: i32 = 3_051_003;
-/// `BEAM` as a number: marks the file as ours.
-const APPLICATION: i32 = 0x4245_414d;
-const SCHEMA_VERSION: i32 = 1;
-const BUSY: Duration = Duration::from_secs(5);
 /// Largest database that is checked before it is used after an unclean end; a larger one is checked meanwhile.
 const CHECKED_FIRST: u64 = 64 << 20;
-
-/// Ids are blobs so that their order is the order of their bytes.
-const SCHEMA: &str = "
-    CREATE TABLE IF NOT EXISTS records (
-        kind TEXT NOT NULL,
-        tenant TEXT NOT NULL,
-        id BLOB NOT NULL,
-        version INTEGER NOT NULL,
-        op TEXT NOT NULL,
-        schema INTEGER NOT NULL,
-        expires_at INTEGER,
-        value TEXT NOT NULL,
-        PRIMARY KEY (kind, tenant, id)
-    ) STRICT, WITHOUT ROWID;
-    CREATE INDEX IF NOT EXISTS records_by_expiry ON records (expires_at) WHERE expires_at IS NOT NULL;
-";
 
 /// Records in one `SQLite` file; several processes may use it at once.
 #[derive(Debug)]
@@ -43,6 +22,8 @@ pub struct SqliteStore {
     writer: Writer,
     readers: Readers,
     cache: Arc<Cache>,
+    /// Tells others that the file is in use, as long as it is held.
+    _lock: File,
 }
 
 impl SqliteStore {
@@ -51,24 +32,21 @@ impl SqliteStore {
     /// # Errors
     /// A sentence for the operator: the library is too old, the file is not ours, newer, damaged or not accessible.
     pub fn open(folder: &Path, cache_bytes: usize) -> Result<Self, String> {
-        if rusqlite::version_number() < LEAST_VERSION {
-            return Err(format!("SQLite {} is too old: 3.51.3 or later is needed", rusqlite::version()));
-        }
-        let path = folder.join("beam-mcp.db");
-        let unclean = std::fs::metadata(folder.join("beam-mcp.db-wal")).is_ok_and(|file| file.len() > 0);
-        let explain = |error: rusqlite::Error| format!("store {}: {error}", path.display());
-        make_private(&path).map_err(|error| format!("store {}: {error}", path.display()))?;
-        let connection = open_writer(&path).map_err(explain)?;
-        claim(&connection).map_err(|reason| format!("store {}: {reason}", path.display()))?;
-        if unclean && std::fs::metadata(&path).is_ok_and(|file| file.len() <= CHECKED_FIRST) {
-            check(&connection).map_err(|reason| format!("store {}: {reason}", path.display()))?;
+        check_version(rusqlite::version_number())?;
+        let file = DatabaseFile::in_folder(folder);
+        let told = |reason: String| format!("store {}: {reason}", file.path().display());
+        let lock = file.share().map_err(told)?;
+        let unclean = file.was_left_open();
+        let connection = file.claim().map_err(told)?;
+        if unclean && file.bytes() <= CHECKED_FIRST {
+            quick_check(&connection).map_err(told)?;
         }
         let cache = Arc::new(Cache::new(cache_bytes));
-        let writer = Writer::start(connection, cache.clone());
+        let writer = Writer::start(connection, cache.clone()).map_err(|error| told(error.to_string()))?;
         if unclean {
-            check_meanwhile(path.clone(), &writer);
+            check_meanwhile(file.clone(), &writer);
         }
-        Ok(Self { writer, readers: Readers::new(path), cache })
+        Ok(Self { writer, readers: Readers::new(file), cache, _lock: lock })
     }
 
     pub(super) async fn perform(&self, op: Op) -> StoreReply {
@@ -118,15 +96,19 @@ impl SqliteStore {
 
 #[cfg(test)]
 impl SqliteStore {
+    pub(super) fn read<T>(&self, work: impl FnOnce(&Connection) -> T) -> T {
+        self.writer.with_connection(work)
+    }
+
     pub(super) fn execute(&self, sql: &str) {
-        self.writer.with_connection(|connection| connection.execute_batch(sql)).unwrap();
+        self.read(|connection| connection.execute_batch(sql)).unwrap();
     }
 
     pub(super) fn explain(&self, sql: &str) -> String {
         let plan = |connection: &Connection| {
             connection.query_row(&format!("EXPLAIN QUERY PLAN {sql}"), [], |row| row.get::<_, String>(3))
         };
-        self.writer.with_connection(plan).unwrap()
+        self.read(plan).unwrap()
     }
 
     pub(super) fn is_cached(&self, key: &Key) -> bool {
@@ -134,78 +116,11 @@ impl SqliteStore {
     }
 }
 
-/// Made before `SQLite` opens it: `SQLite` gives its log files the mode of the database.
-fn make_private(path: &Path) -> io::Result<()> {
-    OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(path).map(drop)
-}
-
-fn open_writer(path: &Path) -> rusqlite::Result<Connection> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(path, flags)?;
-    harden(&connection)?;
-    // Where the file system allows none the answer is another mode, and `claim` refuses it.
-    connection.pragma_update(None, "journal_mode", "WAL")?;
-    connection.execute_batch(
-        "PRAGMA synchronous = FULL; PRAGMA cache_size = -2048; PRAGMA temp_store = MEMORY;
-         PRAGMA journal_size_limit = 67108864;",
-    )?;
-    Ok(connection)
-}
-
-pub(super) fn open_reader(path: &Path) -> rusqlite::Result<Connection> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(path, flags)?;
-    harden(&connection)?;
-    connection.execute_batch("PRAGMA cache_size = -1024; PRAGMA temp_store = MEMORY;")?;
-    Ok(connection)
-}
-
-fn harden(connection: &Connection) -> rusqlite::Result<()> {
-    connection.busy_timeout(BUSY)?;
-    connection.set_prepared_statement_cache_capacity(32);
-    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
-    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
-    connection.execute_batch("PRAGMA mmap_size = 0; PRAGMA cell_size_check = ON;")
-}
-
-/// Makes the tables, or refuses a file that is not ours or not safe.
-fn claim(connection: &Connection) -> Result<(), String> {
-    let number = |pragma: &str| connection.query_row(pragma, [], |row| row.get::<_, i32>(0)).map_err(sentence);
-    let tables = number("SELECT count(*) FROM sqlite_schema")?;
-    let (application, version) = (number("PRAGMA application_id")?, number("PRAGMA user_version")?);
-    if tables > 0 && application != APPLICATION {
-        return Err("the file belongs to another program".into());
-    }
-    if version > SCHEMA_VERSION {
-        return Err("the file was written by a newer version of beam-mcp".into());
-    }
-    let mode: String = connection.query_row("PRAGMA journal_mode", [], |row| row.get(0)).map_err(sentence)?;
-    if mode != "wal" {
-        return Err(format!("the file system allows no write-ahead log (journal mode is {mode})"));
-    }
-    let marks = format!("PRAGMA application_id = {APPLICATION}; PRAGMA user_version = {SCHEMA_VERSION};");
-    connection.execute_batch(&format!("BEGIN IMMEDIATE; {SCHEMA} {marks} COMMIT;")).map_err(sentence)
-}
-
-#[expect(clippy::needless_pass_by_value, reason = "stands in `map_err`")]
-fn sentence(error: rusqlite::Error) -> String {
-    error.to_string()
-}
-
-fn check(connection: &Connection) -> Result<(), String> {
-    let found: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)).map_err(sentence)?;
-    if found == "ok" { Ok(()) } else { Err(format!("the file is damaged: {found}")) }
-}
-
 /// After an unclean end the whole file is checked while it is in use; damage stops the process.
-fn check_meanwhile(path: PathBuf, writer: &Writer) {
+fn check_meanwhile(file: DatabaseFile, writer: &Writer) {
     let alarm = writer.alarm();
     std::thread::spawn(move || {
-        let checked = open_reader(&path).map_err(sentence).and_then(|connection| {
-            let found: String =
-                connection.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0)).map_err(sentence)?;
-            if found == "ok" { Ok(()) } else { Err(found) }
-        });
+        let checked = file.open_reader().map_err(|error| error.to_string()).and_then(|opened| integrity_check(&opened));
         if let Err(reason) = checked {
             alarm.ring(&format!("the check after an unclean end found: {reason}"));
         }

@@ -3,10 +3,12 @@
 use std::{os::unix::fs::PermissionsExt as _, path::Path, sync::Arc, time::Duration};
 
 use beam_mcp_core::store::{Key, Op, Scan, StoreReply};
-use rusqlite::Connection;
+use rusqlite::{Connection, types::ValueRef};
 
 use super::{
-    SqliteStore, Store, failed,
+    SqliteStore, Store,
+    database::{DatabaseFile, check_version},
+    failed,
     suite::{self, commit, put, value, write},
 };
 
@@ -19,7 +21,7 @@ fn open(folder: &Path, cache: usize) -> Store {
 fn sqlite(store: &Store) -> &SqliteStore {
     match store {
         Store::Sqlite(store) => store,
-        Store::Memory(_) => panic!("a memory store"),
+        other => panic!("{other:?}"),
     }
 }
 
@@ -94,6 +96,84 @@ async fn a_full_disk_stops_writes_and_not_reads_and_passes() {
     assert_eq!((value(&store, "a").await.as_deref(), value(&store, "b").await), (Some("x"), None));
     limit(u32::MAX - 1);
     assert_eq!(put(&store, "o3", "b", &large).await, vec![1]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn both_kinds_of_connection_are_set_as_the_rules_say() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path(), 0);
+    let reader = DatabaseFile::in_folder(folder.path()).open_reader().unwrap();
+    for (pragma, written, read) in [
+        ("journal_mode", "wal", "wal"),
+        ("synchronous", "2", "2"),
+        ("mmap_size", "0", "0"),
+        ("trusted_schema", "0", "0"),
+        ("busy_timeout", "5000", "5000"),
+        ("wal_autocheckpoint", "0", "1000"),
+        ("cell_size_check", "1", "1"),
+    ] {
+        let of = |connection: &Connection| {
+            connection.query_row(&format!("PRAGMA {pragma}"), [], |row| row.get_ref(0).map(text)).unwrap()
+        };
+        assert_eq!((sqlite(&store).read(of), of(&reader)), (written.to_owned(), read.to_owned()), "{pragma}");
+    }
+    let strict = "SELECT strict FROM pragma_table_list WHERE name = 'records'";
+    assert_eq!(reader.query_row(strict, [], |row| row.get::<_, i32>(0)), Ok(1));
+    assert!(reader.execute_batch("DELETE FROM records").unwrap_err().to_string().contains("readonly"));
+    let defensive =
+        |writer: &Connection| writer.execute_batch("PRAGMA writable_schema = ON; DELETE FROM sqlite_schema");
+    assert!(sqlite(&store).read(|writer| defensive(writer).unwrap_err().to_string().contains("not be modified")));
+}
+
+fn text(value: ValueRef<'_>) -> String {
+    match value {
+        ValueRef::Integer(number) => number.to_string(),
+        other => other.as_str().unwrap().to_owned(),
+    }
+}
+
+#[test]
+fn a_library_that_loses_logs_is_refused() {
+    assert!(check_version(3_051_002).unwrap_err().contains("3.51.3"));
+    assert_eq!(check_version(rusqlite::version_number()), Ok(()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_log_is_folded_in_by_the_writer_and_begun_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path(), 0);
+    let large = "v".repeat(200 << 10);
+    let length = |name: &str| std::fs::metadata(folder.path().join(name)).unwrap().len();
+    for number in 0..60 {
+        put(&store, &format!("o{number}"), &format!("{number}"), &large).await;
+    }
+    // 12 MB were written; a log of 1000 pages and one commit is the most that is kept.
+    assert!(length("beam-mcp.db-wal") < 6 << 20, "{}", length("beam-mcp.db-wal"));
+    assert!(length("beam-mcp.db") > 8 << 20, "{}", length("beam-mcp.db"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_that_is_as_it_should_be_is_opened_without_a_write() {
+    let folder = tempfile::tempdir().unwrap();
+    open(folder.path(), 0).close();
+    let file = || std::fs::read(folder.path().join("beam-mcp.db")).unwrap();
+    let before = file();
+    open(folder.path(), 0).close();
+    assert!(before == file());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_in_use_is_not_reserved() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = DatabaseFile::in_folder(folder.path());
+    let (first, second) = (open(folder.path(), 0), open(folder.path(), 0));
+    drop(first);
+    assert!(file.reserve().unwrap_err().contains("in use"));
+    drop(second);
+    let reserved = file.reserve().unwrap();
+    assert!(SqliteStore::open(folder.path(), 0).unwrap_err().contains("restore"));
+    drop(reserved);
+    open(folder.path(), 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]

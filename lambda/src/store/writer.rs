@@ -1,14 +1,14 @@
 use std::{
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicI64, AtomicU64, Ordering},
+        atomic::{AtomicI32, AtomicI64, AtomicU64, Ordering},
     },
     thread::JoinHandle,
     time::Instant,
 };
 
 use beam_mcp_core::store::{Commit, Key, Record, StoreReply};
-use rusqlite::{Connection, TransactionBehavior};
+use rusqlite::{Connection, TransactionBehavior, hooks::Wal};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{cache::Cache, failed, rows};
@@ -20,6 +20,8 @@ const QUEUE: usize = 1024;
 const PURGED_AT_ONCE: u32 = 500;
 /// Most rounds of one purge, so that commits do not wait long for it.
 const PURGE_ROUNDS: usize = 20;
+/// Pages in the write-ahead log from which on the writer folds them into the file.
+const CHECKPOINT_PAGES: i32 = 1000;
 /// How long another process's write may stay unseen by the row cache, in microseconds.
 const STALE_US: u64 = 2_000;
 
@@ -43,13 +45,14 @@ enum Job {
 }
 
 impl Writer {
-    pub(super) fn start(connection: Connection, cache: Arc<Cache>) -> Self {
+    pub(super) fn start(mut connection: Connection, cache: Arc<Cache>) -> rusqlite::Result<Self> {
         let (jobs, queue) = mpsc::channel(QUEUE);
         let alarm = Alarm(Arc::new(watch::Sender::new(None)));
+        let log_pages = count_log_pages(&mut connection)?;
         let others = Arc::new(Others::new(connection, cache));
-        let mut desk = Desk { queue, others: others.clone(), alarm: alarm.clone() };
+        let mut desk = Desk { queue, others: others.clone(), alarm: alarm.clone(), log_pages };
         let thread = Mutex::new(Some(std::thread::spawn(move || desk.work())));
-        Self { jobs, alarm, others, thread }
+        Ok(Self { jobs, alarm, others, thread })
     }
 
     pub(super) async fn commit(&self, commit: Commit) -> StoreReply {
@@ -170,6 +173,8 @@ struct Desk {
     queue: mpsc::Receiver<Job>,
     others: Arc<Others>,
     alarm: Alarm,
+    /// Length of the write-ahead log after the last commit.
+    log_pages: Arc<AtomicI32>,
 }
 
 impl Desk {
@@ -211,6 +216,21 @@ impl Desk {
         let outcomes = self.make_all(&commits).unwrap_or_else(|reason| vec![failed(&reason); commits.len()]);
         for (outcome, reply) in outcomes.into_iter().zip(replies) {
             let _ = reply.send(outcome);
+        }
+        self.checkpoint();
+    }
+
+    /// Folds a long log into the file, after the answers are out. Here an error is seen: a sync that fails while
+    /// pages are folded in loses them with the log that is begun anew.
+    fn checkpoint(&self) {
+        if self.log_pages.load(Ordering::Relaxed) < CHECKPOINT_PAGES || self.alarm.rang() {
+            return;
+        }
+        let connection = self.others.connection();
+        let Some(connection) = connection.as_ref() else { return };
+        // A row of numbers, which only tell how far readers let it come.
+        if let Err(error) = connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())) {
+            self.explain(&error);
         }
     }
 
@@ -259,8 +279,19 @@ impl Desk {
                 break;
             }
         }
+        self.checkpoint();
         purged
     }
+}
+
+fn count_log_pages(connection: &mut Connection) -> rusqlite::Result<Arc<AtomicI32>> {
+    let pages = Arc::new(AtomicI32::new(0));
+    let counted = pages.clone();
+    connection.wal_hook(Some(move |_: &mut Wal, pages| {
+        counted.store(pages, Ordering::Relaxed);
+        Ok(())
+    }))?;
+    Ok(pages)
 }
 
 type Made = Vec<(StoreReply, Vec<Record>)>;
