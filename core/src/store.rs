@@ -4,6 +4,7 @@
 //! record they point at. Correctness rests on versions alone.
 
 mod audit;
+mod check;
 mod job_rows;
 mod keys;
 mod op;
@@ -12,6 +13,7 @@ mod rows;
 pub mod schema;
 
 pub use audit::{Audit, AuditChain, AuditHead, AuditRow, Seal, audit_head_key, audit_head_write, audit_key, seal};
+pub use check::faults;
 pub use job_rows::{JobFilter, Owner, job_removal, job_writes, list_key, listed_job, owner_key};
 pub use keys::{Kind, SHARED, idempotency_key};
 pub use op::{Commit, Committed, Expect, Key, Op, Page, Put, Record, Scan, StoreReply, Write};

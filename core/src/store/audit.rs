@@ -20,7 +20,7 @@ pub struct Audit<'a> {
 }
 
 /// A row as it is stored.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
 pub struct AuditRow {
     /// Unix milliseconds.
     pub at_ms: u64,

@@ -86,7 +86,7 @@ fn gone(key: Key) -> Write {
     Write { key, expect: Expect::Any, put: None }
 }
 
-fn summary(job: &Job) -> Job {
+pub(super) fn summary(job: &Job) -> Job {
     Job { spec: None, submission: None, ..job.clone() }
 }
 
@@ -108,7 +108,7 @@ fn owner_writes(tenant: &str, old: Option<&Job>, new: &Job) -> Result<Vec<Write>
     Ok(fresh.map(|token| Write { key: owner_key(new.id.target(), &token), expect: Expect::Any, put: put() }).collect())
 }
 
-fn index_keys(tenant: &str, job: &Job) -> Vec<Key> {
+pub(super) fn index_keys(tenant: &str, job: &Job) -> Vec<Key> {
     let (id, at, target, state) = (&job.id, job.created_ms, job.id.target(), job.state.as_str());
     let last = match job.ended_ms {
         _ if is_due(job) => Kind::JobDue.key(tenant, format!("{target}/{id}")),

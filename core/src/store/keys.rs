@@ -36,6 +36,32 @@ pub enum Kind {
 pub const SHARED: &str = "~";
 
 impl Kind {
+    const ALL: [Self; 13] = [
+        Self::Audit,
+        Self::AuditHead,
+        Self::AuditNew,
+        Self::Idempotency,
+        Self::Job,
+        Self::JobByState,
+        Self::JobByTarget,
+        Self::JobByTargetState,
+        Self::JobByTime,
+        Self::JobDue,
+        Self::JobEnded,
+        Self::Operation,
+        Self::Owner,
+    ];
+
+    /// The kind of this word.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == word)
+    }
+
+    /// True for the kinds that `tick` reads for all tenants at once; only these may be scanned so.
+    pub fn is_swept(self) -> bool {
+        matches!(self, Self::AuditNew | Self::JobDue | Self::JobEnded)
+    }
+
     /// The word in keys.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -55,7 +55,7 @@ pub enum Op {
 /// A scan of one kind of one tenant.
 #[derive(Clone, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
 pub struct Scan {
-    /// Whose; `*` scans all tenants and is only asked by `tick`, for index kinds.
+    /// Whose; `*` scans all tenants and is only asked by `tick`, for the kinds of [`super::Kind::is_swept`].
     pub tenant: String,
     /// Kind of record.
     pub kind: String,

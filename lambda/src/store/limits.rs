@@ -1,6 +1,6 @@
 use std::collections::BTreeSet;
 
-use beam_mcp_core::store::{Commit, Op, Scan, Write};
+use beam_mcp_core::store::{Commit, Kind, Op, Scan, Write};
 
 const MOST_WRITES: usize = 20;
 const LONGEST_VALUE: usize = 256 << 10;
@@ -17,6 +17,10 @@ pub(super) fn check(op: &Op) -> Result<(), &'static str> {
 }
 
 fn check_scan(scan: &Scan) -> Result<(), &'static str> {
+    let swept = || Kind::parse(&scan.kind).is_some_and(Kind::is_swept);
+    if scan.tenant == super::range::ALL_TENANTS && !swept() {
+        return Err("not_swept");
+    }
     if (1..=LARGEST_PAGE).contains(&scan.limit) { Ok(()) } else { Err("bad_page_size") }
 }
 
