@@ -1,6 +1,6 @@
 //! From arguments to an exit code.
 
-use std::{ffi::OsString, process::ExitCode};
+use std::{ffi::OsString, path::Path, process::ExitCode};
 
 use beam_mcp_core::config::Config;
 
@@ -8,10 +8,11 @@ use crate::{
     config_file::Environment,
     doctor::doctor,
     logging,
-    options::{Command, HELP, Options},
+    options::{Command, HELP, Options, Upkeep},
     serve::serve,
     setup::{Failure, Setup},
     stdio::stdio,
+    store::upkeep,
 };
 
 /// Runs `beam-mcp-server` with these arguments (without the program's name).
@@ -32,8 +33,22 @@ fn perform(options: &Options) -> Result<(), Failure> {
         Command::Help => print!("{HELP}"),
         Command::Version => println!("beam-mcp-server {}", env!("CARGO_PKG_VERSION")),
         Command::Schema => println!("{:#}", Config::schema()),
+        Command::Store(upkeep) => return look_after_store(options, upkeep),
         Command::Serve | Command::Stdio | Command::Doctor => return with_runtime(options),
     }
+    Ok(())
+}
+
+fn look_after_store(options: &Options, upkeep: Upkeep) -> Result<(), Failure> {
+    let setup = Setup::read(options, &environment())?;
+    let folder = setup.folder.ok_or_else(|| Failure::usage("store: jobs are kept in memory; there is no file"))?;
+    let file = options.file.as_deref().unwrap_or(Path::new(""));
+    let report = match upkeep {
+        Upkeep::Check => upkeep::check(&folder),
+        Upkeep::Backup => upkeep::backup(&folder, file),
+        Upkeep::Restore => upkeep::restore(&folder, file),
+    };
+    print!("{}", report?);
     Ok(())
 }
 

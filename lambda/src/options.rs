@@ -15,6 +15,9 @@ Commands:
   stdio     speak MCP on standard input and output
   doctor    print the effective configuration and probe the targets
   schema    print the JSON Schema of the configuration file
+  store check          look for damage, and for rows without those that belong to them; also beside a server
+  store backup FILE    copy the store to a new file; also beside a server
+  store restore FILE   put a copy in the place of the store, which is kept beside it; no server may be on it
 
 Options:
   --config FILE       configuration, YAML or JSON   [BEAM_MCP_CONFIG]
@@ -47,10 +50,23 @@ pub enum Command {
     Doctor,
     /// Print the JSON Schema of the configuration.
     Schema,
+    /// Look after the store.
+    Store(Upkeep),
     /// Print [`HELP`].
     Help,
     /// Print the version.
     Version,
+}
+
+/// What to do with the store; files are named by [`Options::file`].
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Upkeep {
+    /// Look for faults.
+    Check,
+    /// Copy it to a new file.
+    Backup,
+    /// Put a copy in its place.
+    Restore,
 }
 
 /// The command line as read.
@@ -59,6 +75,8 @@ pub enum Command {
 pub struct Options {
     /// What to do.
     pub command: Command,
+    /// The file of `store backup` and `store restore`.
+    pub file: Option<PathBuf>,
     /// `--config`
     pub config: Option<PathBuf>,
     /// `--root`, each.
@@ -89,6 +107,7 @@ impl Options {
     fn of(command: Command) -> Self {
         Self {
             command,
+            file: None,
             config: None,
             roots: Vec::new(),
             store_path: None,
@@ -116,6 +135,9 @@ impl Options {
             match argument {
                 Arg::Short('h') | Arg::Long("help") => return Ok(Self::of(Command::Help)),
                 Arg::Short('V') | Arg::Long("version") => return Ok(Self::of(Command::Version)),
+                Arg::Value(word) if command.is_none() && word == "store" => {
+                    command = Some(Command::Store(options.read_upkeep(&mut parser)?));
+                }
                 Arg::Value(word) if command.is_none() => command = Some(Command::parse(&word)?),
                 Arg::Long(name) => {
                     let name = name.to_owned();
@@ -124,8 +146,37 @@ impl Options {
                 other => return Err(other.unexpected().to_string()),
             }
         }
-        options.command = command.ok_or("name a command: serve, stdio, doctor or schema")?;
+        options.command = command.ok_or("name a command: serve, stdio, doctor, schema or store")?;
         Ok(options)
+    }
+
+    /// Reads what follows the word `store`.
+    fn read_upkeep(&mut self, parser: &mut Parser) -> Result<Upkeep, String> {
+        let mut words = Vec::new();
+        while let Some(argument) = parser.next().map_err(|error| error.to_string())? {
+            match argument {
+                Arg::Value(word) => words.push(word),
+                Arg::Long(name) => {
+                    let name = name.to_owned();
+                    self.read(&name, parser).map_err(|error| error.to_string())?;
+                }
+                other @ Arg::Short(_) => return Err(other.unexpected().to_string()),
+            }
+        }
+        let mut words = words.into_iter();
+        let upkeep = match words.next().as_ref().and_then(|word| word.to_str()) {
+            Some("check") => Upkeep::Check,
+            Some("backup") => Upkeep::Backup,
+            Some("restore") => Upkeep::Restore,
+            _ => return Err("store: expected check, backup FILE or restore FILE".into()),
+        };
+        self.file = words.next().map(PathBuf::from);
+        match (upkeep, &self.file, words.next()) {
+            (_, _, Some(more)) => Err(format!("store: unexpected argument {}", more.display())),
+            (Upkeep::Check, Some(file), _) => Err(format!("store check: unexpected argument {}", file.display())),
+            (Upkeep::Backup | Upkeep::Restore, None, _) => Err("store: name the FILE of the copy".into()),
+            _ => Ok(upkeep),
+        }
     }
 
     fn read(&mut self, name: &str, parser: &mut Parser) -> Result<(), lexopt::Error> {
@@ -156,7 +207,7 @@ impl Command {
             Some("doctor") => Ok(Self::Doctor),
             Some("schema") => Ok(Self::Schema),
             Some("help") => Ok(Self::Help),
-            _ => Err(format!("unknown command {}: expected serve, stdio, doctor or schema", word.display())),
+            _ => Err(format!("unknown command {}: expected serve, stdio, doctor, schema or store", word.display())),
         }
     }
 }
@@ -173,6 +224,9 @@ mod tests {
     fn options_may_stand_before_and_after_the_command() {
         let read = parse("--port=0 serve --root a --root b --insecure").unwrap();
         assert_eq!((read.command, read.port, read.roots.len(), read.insecure), (Command::Serve, Some(0), 2, true));
+        let read = parse("store --store-path d backup f --log off").unwrap();
+        assert_eq!(read.command, Command::Store(Upkeep::Backup));
+        assert_eq!((read.store_path, read.file), (Some("d".into()), Some("f".into())));
         assert_eq!(parse("stdio --help").unwrap().command, Command::Help);
     }
 
@@ -185,6 +239,11 @@ mod tests {
             ("serve --port x", "\"x\""),
             ("serve --config", "--config"),
             ("serve again", "again"),
+            ("store", "check, backup FILE"),
+            ("store vacuum", "check, backup FILE"),
+            ("store check x", "unexpected argument x"),
+            ("store backup", "name the FILE"),
+            ("store restore a b", "unexpected argument b"),
         ] {
             let error = parse(line).unwrap_err();
             assert!(error.contains(part), "{line}: {error}");

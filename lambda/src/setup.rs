@@ -49,6 +49,11 @@ impl Failure {
         Self { exit: 64, message: message.into() }
     }
 
+    /// What was read is not as it should be.
+    pub fn data(message: impl Into<String>) -> Self {
+        Self { exit: 65, message: message.into() }
+    }
+
     /// Something of the system is not there.
     pub fn unavailable(message: impl Into<String>) -> Self {
         Self { exit: 69, message: message.into() }

@@ -7,12 +7,14 @@ mod limits;
 mod memory;
 mod range;
 mod reader;
+mod row_check;
 mod rows;
 mod sqlite;
 #[cfg(test)]
 mod suite;
 #[cfg(test)]
 mod tests;
+pub mod upkeep;
 mod writer;
 
 pub use memory::MemoryStore;

@@ -46,6 +46,29 @@ pub(super) fn scan(connection: &Connection, scan: &Scan) -> rusqlite::Result<Vec
     Ok(merge(pages.collect::<Result<Vec<_>, _>>()?.concat(), scan))
 }
 
+/// Every record in the order of keys.
+pub(super) fn each(connection: &Connection, mut see: impl FnMut(Record)) -> rusqlite::Result<()> {
+    let mut statement = connection.prepare(&format!("SELECT {COLUMNS} FROM records ORDER BY kind, tenant, id"))?;
+    for record in statement.query_map([], read)? {
+        see(record?);
+    }
+    Ok(())
+}
+
+/// Every record of a kind of one tenant, in the order of ids.
+pub(super) fn each_of(
+    connection: &Connection,
+    (kind, tenant): (&str, &str),
+    mut see: impl FnMut(Record),
+) -> rusqlite::Result<()> {
+    let sql = format!("SELECT {COLUMNS} FROM records WHERE kind = ?1 AND tenant = ?2 ORDER BY id");
+    let mut statement = connection.prepare_cached(&sql)?;
+    for record in statement.query_map([kind, tenant], read)? {
+        see(record?);
+    }
+    Ok(())
+}
+
 fn page(connection: &Connection, scan: &Scan, tenant: &str, range: &Range) -> rusqlite::Result<Vec<Record>> {
     let order = if scan.descending { "DESC" } else { "ASC" };
     let mut statement = connection.prepare_cached(&format!(
