@@ -66,11 +66,15 @@ test-conformance: ## the official MCP conformance suite against its surface on t
 	bash tests/conformance/run.sh
 
 .PHONY: test-long
-test-long: ## what does not fit CI
+test-long: test-dynamodb ## what does not fit CI
 
 .PHONY: lambda
 lambda: ## the Lambda binary in cargo-lambda's emulator
 	bash tests/lambda/emulator.sh
+
+.PHONY: test-dynamodb
+test-dynamodb: ## the store suite against DynamoDB Local and moto (needs a JDK 17 and Maven)
+	bash tests/dynamodb/run.sh
 
 .PHONY: wasm
 wasm: ## both wasm modules, with sizes

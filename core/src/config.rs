@@ -164,7 +164,7 @@ pub struct AuthConfig {
 #[cfg_attr(feature = "server", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct StoreConfig {
-    /// `sqlite` (default) or `memory`.
+    /// `sqlite` (default of the server) or `memory`.
     pub kind: Option<String>,
     /// Directory of the database, staged files and job folders.
     pub path: Option<String>,
@@ -172,6 +172,23 @@ pub struct StoreConfig {
     pub write_previous_schema: bool,
     /// Days audit rows are kept, at least 30; default 365.
     pub audit_days: Option<u32>,
+    /// The table of the Lambda function; without it the function forgets its jobs.
+    pub dynamodb: Option<DynamoConfig>,
+}
+
+/// A `DynamoDB` table.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[cfg_attr(feature = "server", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct DynamoConfig {
+    /// Its name.
+    pub table: String,
+    /// AWS region; the function's own by default.
+    #[serde(default)]
+    pub region: Option<String>,
+    /// Base URL, for instance of an emulator; the service's own by default.
+    #[serde(default)]
+    pub endpoint: Option<String>,
 }
 
 impl Config {
@@ -194,6 +211,7 @@ impl Config {
             target.name.clone_from(name);
             check_target(name, target)?;
         }
+        check::store(&document.store)?;
         Ok(Self {
             service_name: document.service.name,
             default_runner: document.default_runner,
@@ -340,6 +358,22 @@ mod tests {
         }
         let config = Config::from_json(&json!({"interfaces": {"jobs": {"retention_days": 8}}})).unwrap();
         assert_eq!(config.job_cutoff_ms(9 * DAY_MS), DAY_MS);
+    }
+
+    #[test]
+    fn a_table_needs_a_name_and_is_the_only_store() {
+        let read = |store: Value| Config::from_json(&json!({"store": store}));
+        let table = json!({"table": "jobs", "region": "eu-west-1"});
+        assert_eq!(read(json!({"dynamodb": table})).unwrap().store.dynamodb.unwrap().table, "jobs");
+        for (store, key) in [
+            (json!({"dynamodb": {}}), "store.dynamodb"),
+            (json!({"dynamodb": {"table": "a b"}}), "store.dynamodb.table"),
+            (json!({"dynamodb": {"table": "jobs", "endpoint": "127.0.0.1:8000"}}), "store.dynamodb.endpoint"),
+            (json!({"dynamodb": table, "kind": "sqlite"}), "store.kind"),
+            (json!({"dynamodb": table, "path": "/x"}), "store.path"),
+        ] {
+            assert!(read(store.clone()).unwrap_err().message().contains(key), "{store}");
+        }
     }
 
     #[test]

@@ -145,23 +145,21 @@ impl Inner {
     }
 
     fn client(&self, url: &reqwest::Url) -> Result<&Client, Fault> {
-        let (cell, build): (_, fn() -> _) =
-            if url.scheme() == "https" { (&self.tls, tls_client) } else { (&self.plain, plain_client) };
+        let tls = url.scheme() == "https";
+        let cell = if tls { &self.tls } else { &self.plain };
         if let Some(client) = cell.get() {
             return Ok(client);
         }
-        let client = build().map_err(|_| fault(FaultKind::Tls, "no TLS client can be made on this machine"))?;
+        let client =
+            http_client(tls).map_err(|_| fault(FaultKind::Tls, "no TLS client can be made on this machine"))?;
         Ok(cell.get_or_init(|| client))
     }
 }
 
-fn plain_client() -> reqwest::Result<Client> {
-    // No certificates are needed, and a machine without any must still reach its cluster.
-    builder().tls_certs_only([]).build()
-}
-
-fn tls_client() -> reqwest::Result<Client> {
-    builder().build()
+/// A client that repeats and follows nothing.
+pub(crate) fn http_client(tls: bool) -> reqwest::Result<Client> {
+    // Without TLS no certificates are needed, and a machine without any must still reach its cluster.
+    if tls { builder().build() } else { builder().tls_certs_only([]).build() }
 }
 
 fn builder() -> ClientBuilder {

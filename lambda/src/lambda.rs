@@ -99,15 +99,15 @@ fn function(environment: &Environment) -> Result<Function, Failure> {
         .map_err(|error| Failure::config(format!("{}; {}", error.message(), error.suggestion())))?;
     check(&config)?;
     let setup = Setup { config, folder: None, cache_bytes: 0 };
+    let driver = Arc::new(setup.lambda_driver(environment)?);
     let host = Host {
         kind: "lambda".into(),
         loopback_only: false,
         authorities: setup.config.auth.allowed_hosts.clone(),
-        durable: false,
+        durable: driver.store.is_durable(),
         longest_wait_ms: LONGEST_WAIT_MS,
         streams: false,
     };
-    let driver = Arc::new(setup.bare_driver());
     let engine = Engine::new(setup.config, host).map_err(|error| Failure::config(error.message()))?;
     Ok(Function { driver, engine: Arc::new(engine) })
 }
@@ -137,7 +137,10 @@ fn check(config: &Config) -> Result<(), Failure> {
         )));
     }
     if config.store.kind.as_deref() == Some("sqlite") {
-        return Err(Failure::config("configuration key `store.kind`: a Lambda function has no disk that lasts"));
+        return Err(Failure::config(
+            "configuration key `store.kind`: a Lambda function has no disk that lasts; name a table in \
+             `store.dynamodb`",
+        ));
     }
     Ok(())
 }

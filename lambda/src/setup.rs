@@ -29,6 +29,11 @@ use crate::{
     tasks::{Stop, Tasks},
     topics::Topics,
 };
+#[cfg(feature = "lambda")]
+use crate::{
+    logging::{Level, Line},
+    store::{AwsCredentials, DynamoStore, DynamoTable},
+};
 
 /// Most bytes of ids and values the memory store takes.
 const MEMORY: usize = 512 << 20;
@@ -131,9 +136,22 @@ impl Setup {
         Ok(driver)
     }
 
-    /// A machine that keeps jobs in memory, keeps no files and starts no processes.
-    pub fn bare_driver(&self) -> Driver {
-        self.machine(Store::Memory(MemoryStore::new(MEMORY)), None)
+    /// A machine of a Lambda function: it keeps no files, starts no processes, and keeps jobs in the configured table
+    /// or, without one, in memory.
+    ///
+    /// # Errors
+    /// The table cannot be used.
+    #[cfg(feature = "lambda")]
+    pub fn lambda_driver(&self, environment: &Environment) -> Result<Driver, Failure> {
+        let Some(config) = &self.config.store.dynamodb else {
+            let line = Line::new(Level::Warn, "memory_store");
+            line.text("note", Some("jobs are forgotten when the function is recycled; set store.dynamodb")).send();
+            return Ok(self.machine(Store::Memory(MemoryStore::new(MEMORY)), None));
+        };
+        let told = |reason: String| Failure::config(format!("configuration key `store.dynamodb`: {reason}"));
+        let table = DynamoTable::of(config, environment).map_err(told)?;
+        let credentials = AwsCredentials::of(environment).map_err(told)?;
+        Ok(self.machine(Store::Dynamo(DynamoStore::open(table, credentials).map_err(told)?), None))
     }
 
     fn machine(&self, store: Store, staging: Option<Arc<dyn Staging>>) -> Driver {
@@ -236,6 +254,12 @@ fn apply(document: &mut Value, options: &Options) -> Result<(), String> {
 }
 
 fn folder(config: &Config, environment: &Environment) -> Result<Option<PathBuf>, Failure> {
+    if config.store.dynamodb.is_some() {
+        return Err(Failure::config(
+            "configuration key `store.dynamodb`: the Lambda function keeps its jobs there; a server keeps them in a file \
+             (`store.path`)",
+        ));
+    }
     match config.store.kind.as_deref() {
         Some("memory") => return Ok(None),
         None | Some("sqlite") => {}

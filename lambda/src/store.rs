@@ -3,6 +3,8 @@
 mod cache;
 mod commit;
 mod database;
+#[cfg(feature = "lambda")]
+mod dynamo;
 mod limits;
 mod memory;
 mod range;
@@ -17,6 +19,8 @@ mod tests;
 pub mod upkeep;
 mod writer;
 
+#[cfg(feature = "lambda")]
+pub use dynamo::{AwsCredentials, DynamoStore, DynamoTable};
 pub use memory::MemoryStore;
 pub use sqlite::SqliteStore;
 
@@ -29,6 +33,9 @@ pub enum Store {
     Memory(MemoryStore),
     /// In a file.
     Sqlite(SqliteStore),
+    /// In a table of AWS.
+    #[cfg(feature = "lambda")]
+    Dynamo(DynamoStore),
 }
 
 impl Store {
@@ -40,19 +47,24 @@ impl Store {
         match self {
             Self::Memory(store) => store.perform(&op),
             Self::Sqlite(store) => store.perform(op).await,
+            #[cfg(feature = "lambda")]
+            Self::Dynamo(store) => store.perform(op).await,
         }
     }
 
     /// True when records outlive the process.
     pub fn is_durable(&self) -> bool {
-        matches!(self, Self::Sqlite(_))
+        !matches!(self, Self::Memory(_))
     }
 
-    /// Deletes what expired before the given Unix time in milliseconds; how many records that were.
+    /// Deletes what expired before the given Unix time in milliseconds; how many records that were. `DynamoDB` deletes
+    /// by itself.
     pub async fn purge(&self, before_ms: u64) -> u64 {
         match self {
             Self::Memory(store) => store.purge(before_ms),
             Self::Sqlite(store) => store.purge(before_ms).await,
+            #[cfg(feature = "lambda")]
+            Self::Dynamo(_) => 0,
         }
     }
 
@@ -60,6 +72,8 @@ impl Store {
     pub async fn broken(&self) -> String {
         match self {
             Self::Memory(_) => std::future::pending().await,
+            #[cfg(feature = "lambda")]
+            Self::Dynamo(_) => std::future::pending().await,
             Self::Sqlite(store) => store.broken().await,
         }
     }
@@ -68,6 +82,8 @@ impl Store {
     pub fn close(&self) {
         match self {
             Self::Memory(_) => {}
+            #[cfg(feature = "lambda")]
+            Self::Dynamo(_) => {}
             // Waits for the disk; nothing else is left to do by then.
             Self::Sqlite(store) => tokio::task::block_in_place(|| store.close()),
         }
@@ -76,4 +92,16 @@ impl Store {
 
 fn failed(reason: &str) -> StoreReply {
     StoreReply::Failed { reason: reason.to_owned() }
+}
+
+#[cfg(test)]
+impl Store {
+    /// True when `purge` deletes.
+    fn purges(&self) -> bool {
+        match self {
+            Self::Memory(_) | Self::Sqlite(_) => true,
+            #[cfg(feature = "lambda")]
+            Self::Dynamo(_) => false,
+        }
+    }
 }

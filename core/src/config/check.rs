@@ -1,6 +1,7 @@
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use super::StoreConfig;
 use crate::error::Error;
 
 pub(super) fn bad(path: &str, message: &str) -> Error {
@@ -36,6 +37,21 @@ pub(super) fn url(path: &str, url: &str) -> Result<(), Error> {
         return Err(bad(path, "expected http://host:port or https://host:port, without user, query or fragment"));
     }
     Ok(())
+}
+
+/// Checks the table, and that it is the only place for jobs.
+pub(super) fn store(store: &StoreConfig) -> Result<(), Error> {
+    let Some(table) = &store.dynamodb else { return Ok(()) };
+    for (key, value) in [("store.kind", &store.kind), ("store.path", &store.path)] {
+        if value.is_some() {
+            return Err(bad(key, "jobs cannot be kept there and in `store.dynamodb` too"));
+        }
+    }
+    let plain = |c: char| c.is_ascii_alphanumeric() || "_.-".contains(c);
+    if !(3..=255).contains(&table.table.len()) || !table.table.chars().all(plain) {
+        return Err(bad("store.dynamodb.table", "a table name is 3 to 255 of letters, digits, `_`, `.`, `-`"));
+    }
+    table.endpoint.as_deref().map_or(Ok(()), |endpoint| url("store.dynamodb.endpoint", endpoint))
 }
 
 /// The known word with the smallest edit distance to `word`, when it is near enough to be meant.
