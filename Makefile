@@ -66,7 +66,7 @@ test-conformance: ## the official MCP conformance suite against its surface on t
 	bash tests/conformance/run.sh
 
 .PHONY: test-long
-test-long: test-dynamodb ## what does not fit CI
+test-long: test-dynamodb test-powercut ## what does not fit CI
 
 .PHONY: lambda
 lambda: ## the Lambda binary in cargo-lambda's emulator
@@ -75,6 +75,10 @@ lambda: ## the Lambda binary in cargo-lambda's emulator
 .PHONY: test-dynamodb
 test-dynamodb: ## the store suite against DynamoDB Local and moto (needs a JDK 17 and Maven)
 	bash tests/dynamodb/run.sh
+
+.PHONY: test-powercut
+test-powercut: ## 200 power cuts, a full disk and a broken one under the real server
+	bash tests/powercut/run.sh
 
 .PHONY: wasm
 wasm: ## both wasm modules, with sizes
