@@ -88,6 +88,10 @@ wasm: ## both wasm modules, with sizes
 bench: venv ## figures beside their peers
 	bash tests/bench/run.sh
 
+.PHONY: bench-store
+bench-store: ## figures of the store: commits beside SQLite alone, lists and readiness over 1,000,000 jobs
+	bash tests/bench/store.sh
+
 # ---- checks -----------------------------------------------------------------
 
 .PHONY: lint
