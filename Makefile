@@ -27,11 +27,15 @@ demo: venv beam ## run WordCount for real (TARGET=direct, or TARGET=flink with a
 	@VENV=$(VENV) FLINK_VERSION=$(FLINK_VERSION) bash examples/demo.sh $(TARGET)
 
 .PHONY: test
-test: test-rust test-python test-js ## all tests that need no cluster
+test: test-rust test-explore test-python test-js ## all tests that need no cluster
 
 .PHONY: test-rust
-test-rust: ## core, native host, exploration, golden graphs, vectors
+test-rust: ## core, native host, vectors
 	cargo test --workspace --locked
+
+.PHONY: test-explore
+test-explore: ## flows under every reply, against the golden graphs
+	cargo test --locked -p beam-mcp-tests --no-default-features --features explore --test explore
 
 .PHONY: test-python
 test-python: venv beam ## the Python package against real servers, and the Direct child
@@ -98,6 +102,7 @@ bench-store: ## figures of the store: commits beside SQLite alone, lists and rea
 lint: venv ## clippy, rustfmt, ruff, mypy, pyright
 	cargo fmt --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
+	cargo clippy -p beam-mcp-tests --all-targets --features explore --locked -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc -q --workspace --no-deps --locked
 	$(BIN)/pip install -q -r tests/python/requirements.txt
 	$(BIN)/ruff check python tests/python examples lambda/src/direct

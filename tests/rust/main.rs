@@ -3,5 +3,4 @@
 mod architecture;
 mod contract;
 mod errors;
-mod explore;
 mod tools;

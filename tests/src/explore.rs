@@ -1,9 +1,10 @@
 //! Exploration of flows: every reply to every effect, in invented time.
 //!
 //! A flow cannot be copied, so a script of replies is replayed from the start. Each script runs to its end: behind the
-//! replies it was made for it takes the ordinary ones. Prefixes that lead to the same node (the outstanding effect,
-//! how often it came before, whether the flow was cancelled, how late it is, and what the world remembers) are
-//! explored once. Every script is run twice and must give the same transcript; [`Rule`] lists what else must hold.
+//! replies it was made for it takes the ordinary ones. Prefixes that lead to the same node are explored once: the
+//! outstanding effect, how often it came since the world last changed, whether the flow was cancelled, how late it is,
+//! and what the world remembers. Scripts are run twice (later ones one in eight) and must give the same transcript;
+//! [`Rule`] lists what else must hold.
 //!
 //! The distinct lines `effect --reply--> next effect` of all scripts are the flow's state graph ([`Graph`]), which is
 //! kept beside the vectors and reviewed like code.
@@ -23,6 +24,7 @@ pub use world::{World, label};
 use std::collections::{BTreeSet, VecDeque};
 
 use run::Node;
+pub(crate) use run::pause;
 
 /// A flow to explore, and the world it is explored in.
 pub struct Subject {
@@ -58,7 +60,7 @@ pub fn explore(subject: &Subject) -> Result<Graph, Violation> {
     let mut seen: BTreeSet<Node> = BTreeSet::new();
     let mut waiting = VecDeque::from([Vec::new()]);
     while let Some(script) = waiting.pop_front() {
-        let run = run::twice(subject, &script)?;
+        let run = run::run(subject, &script, graph.scripts())?;
         rule::check(&run, subject)?;
         graph.add(&run);
         if graph.scripts() > MOST_SCRIPTS {

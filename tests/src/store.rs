@@ -25,6 +25,11 @@ impl ModelStore {
         self.records.get(key)
     }
 
+    /// All records.
+    pub fn all(&self) -> impl Iterator<Item = &Record> {
+        self.records.values()
+    }
+
     /// All records of a kind, of all tenants.
     pub fn of_kind(&self, kind: &str) -> impl Iterator<Item = &Record> {
         self.records.values().filter(move |record| record.key.kind == kind)

@@ -1,5 +1,4 @@
-//! Flows with a planted bug each: the exploration must see it. What is planted into the product's own flows is in
-//! `tests/planted`.
+//! Flows with a planted bug each: the exploration must see it.
 
 use std::{
     sync::atomic::{AtomicUsize, Ordering},
@@ -7,10 +6,10 @@ use std::{
 };
 
 use beam_mcp_core::{
-    Error, Flow, Io,
-    effect::{Method, Request},
+    Error, ErrorKind, Flow, Io, Now,
+    effect::{Method, Reply, Request},
 };
-use beam_mcp_tests::explore::{Rule, explore};
+use beam_mcp_tests::explore::{Ending, Rule, Stepped, Subject, Turn, explore, of};
 
 use super::retry::{once, subject};
 
@@ -69,7 +68,7 @@ fn a_clean_up_too_many() {
     let start = || {
         Flow::new(|io| async move {
             let outcome = once(&io).await;
-            if outcome.as_ref().is_err_and(|error| error.kind() == beam_mcp_core::ErrorKind::Cancelled) {
+            if outcome.as_ref().is_err_and(|error| error.kind() == ErrorKind::Cancelled) {
                 for _ in 0..2 {
                     let _ = io.send(Request::new("t", Method::Delete, "/jars/a")).await;
                 }
@@ -98,12 +97,36 @@ fn two_effects_at_once() {
 
 #[test]
 fn a_foreign_await() {
-    assert_eq!(seen(|| Flow::new(|_| std::future::pending())), Some(Rule::MisuseWithoutCause));
+    assert_eq!(seen(never), Some(Rule::MisuseWithoutCause));
+}
+
+/// A host's own flow, not made of [`Io`], which alone makes sure that misuse is told.
+struct Swallows(Box<dyn Stepped>, bool);
+
+impl Stepped for Swallows {
+    fn step(&mut self, now: Now, reply: Option<Reply>) -> Turn {
+        match self.0.step(now, reply) {
+            Turn::Done(end) if end.kind == Some(ErrorKind::Misuse) && !self.1 => {
+                self.1 = true;
+                Turn::Done(Ending { word: "ok".into(), kind: None, ..end })
+            }
+            turn => {
+                self.1 |= matches!(turn, Turn::Done(_));
+                turn
+            }
+        }
+    }
 }
 
 #[test]
 fn a_swallowed_misuse() {
-    assert_eq!(seen(|| Flow::new(|io| async move { Ok(once(&io).await.unwrap_or(0)) })), Some(Rule::MisuseSwallowed));
+    let flow = || of(Flow::new(|io| async move { once(&io).await }), u16::to_string);
+    let subject = Subject { start: Box::new(move || Box::new(Swallows(flow(), false))), ..subject("planted", never) };
+    assert_eq!(explore(&subject).err().map(|violation| violation.rule), Some(Rule::MisuseSwallowed));
+}
+
+fn never() -> Flow<u16> {
+    Flow::new(|_| std::future::pending())
 }
 
 #[test]

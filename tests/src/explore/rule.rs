@@ -2,7 +2,7 @@ use std::{collections::BTreeMap, fmt, time::Duration};
 
 use beam_mcp_core::{ErrorKind, effect::Effect};
 
-use super::{Run, Subject, Taken};
+use super::{Run, Subject, Taken, run::pause};
 
 /// What a flow may take.
 #[derive(Clone, Debug)]
@@ -42,6 +42,8 @@ pub enum Rule {
     MisuseSwallowed,
     /// What the subject says besides ([`Subject::also`]).
     OfItsOwn,
+    /// The world has no objection ([`super::World::objections`]).
+    Objection,
     /// The exploration ends within [`super::MOST_SCRIPTS`].
     TooManyScripts,
 }
@@ -76,7 +78,8 @@ pub(super) fn check(run: &Run, subject: &Subject) -> Result<(), Violation> {
         .or_else(|| after_cancel(run))
         .or_else(|| misuse(run))
         .or_else(|| (!run.stays_ended).then(|| (Rule::GoesOnAfterTheEnd, run.end.word.clone())))
-        .or_else(|| (subject.also)(run).err().map(|seen| (Rule::OfItsOwn, seen)));
+        .or_else(|| (subject.also)(run).err().map(|seen| (Rule::OfItsOwn, seen)))
+        .or_else(|| run.objections.first().map(|seen| (Rule::Objection, seen.clone())));
     match broken {
         Some((rule, seen)) => Err(Violation::new(rule, &run.taken, seen)),
         None => Ok(()),
@@ -102,11 +105,7 @@ fn attempts(run: &Run, bounds: &Bounds) -> Broken {
 }
 
 fn times(run: &Run, bounds: &Bounds) -> Broken {
-    let pause = |taken: &Taken| match taken.effect {
-        Effect::Sleep { ms } | Effect::Wait { timeout_ms: ms, .. } => Duration::from_millis(ms),
-        _ => Duration::ZERO,
-    };
-    let longest = run.taken.iter().map(pause).max().unwrap_or_default();
+    let longest = run.taken.iter().map(|taken| pause(&taken.effect)).max().unwrap_or_default();
     if longest > bounds.sleep {
         return Some((Rule::SleepsTooLong, format!("{longest:?}, at most {:?}", bounds.sleep)));
     }

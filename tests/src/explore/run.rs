@@ -6,7 +6,7 @@ use std::{
 
 use beam_mcp_core::{
     Now,
-    effect::{Effect, Fault, FaultKind, Reply},
+    effect::{Effect, Fault, FaultKind, Outcome, Reply, Request},
 };
 
 use super::{Ending, Rule, Subject, Turn, Violation, World};
@@ -52,6 +52,13 @@ pub struct Taken {
     choices: usize,
 }
 
+impl Taken {
+    /// A wrong kind ends every flow at once, whatever came before: it is tried where an effect comes first.
+    fn is_settled(&self, choice: usize) -> bool {
+        self.node.before > 0 && choice + 2 == self.choices
+    }
+}
+
 /// A script that ran to its end.
 #[derive(Debug)]
 pub struct Run {
@@ -63,6 +70,8 @@ pub struct Run {
     pub took: Duration,
     /// The flow answered a step after its end with `misuse`.
     pub stays_ended: bool,
+    /// What the world objects to.
+    pub objections: Vec<String>,
 }
 
 impl Run {
@@ -70,12 +79,17 @@ impl Run {
     pub(super) fn siblings(&self, depth: usize) -> impl Iterator<Item = Vec<usize>> + '_ {
         let prefix: Vec<usize> = self.taken[..depth].iter().map(|taken| taken.choice).collect();
         let here = &self.taken[depth];
-        (0..here.choices).filter(|choice| *choice != here.choice).map(move |choice| [&prefix[..], &[choice]].concat())
+        let open = |choice: &usize| *choice != here.choice && !here.is_settled(*choice);
+        (0..here.choices).filter(open).map(move |choice| [&prefix[..], &[choice]].concat())
     }
 }
 
-/// Runs a script twice and compares.
-pub(super) fn twice(subject: &Subject, script: &[usize]) -> Result<Run, Violation> {
+/// Runs a script, one in eight twice to compare.
+pub(super) fn run(subject: &Subject, script: &[usize], number: usize) -> Result<Run, Violation> {
+    if number < 64 || number.is_multiple_of(8) { twice(subject, script) } else { once(subject, script) }
+}
+
+fn twice(subject: &Subject, script: &[usize]) -> Result<Run, Violation> {
     let (first, second) = (once(subject, script)?, once(subject, script)?);
     let same = first.taken.len() == second.taken.len()
         && first.taken.iter().zip(&second.taken).all(|(one, two)| one.effect == two.effect && one.word == two.word)
@@ -87,7 +101,10 @@ fn once(subject: &Subject, script: &[usize]) -> Result<Run, Violation> {
     let mut walk = Walk::new(subject);
     let ended = catch_unwind(AssertUnwindSafe(|| walk.finish(script)));
     match ended {
-        Ok(Some((end, stays_ended))) => Ok(Run { took: walk.now.mono, taken: walk.taken, end, stays_ended }),
+        Ok(Some((end, stays_ended))) => {
+            let objections = walk.world.objections(&walk.taken);
+            Ok(Run { took: walk.now.mono, taken: walk.taken, end, stays_ended, objections })
+        }
         Ok(None) => Err(Violation::new(Rule::NeverEnds, &walk.taken, format!("{MOST_STEPS} effects"))),
         Err(panic) => {
             let text = panic.downcast_ref::<String>().cloned();
@@ -102,7 +119,9 @@ struct Walk<'a> {
     world: Box<dyn World>,
     now: Now,
     taken: Vec<Taken>,
+    /// How often each effect came since the world last changed.
     counts: BTreeMap<String, usize>,
+    state: String,
     cancelled: bool,
     misled: bool,
 }
@@ -110,8 +129,8 @@ struct Walk<'a> {
 impl<'a> Walk<'a> {
     fn new(subject: &'a Subject) -> Self {
         let now = Now { mono: Duration::ZERO, wall_ms: 1_800_000_000_000 };
-        let (taken, counts) = (Vec::new(), BTreeMap::new());
-        Self { subject, world: (subject.world)(), now, taken, counts, cancelled: false, misled: false }
+        let (taken, counts, state) = (Vec::new(), BTreeMap::new(), String::new());
+        Self { subject, world: (subject.world)(), now, taken, counts, state, cancelled: false, misled: false }
     }
 
     fn finish(&mut self, script: &[usize]) -> Option<(Ending, bool)> {
@@ -152,12 +171,15 @@ impl<'a> Walk<'a> {
     }
 
     fn take(&mut self, effect: Effect, word: String, choice: usize, choices: usize) -> Taken {
-        let label = self.world.label(&effect);
+        let (label, state) = (self.world.label(&effect), self.world.state());
+        if state != self.state {
+            self.counts.clear();
+            self.state.clone_from(&state);
+        }
         let before = self.counts.entry(label.clone()).or_default();
         let (cancelled, misled) = (self.cancelled, self.misled);
         let quarter = (self.now.mono.as_millis() * 4) / self.subject.bounds.total.as_millis().max(1);
-        let node =
-            Node { label: label.clone(), before: *before, cancelled, misled, quarter, world: self.world.state() };
+        let node = Node { label: label.clone(), before: *before, cancelled, misled, quarter, world: state };
         *before += 1;
         Taken { effect, label, word, at: self.now.mono, cancelled, misled, node, choice, choices }
     }
@@ -173,10 +195,24 @@ fn wrong_kind(effect: &Effect) -> Reply {
 /// Invented time: sleeps and waits that elapse take theirs, a time-out takes the request's limit.
 fn duration(effect: &Effect, reply: &Reply) -> Duration {
     let ms = match (effect, reply) {
-        (Effect::Sleep { ms }, Reply::Elapsed) => *ms,
-        (Effect::Wait { timeout_ms, .. }, Reply::Elapsed) => *timeout_ms,
+        (Effect::Sleep { .. } | Effect::Wait { .. }, Reply::Elapsed) => return pause(effect).max(TICK),
         (Effect::Send(request), Reply::Fault(Fault { kind: FaultKind::Timeout, .. })) => request.timeout_ms,
-        _ => return TICK,
+        (Effect::SendAll { requests }, Reply::Responses { outcomes }) => longest_silence(requests, outcomes),
+        _ => 0,
     };
     Duration::from_millis(ms).max(TICK)
+}
+
+fn longest_silence(requests: &[Request], outcomes: &[Outcome]) -> u64 {
+    let silent = |outcome: &Outcome| matches!(outcome, Outcome::Fault(Fault { kind: FaultKind::Timeout, .. }));
+    let silences = requests.iter().zip(outcomes).filter(|(_, outcome)| silent(outcome));
+    silences.map(|(request, _)| request.timeout_ms).max().unwrap_or(0)
+}
+
+/// How long an effect rests when nothing ends it sooner.
+pub(crate) fn pause(effect: &Effect) -> Duration {
+    match effect {
+        Effect::Sleep { ms } | Effect::Wait { timeout_ms: ms, .. } => Duration::from_millis(*ms),
+        _ => Duration::ZERO,
+    }
 }

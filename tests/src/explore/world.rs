@@ -3,6 +3,8 @@ use beam_mcp_core::{
     store::Op,
 };
 
+use super::Taken;
+
 /// What stands in for the host and all behind it while a flow is explored.
 pub trait World {
     /// Words for the replies it may give to an effect, the ordinary one first; at most 6.
@@ -19,6 +21,11 @@ pub trait World {
     /// What of the world decides the replies to come: part of a node.
     fn state(&self) -> String {
         String::new()
+    }
+
+    /// What was seen during the script, or is left after it, that must not be.
+    fn objections(&self, _: &[Taken]) -> Vec<String> {
+        Vec::new()
     }
 }
 

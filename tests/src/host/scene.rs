@@ -1,0 +1,189 @@
+//! What came before an exploration: an engine's configuration, and calls that ended as they ordinarily do.
+
+use std::{sync::Arc, time::Duration};
+
+use beam_mcp_core::{
+    Call, Error, Flow, Now, Step,
+    auth::{Caller, Role},
+    config::Config,
+    engine::{self, Engine, Inbound, State},
+    lifecycle, verb,
+};
+use serde_json::Value;
+
+use super::Host;
+use crate::explore::{Bounds, Subject, World, nothing_more, of};
+
+/// When an exploration begins (`explore::run`), and how long before it the scene was set.
+const BEGINS_MS: u64 = 1_800_000_000_000;
+const BEFORE_MS: u64 = 120_000;
+
+/// Time a call has.
+pub const DEADLINE: Duration = Duration::from_secs(60);
+
+/// A configuration and a host to explore in.
+#[derive(Clone)]
+pub struct Scene {
+    config: Config,
+    /// The host as the exploration finds it.
+    pub host: Host,
+    /// Answer of the last call.
+    pub answer: Value,
+    calls: u8,
+    wall_ms: u64,
+}
+
+impl Scene {
+    /// A scene nobody has called yet.
+    ///
+    /// # Panics
+    /// For a configuration that is none.
+    pub fn new(config: &Value) -> Self {
+        let config = Config::from_json(config).expect("a configuration");
+        let wall_ms = BEGINS_MS - BEFORE_MS;
+        Self { config, host: Host::default(), answer: Value::Null, calls: 0, wall_ms }
+    }
+
+    /// After a call that ended well.
+    ///
+    /// # Panics
+    /// When it did not.
+    #[must_use]
+    pub fn after(mut self, verb: &str, input: &Value) -> Self {
+        let (end, _) = self.play(verb, input, |_| false);
+        self.answer = end.expect("the call ends").unwrap_or_else(|error| panic!("{verb}: {error:?}"));
+        self
+    }
+
+    /// After a call whose process died before an effect with this label.
+    ///
+    /// # Panics
+    /// When it ended before.
+    #[must_use]
+    pub fn after_death_at(mut self, label: &str, verb: &str, input: &Value) -> Self {
+        let (end, labels) = self.play(verb, input, |at| at == label);
+        assert!(end.is_none(), "{verb} has no {label}: {labels:?}");
+        self
+    }
+
+    /// Ordinary replies until the end, or until an effect at which the process dies.
+    fn play(&mut self, verb: &str, input: &Value, dies: impl Fn(&str) -> bool) -> Played {
+        self.calls += 1;
+        let mut flow = run(&self.config, verb, input.clone(), self.calls);
+        let (mut reply, mut labels, mut mono) = (None, Vec::new(), Duration::ZERO);
+        loop {
+            let now = Now { mono, wall_ms: self.wall_ms };
+            let effect = match flow.step(now, reply.take()) {
+                Step::Done(end) => return (Some(end), labels),
+                Step::Effect(effect) => effect,
+            };
+            labels.push(self.host.label(&effect));
+            if labels.last().is_some_and(|label| dies(label)) {
+                return (None, labels);
+            }
+            let word = self.host.offers(&effect).swap_remove(0);
+            reply = Some(self.host.answer(&effect, &word));
+            let passed = crate::explore::pause(&effect);
+            mono += passed;
+            self.wall_ms += u64::try_from(passed.as_millis()).expect("an invented time");
+        }
+    }
+
+    /// A verb to explore in this scene.
+    pub fn verb(&self, name: &'static str, verb: &'static str, input: &Value) -> Subject {
+        let (config, input) = (self.config.clone(), input.clone());
+        let keyed = input.get("idempotency_key").is_some();
+        self.subject(name, keyed, move || of(run(&config, verb, input.clone(), 0), told))
+    }
+
+    /// A round of the reconciler to explore in this scene.
+    pub fn tick(&self, name: &'static str) -> Subject {
+        let config = self.config.clone();
+        self.subject(name, false, move || {
+            let flow = with(&config, 0, |context| async move { lifecycle::reconcile(&context).await });
+            of(flow, |delay| format!("again in {} s", delay.as_secs()))
+        })
+    }
+
+    /// A request to explore in this scene.
+    ///
+    /// # Panics
+    /// For a configuration no engine takes.
+    pub fn request(&self, name: &'static str, inbound: Inbound) -> Subject {
+        let (config, host) = (self.config.clone(), host());
+        let start = move || {
+            let engine = Engine::new(config.clone(), host.clone()).expect("an engine");
+            let flow = engine.handle(inbound.clone(), call(0));
+            of(flow, |response| response.status.to_string())
+        };
+        self.subject(name, false, start)
+    }
+
+    fn subject(
+        &self,
+        name: &'static str,
+        keyed: bool,
+        start: impl Fn() -> Box<dyn crate::explore::Stepped> + 'static,
+    ) -> Subject {
+        let mut host = self.host.clone();
+        host.shelf.begin(keyed);
+        Subject {
+            name,
+            start: Box::new(start),
+            world: Box::new(move || Box::new(host.clone())),
+            bounds: Bounds {
+                sleep: Duration::from_secs(5),
+                // A store that fails is asked again although the time is up.
+                total: DEADLINE + Duration::from_secs(10),
+                most: vec![("", 400)],
+            },
+            also: nothing_more,
+        }
+    }
+}
+
+type Played = (Option<Result<Value, Error>>, Vec<String>);
+
+fn host() -> engine::Host {
+    engine::Host {
+        kind: "server".into(),
+        loopback_only: true,
+        authorities: vec!["127.0.0.1:8888".into()],
+        durable: true,
+        longest_wait_ms: 600_000,
+        streams: true,
+    }
+}
+
+fn call(random: u8) -> Call {
+    Call::local(Caller::with_role("local", Role::Operator), DEADLINE, [random; 32])
+}
+
+fn with<T, F>(config: &Config, random: u8, work: impl FnOnce(verb::Context) -> F) -> Flow<T>
+where
+    F: Future<Output = Result<T, Error>> + Send + 'static,
+{
+    let state = Arc::new(State::new(config.clone(), host()));
+    Flow::new(move |io| work(verb::Context::new(io, call(random), state)))
+}
+
+fn run(config: &Config, verb: &str, input: Value, random: u8) -> Flow<Value> {
+    let verb = verb::find(verb).expect("a verb");
+    with(config, random, move |context| verb.run(context, input))
+}
+
+/// A success in a few words: where the job and its operation are, and how far the answer goes.
+fn told(answer: &Value) -> String {
+    let text = |place: &str| answer.pointer(place).and_then(Value::as_str).map(str::to_owned);
+    let flag = |name: &str| answer[name].as_bool().filter(|set| *set).map(|_| name.to_owned());
+    let stale = answer.pointer("/stale_since").or(answer.pointer("/job/stale_since")).map(|_| "stale".to_owned());
+    let statuses = answer["runners"].as_array().into_iter().flatten().filter_map(|runner| runner["status"].as_str());
+    let count = answer["jobs"].as_array().map(|jobs| format!("{} jobs", jobs.len()));
+    [text("/state"), text("/operation/state").map(|state| format!("operation {state}")), stale, count]
+        .into_iter()
+        .chain(["pending", "replayed", "changed"].map(flag))
+        .flatten()
+        .chain(statuses.map(str::to_owned))
+        .collect::<Vec<_>>()
+        .join(", ")
+}
