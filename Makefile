@@ -69,6 +69,10 @@ test-clients: venv beam ## MCP Inspector and the Python MCP SDK against the serv
 test-conformance: ## the official MCP conformance suite against its surface on the native host
 	bash tests/conformance/run.sh
 
+.PHONY: test-load
+test-load: ## targets in trouble, overload and shutdown under load (LOAD=short: two minutes)
+	bash tests/load/run.sh $(or $(LOAD),long)
+
 .PHONY: test-long
 test-long: test-dynamodb test-powercut ## what does not fit CI
 

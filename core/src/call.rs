@@ -33,6 +33,8 @@ pub struct Call {
     pub caller: Caller,
     /// When the call must have ended, on the clock of [`crate::flow::Now::mono`].
     pub deadline: Duration,
+    /// Longest the caller lets one piece of work at a runner take; `None`: it did not say.
+    pub time_limit: Option<Duration>,
     /// Randomness of the call.
     pub seed: Seed,
     /// Correlation labels.
@@ -44,7 +46,8 @@ pub struct Call {
 impl Call {
     /// A call of the process itself: caller, deadline on the mono clock, 32 random bytes.
     pub fn local(caller: Caller, deadline: Duration, random: [u8; 32]) -> Self {
-        Self { caller, deadline, seed: Seed::new(random), labels: Labels::default(), peer: Peer::Local }
+        let seed = Seed::new(random);
+        Self { caller, deadline, time_limit: None, seed, labels: Labels::default(), peer: Peer::Local }
     }
 
     /// Id of the request in logs and errors.

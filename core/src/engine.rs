@@ -8,6 +8,8 @@ mod tests;
 pub use edge::refuse;
 pub use state::{Claim, Health, State};
 
+pub use crate::{guard::Snapshot, lifecycle::Share};
+
 use std::{sync::Arc, time::Duration};
 
 use serde::{Deserialize, Serialize};
@@ -15,7 +17,7 @@ use serde_json::Value;
 
 use crate::{
     call::Call,
-    config::Config,
+    config::{self, Config},
     effect::{Blob, Response, Source},
     error::Error,
     flow::Flow,
@@ -74,8 +76,25 @@ impl Engine {
 
     /// One round of the reconciler; answers when to come again.
     pub fn tick(&self, call: Call) -> Flow<Duration> {
+        self.tick_share(Share::All, call)
+    }
+
+    /// The shares of a round that a host may drive side by side instead, each at its own pace.
+    pub fn shares(&self) -> Vec<Share> {
+        Share::every(&self.state)
+    }
+
+    /// One round of one share; answers when to come again.
+    pub fn tick_share(&self, share: Share, call: Call) -> Flow<Duration> {
         let state = Arc::clone(&self.state);
-        Flow::new(move |io| async move { lifecycle::reconcile(&Context::new(io, call, state)).await })
+        Flow::new(move |io| async move { lifecycle::reconcile(&Context::new(io, call, state), &share).await })
+    }
+
+    /// How the guards of the targets are now, in name order.
+    pub fn guards(&self, mono: Duration) -> Vec<(String, Snapshot)> {
+        let named =
+            |target: &Arc<config::Target>| Some((target.name.clone(), self.state.guard(&target.name)?.snapshot(mono)));
+        self.state.targets().filter_map(named).collect()
     }
 }
 

@@ -8,7 +8,7 @@ use std::{borrow::Cow, collections::BTreeMap, fmt, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use crate::effect::Fault;
+use crate::{effect::Fault, random::Seed};
 
 /// What went wrong, for whom, and what to do next.
 ///
@@ -162,6 +162,16 @@ impl Error {
         self
     }
 
+    /// The same with a wait of 1 to 5 s where the caller may come again and nobody has said when: callers that were
+    /// turned away together do not come back together (security-reliability.md 4.4).
+    #[must_use]
+    pub fn with_wait(self, seed: &Seed) -> Self {
+        match (self.kind(), self.retry()) {
+            (ErrorKind::RateLimited | ErrorKind::Unavailable, Retry::Safe) => self.retry_as(Retry::After(wait(seed))),
+            _ => self,
+        }
+    }
+
     /// The kind.
     pub fn kind(&self) -> ErrorKind {
         self.0.kind
@@ -223,6 +233,11 @@ impl Error {
     }
 }
 
+/// 1 to 5 s.
+pub fn wait(seed: &Seed) -> Duration {
+    Duration::from_millis(1_000 + seed.below("retry after", 4_001))
+}
+
 impl fmt::Display for Error {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{}: {}", self.0.kind.code(), self.0.message)
@@ -245,6 +260,18 @@ mod tests {
         );
         let timeout = Error::transport(&Fault { kind: FaultKind::Timeout, detail: String::new() });
         assert_eq!(timeout.landed(), Landed::Perhaps);
+    }
+
+    #[test]
+    fn who_is_turned_away_is_told_when_to_come_again() {
+        let seeds = (0..50).map(|number| Seed::new([number; 32]));
+        let busy = Error::new(ErrorKind::Unavailable, "store", "no");
+        let waits: Vec<_> = seeds.map(|seed| busy.clone().with_wait(&seed).retry()).collect();
+        let told = |retry: &Retry| matches!(retry, Retry::After(wait) if (1..=5).contains(&wait.as_secs()));
+        assert!(waits.iter().all(told) && waits.windows(2).any(|pair| pair[0] != pair[1]), "{waits:?}");
+        let said = Retry::After(Duration::from_secs(9));
+        assert_eq!(busy.clone().retry_as(said).with_wait(&Seed::new([0; 32])).retry(), said);
+        assert_eq!(busy.retry_as(Retry::Never).with_wait(&Seed::new([0; 32])).retry(), Retry::Never);
     }
 
     #[test]

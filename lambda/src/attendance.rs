@@ -5,7 +5,7 @@ use std::{
     future::poll_fn,
     pin::pin,
     sync::{
-        Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     task::{Context, Poll, Waker},
@@ -15,7 +15,10 @@ use std::{
 use beam_mcp_core::effect::Reply;
 use tokio::sync::Notify;
 
-use crate::budget::Share;
+use crate::{
+    admission::{Rest, Working},
+    budget::Share,
+};
 
 /// Frames kept for a reader that is slower than the flow.
 const MOST_FRAMES: usize = 64;
@@ -43,6 +46,7 @@ pub struct Attendance {
     left: Notify,
     room: Notify,
     queue: Mutex<Queue>,
+    working: Mutex<Option<Arc<Working>>>,
 }
 
 #[derive(Debug, Default)]
@@ -60,7 +64,26 @@ impl Attendance {
     /// A caller who is there.
     pub fn new(purpose: Purpose) -> Self {
         let (left, room) = (Notify::new(), Notify::new());
-        Self { purpose, gone: AtomicBool::new(false), left, room, queue: Mutex::default() }
+        Self { purpose, gone: AtomicBool::new(false), left, room, queue: Mutex::default(), working: Mutex::default() }
+    }
+
+    /// The flow counts as work from here until it has ended.
+    pub fn works(&self, working: Arc<Working>) {
+        *self.working() = Some(working);
+    }
+
+    fn working(&self) -> MutexGuard<'_, Option<Arc<Working>>> {
+        self.working.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The flow waits until this is dropped.
+    pub fn rest(&self) -> Option<Rest> {
+        self.working().as_ref().map(Working::rest)
+    }
+
+    /// The flow has ended.
+    pub fn worked(&self) {
+        self.working().take();
     }
 
     /// A caller whose waiting frames count against the memory of all streams.

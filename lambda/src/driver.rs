@@ -7,11 +7,13 @@ use beam_mcp_core::{
     effect::{Effect, Fault, Reply, Response},
     store::Op,
 };
-use tokio::{sync::Notify, time::timeout};
+use tokio::time::timeout;
 
 use crate::{
+    admission::Admission,
     attendance::{Attendance, Purpose},
     clock::Clock,
+    committed::Committed,
     effects::{Processes, Staging},
     http_send::Sender,
     metrics::{Metrics, store_op},
@@ -42,10 +44,12 @@ pub struct Driver {
     pub metrics: Arc<Metrics>,
     /// Flows driven on without their caller.
     pub tasks: Tasks,
+    /// How many requests are worked on at once.
+    pub admission: Arc<Admission>,
     /// The process's stop.
     pub stop: Stop,
-    /// Rings when somebody else than the reconciler has committed.
-    pub committed: Notify,
+    /// Tells when somebody else than the reconciler has committed.
+    pub committed: Committed,
     /// Where files lie, where the host keeps any; a temporary folder goes with the driver.
     pub folder: Option<Folder>,
 }
@@ -58,7 +62,13 @@ impl Driver {
     ///
     /// # Errors
     /// What the flow ends with.
-    pub async fn drive<T>(&self, mut flow: Flow<T>, caller: &Attendance) -> Result<T, Error> {
+    pub async fn drive<T>(&self, flow: Flow<T>, caller: &Attendance) -> Result<T, Error> {
+        let ended = self.steps(flow, caller).await;
+        caller.worked();
+        ended
+    }
+
+    async fn steps<T>(&self, mut flow: Flow<T>, caller: &Attendance) -> Result<T, Error> {
         let mut step = flow.step(self.clock.now(), None);
         loop {
             let effect = match step {
@@ -101,6 +111,7 @@ impl Driver {
 
     async fn perform(&self, effect: Effect, caller: &Attendance) -> Reply {
         self.metrics.effect(&effect);
+        let _rest = if is_wait(&effect) { caller.rest() } else { None };
         match effect {
             Effect::Store(op) => self.store(op, caller).await,
             Effect::Send(request) => response(self.sender.send(request).await),
@@ -135,16 +146,16 @@ impl Driver {
 
     async fn store(&self, op: Op, caller: &Attendance) -> Reply {
         let place = store_op(&op);
-        let written = match &op {
-            Op::Commit(commit) => Topics::of(commit),
-            Op::Get { .. } | Op::Scan(_) => Vec::new(),
+        let (written, targets) = match &op {
+            Op::Commit(commit) => (Topics::of(commit), Committed::targets(commit)),
+            Op::Get { .. } | Op::Scan(_) => (Vec::new(), Vec::new()),
         };
         let reply = self.store.perform(op).await;
         self.metrics.store(place, &reply);
         if matches!(reply, beam_mcp_core::store::StoreReply::Committed { .. }) {
             self.topics.announce(&written);
             if caller.purpose() != Purpose::Tick {
-                self.committed.notify_one();
+                self.committed.tell(targets);
             }
         }
         Reply::Store(reply)
@@ -164,6 +175,11 @@ fn is_tearable(effect: &Effect) -> bool {
     !matches!(effect, Effect::Store(_) | Effect::Launch(_) | Effect::Signal { .. } | Effect::Publish { .. })
 }
 
+/// True for effects whose time is another's: a runner's, the disk's, a child's or nobody's.
+fn is_wait(effect: &Effect) -> bool {
+    !matches!(effect, Effect::Store(Op::Get { .. } | Op::Scan(_)) | Effect::Publish { .. })
+}
+
 /// True for effects that only wait: a stop does not wait with them.
 fn is_idle(effect: &Effect) -> bool {
     matches!(effect, Effect::Sleep { .. } | Effect::Wait { .. } | Effect::Emit { .. })
@@ -173,6 +189,7 @@ fn is_idle(effect: &Effect) -> bool {
 mod tests {
     use beam_mcp_core::{
         ErrorKind,
+        engine::Share,
         flow::Wake,
         store::{Commit, Expect, Key, Put, Write},
     };
@@ -229,15 +246,17 @@ mod tests {
             let driver = driver.clone();
             async move {
                 let flow =
-                    Flow::new(|io| async move { io.wait(vec![("job/b".into(), 0)], Duration::from_secs(600)).await });
+                    Flow::new(
+                        |io| async move { io.wait(vec![("job/flink:b".into(), 0)], Duration::from_secs(600)).await },
+                    );
                 driver.drive(flow, &Attendance::new(Purpose::Answer)).await
             }
         });
         tokio::task::yield_now().await;
-        let write = Flow::new(|io| async move { io.commit(commit("b")).await });
+        let write = Flow::new(|io| async move { io.commit(commit("flink:b")).await });
         driver.drive(write, &Attendance::new(Purpose::Answer)).await.unwrap();
-        assert_eq!(waiting.await.unwrap(), Ok(Wake::Topics(vec![("job/b".into(), 1, String::new())])));
-        driver.committed.notified().await;
+        assert_eq!(waiting.await.unwrap(), Ok(Wake::Topics(vec![("job/flink:b".into(), 1, String::new())])));
+        assert_eq!(driver.committed.count(&Share::Target("flink".into())), 1);
     }
 
     #[tokio::test(start_paused = true)]

@@ -50,3 +50,11 @@ impl Edge {
         Self { driver, entry, gate, max_connections, bodies, frames }
     }
 }
+
+impl Edge {
+    /// All counters, in Prometheus' text form.
+    fn rendered(&self) -> String {
+        let guards = self.entry.guards(self.driver.clock.mono());
+        self.driver.metrics.render(&guards, &self.driver.admission)
+    }
+}

@@ -5,7 +5,7 @@ use std::time::Duration;
 use beam_mcp_core::{
     Call, Flow,
     effect::Response,
-    engine::{BodyRule, Inbound},
+    engine::{BodyRule, Inbound, Share, Snapshot},
 };
 
 /// The way into the core.
@@ -16,8 +16,14 @@ pub trait Entry: Send + Sync + 'static {
     /// Answers one request or line.
     fn handle(&self, inbound: Inbound, call: Call) -> Flow<Response>;
 
-    /// One round of the reconciler; how long to wait before the next.
-    fn tick(&self, call: Call) -> Flow<Duration>;
+    /// The shares of the reconciler's work.
+    fn shares(&self) -> Vec<Share>;
+
+    /// One round of the reconciler over a share; how long to wait before the next.
+    fn tick(&self, share: Share, call: Call) -> Flow<Duration>;
+
+    /// How the guards of the targets are, at a time of the mono clock.
+    fn guards(&self, mono: Duration) -> Vec<(String, Snapshot)>;
 }
 
 impl Entry for beam_mcp_core::engine::Engine {
@@ -29,7 +35,15 @@ impl Entry for beam_mcp_core::engine::Engine {
         Self::handle(self, inbound, call)
     }
 
-    fn tick(&self, call: Call) -> Flow<Duration> {
-        Self::tick(self, call)
+    fn shares(&self) -> Vec<Share> {
+        Self::shares(self)
+    }
+
+    fn tick(&self, share: Share, call: Call) -> Flow<Duration> {
+        self.tick_share(share, call)
+    }
+
+    fn guards(&self, mono: Duration) -> Vec<(String, Snapshot)> {
+        Self::guards(self, mono)
     }
 }

@@ -30,7 +30,7 @@ use crate::{
     lambda_event::{Asked, Event, Format, Reply},
     logging::{self, Level, Line},
     random::random,
-    reconcile::round,
+    reconcile::round_of_all,
     setup::{Failure, Setup},
 };
 
@@ -194,6 +194,7 @@ impl Function {
         Ok(Call {
             caller: Caller::nobody(),
             deadline: self.driver.clock.mono() + budget,
+            time_limit: None,
             seed: Seed::new(random()?),
             labels: Labels::default(),
             peer: Peer::Remote(peer),
@@ -206,8 +207,7 @@ impl Function {
         let begun = tokio::time::Instant::now();
         let mut rounds = 0;
         loop {
-            let round =
-                timeout(budget.saturating_sub(begun.elapsed()), round(self.driver.clone(), self.engine.clone()));
+            let round = timeout(budget.saturating_sub(begun.elapsed()), round_of_all(&self.driver, &self.engine));
             let next = round.await.unwrap_or(Ok(Duration::ZERO))?;
             rounds += 1;
             if next > TICK_AGAIN || begun.elapsed() + next >= budget {

@@ -1,10 +1,12 @@
 //! The native host of beam-mcp as a library: it performs the effects of the core on tokio and lends it an edge (HTTP,
 //! standard input, Lambda). It holds no logic of the product.
 
+pub mod admission;
 pub mod attendance;
 pub mod budget;
 pub mod clock;
 mod command;
+mod committed;
 pub mod config_file;
 pub mod credentials;
 pub mod doctor;

@@ -9,8 +9,11 @@ use std::{
 
 use beam_mcp_core::{
     effect::{Effect, Fault, Response},
+    engine::Snapshot,
     store::{Op, StoreReply},
 };
+
+use crate::admission::Admission;
 
 /// Upper bounds of the duration buckets, in seconds.
 const BUCKETS: [f64; 12] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1.0, 5.0, 30.0];
@@ -101,7 +104,7 @@ impl Metrics {
     }
 
     /// The text form, version 0.0.4.
-    pub fn render(&self) -> String {
+    pub fn render(&self, guards: &[(String, Snapshot)], admission: &Admission) -> String {
         let mut text = Text(String::with_capacity(4096));
         text.family("beam_mcp_http_requests_total", "counter", "Answered HTTP requests by class of status.");
         for (class, count) in CLASSES.iter().zip(&self.requests) {
@@ -119,6 +122,8 @@ impl Metrics {
             }
         }
         self.render_runners(&mut text);
+        render_guards(&mut text, guards);
+        render_admission(&mut text, admission);
         self.render_process(&mut text);
         text.0
     }
@@ -149,6 +154,40 @@ impl Metrics {
             text.line(name, "", counter);
         }
     }
+}
+
+/// Value of one family of a guard.
+type OfGuard = (&'static str, &'static str, &'static str, fn(&Snapshot) -> u64);
+
+const OF_GUARDS: [OfGuard; 7] = [
+    ("beam_mcp_breaker_open", "gauge", "1 while calls to the target are held back.", |guard| {
+        u64::from(guard.breaker != "closed")
+    }),
+    ("beam_mcp_runner_calls_in_flight", "gauge", "Calls to the target under way.", |guard| guard.in_flight.into()),
+    ("beam_mcp_runner_calls_waiting", "gauge", "Calls that wait for a place.", |guard| guard.waiting.into()),
+    ("beam_mcp_breaker_opened_total", "counter", "Times the breaker opened.", |guard| guard.opened),
+    ("beam_mcp_breaker_refused_total", "counter", "Calls the open breaker refused.", |guard| guard.refused_open),
+    ("beam_mcp_bulkhead_refused_total", "counter", "Calls that found no place.", |guard| guard.refused_full),
+    ("beam_mcp_retries_denied_total", "counter", "Retries over the budget.", |guard| guard.retries_denied),
+];
+
+fn render_guards(text: &mut Text, guards: &[(String, Snapshot)]) {
+    for (name, kind, help, value) in OF_GUARDS {
+        text.family(name, kind, help);
+        for (target, guard) in guards {
+            text.value(name, &format!("target=\"{target}\""), value(guard));
+        }
+    }
+}
+
+fn render_admission(text: &mut Text, admission: &Admission) {
+    let (working, limit) = admission.now();
+    text.family("beam_mcp_requests_working", "gauge", "Requests that are worked on.");
+    text.value("beam_mcp_requests_working", "", working);
+    text.family("beam_mcp_requests_working_limit", "gauge", "Requests that may be worked on at once.");
+    text.value("beam_mcp_requests_working_limit", "", limit);
+    text.family("beam_mcp_requests_shed_total", "counter", "Requests refused because too many were worked on.");
+    text.value("beam_mcp_requests_shed_total", "", admission.refused());
 }
 
 /// Place of a store operation among those counted.
@@ -216,7 +255,17 @@ mod tests {
         metrics.runner("unknown", &Ok(Response::json(200, &())));
         metrics.effect(&Effect::Sleep { ms: 1 });
         metrics.store(2, &StoreReply::Conflict { index: 0, current: None });
-        let text = metrics.render();
+        let guard = Snapshot {
+            breaker: "open",
+            next_probe: Duration::from_secs(5),
+            in_flight: 3,
+            waiting: 2,
+            opened: 1,
+            refused_open: 9,
+            refused_full: 8,
+            retries_denied: 7,
+        };
+        let text = metrics.render(&[("flink".into(), guard)], &Admission::default());
         for line in [
             "beam_mcp_http_requests_total{status=\"2xx\"} 1",
             "beam_mcp_http_requests_total{status=\"5xx\"} 1",
@@ -226,6 +275,10 @@ mod tests {
             "beam_mcp_http_request_duration_seconds_sum 60.002",
             "beam_mcp_runner_calls_total{target=\"flink\",outcome=\"4xx\"} 1",
             "beam_mcp_effects_total{effect=\"sleep\"} 1",
+            "beam_mcp_breaker_open{target=\"flink\"} 1",
+            "beam_mcp_breaker_refused_total{target=\"flink\"} 9",
+            "beam_mcp_requests_working_limit 64",
+            "beam_mcp_requests_shed_total 0",
             "beam_mcp_store_operations_total{op=\"commit\",outcome=\"conflict\"} 1",
         ] {
             assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");

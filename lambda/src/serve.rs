@@ -28,7 +28,7 @@ use crate::{
 
 /// Ports the printed examples of the seeds use.
 const COMPAT_PORTS: [u16; 2] = [8080, 8700];
-const DRAIN: Duration = Duration::from_secs(8);
+const DRAIN: Duration = Duration::from_secs(6);
 const CANCEL: Duration = Duration::from_secs(2);
 /// Longest a caller of `/savepoint`, `/scale` or `/cancel` is kept waiting.
 const LONGEST_WAIT_MS: u64 = 600_000;

@@ -12,12 +12,12 @@ use std::{
 use beam_mcp_core::config::Config;
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tokio::sync::Notify;
 
 #[cfg(target_os = "linux")]
 use crate::process::{Settings, Supervisor};
 use crate::{
     clock::Clock,
+    committed::Committed,
     config_file::{Environment, document, set},
     driver::Driver,
     effects::{Processes, Staging},
@@ -165,8 +165,9 @@ impl Setup {
             processes: None,
             metrics,
             tasks: Tasks::default(),
+            admission: Arc::default(),
             stop: Stop::default(),
-            committed: Notify::new(),
+            committed: Committed::default(),
             folder: None,
         }
     }

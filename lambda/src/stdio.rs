@@ -238,7 +238,10 @@ fn call(driver: &Driver) -> Result<Call, Error> {
 mod tests {
     use std::time::Duration;
 
-    use beam_mcp_core::{Flow, engine::BodyRule};
+    use beam_mcp_core::{
+        Flow,
+        engine::{BodyRule, Share, Snapshot},
+    };
 
     use super::*;
     use crate::testing::driver;
@@ -262,7 +265,13 @@ mod tests {
                 Ok(Response { status: 200, headers: Vec::new(), body: line.to_string().into() })
             })
         }
-        fn tick(&self, _: Call) -> Flow<Duration> {
+        fn shares(&self) -> Vec<Share> {
+            vec![Share::All]
+        }
+        fn guards(&self, _: Duration) -> Vec<(String, Snapshot)> {
+            Vec::new()
+        }
+        fn tick(&self, _: Share, _: Call) -> Flow<Duration> {
             Flow::new(|_| async { Ok(Duration::ZERO) })
         }
     }

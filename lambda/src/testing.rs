@@ -30,8 +30,9 @@ pub(crate) fn driver() -> Driver {
         processes: None,
         metrics,
         tasks: crate::tasks::Tasks::default(),
+        admission: Arc::default(),
         stop: crate::tasks::Stop::default(),
-        committed: tokio::sync::Notify::new(),
+        committed: crate::committed::Committed::default(),
         folder: None,
     }
 }

@@ -1,6 +1,6 @@
 //! The edge of HTTP: who may reach the engine at all, before any route is looked at.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use super::{Engine, Host, HttpRequest};
 use crate::{
@@ -15,7 +15,9 @@ use crate::{
 };
 
 const CORS_HEADERS: &str = "authorization, content-type, accept, idempotency-key, x-api-key, mcp-protocol-version, \
-    mcp-method, mcp-name, mcp-session-id, mcp-trace-id, mcp-transaction-id, mcp-user-id, x-mcp-connection-id";
+    mcp-method, mcp-name, mcp-session-id, mcp-trace-id, mcp-transaction-id, mcp-user-id, x-mcp-connection-id, x-request-timeout";
+/// Longest time limit of a caller.
+const LONGEST_LIMIT: Duration = Duration::from_secs(120);
 
 /// Refuses a host that others can reach without any token (security-reliability.md O3).
 pub(super) fn check_posture(config: &Config, host: &Host) -> Result<(), Error> {
@@ -34,9 +36,9 @@ pub(super) async fn http(engine: Engine, io: Io, request: Box<HttpRequest>, mut 
     let is_mcp = request.path.trim_end_matches('/') == "/mcp";
     let origin = request.header("origin").map(str::to_owned);
     let connection = request.header("x-mcp-connection-id").and_then(label);
-    let (labels, state) = (call.labels.clone(), Arc::clone(&engine.state));
+    let (labels, state, seed) = (call.labels.clone(), Arc::clone(&engine.state), call.seed);
     let request_id = call.request_id();
-    let answer = match admit(&engine, &request, call) {
+    let answer = match admit(&engine, &request, call, io.now().mono) {
         Ok(Admitted::Preflight) => Ok(preflight()),
         Ok(Admitted::Call(call)) => route(&engine, io.clone(), *request, *call).await,
         Err(error) => Err(error),
@@ -44,7 +46,7 @@ pub(super) async fn http(engine: Engine, io: Io, request: Box<HttpRequest>, mut 
     let mut response = match answer {
         Ok(response) => response,
         Err(error) if error.gave_up() => return Err(error),
-        Err(error) => rest::failure(&error, &labels, &request_id, io.now().wall_ms),
+        Err(error) => rest::failure(&error.with_wait(&seed), &labels, &request_id, io.now().wall_ms),
     };
     let shown = if is_mcp { Labels { session_id: None, ..labels } } else { labels };
     decorate(&mut response, &shown, &request_id, connection.as_ref());
@@ -72,7 +74,7 @@ enum Admitted {
     Preflight,
 }
 
-fn admit(engine: &Engine, request: &HttpRequest, mut call: Call) -> Result<Admitted, Error> {
+fn admit(engine: &Engine, request: &HttpRequest, mut call: Call, now: Duration) -> Result<Admitted, Error> {
     let (config, host) = (&engine.state.config, &engine.state.host);
     check_host(config, host, request)?;
     check_origin(config, request)?;
@@ -82,7 +84,20 @@ fn admit(engine: &Engine, request: &HttpRequest, mut call: Call) -> Result<Admit
     if !rest::is_public(&request.path) {
         call.caller = authenticate(config, host, request, &call)?;
     }
+    call.time_limit = time_limit(request)?;
+    if let Some(limit) = call.time_limit {
+        call.deadline = call.deadline.min(now + limit);
+    }
     Ok(Admitted::Call(Box::new(call)))
+}
+
+/// The caller's own limit: seconds, of which at most 120 count.
+fn time_limit(request: &HttpRequest) -> Result<Option<Duration>, Error> {
+    let Some(text) = request.header("x-request-timeout") else { return Ok(None) };
+    let seconds = text.trim().parse().ok().filter(|seconds: &f64| seconds.is_finite() && *seconds > 0.0);
+    let limit = seconds.map(|seconds| Duration::from_secs_f64(seconds.min(LONGEST_LIMIT.as_secs_f64())));
+    let wrong = || Error::invalid("bad_timeout", "X-Request-Timeout must be a number of seconds above 0");
+    limit.map(Some).ok_or_else(wrong)
 }
 
 async fn route(engine: &Engine, io: Io, request: HttpRequest, call: Call) -> Result<Response, Error> {

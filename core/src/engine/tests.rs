@@ -5,6 +5,7 @@ mod faults;
 mod lives;
 mod races;
 mod resolve;
+mod shares;
 mod submission;
 mod upkeep;
 mod world;

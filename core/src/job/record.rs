@@ -83,6 +83,9 @@ pub struct Job {
     pub diagnostics: String,
     /// Number of permits to send that were taken in this generation.
     pub attempts: u32,
+    /// Those among them that cannot have reached anybody.
+    #[serde(default)]
+    pub unused_permits: u32,
     /// Grows with an operator's `resubmit`.
     pub generation: u32,
     /// Token of a later generation; the first one's is in the id.
@@ -173,6 +176,7 @@ impl Job {
             handle: None,
             diagnostics: String::new(),
             attempts: 0,
+            unused_permits: 0,
             generation: 1,
             later_token: None,
             intended_ms: now_ms,
@@ -202,13 +206,19 @@ impl Job {
         self.later_token.as_deref().or(self.id.token()).or(self.id.foreign_id()).unwrap_or_default()
     }
 
+    /// Sends of this generation that may have reached somebody.
+    pub fn sends(&self) -> u32 {
+        self.attempts.saturating_sub(self.unused_permits)
+    }
+
     /// Makes it the intent of the next generation: nothing was sent of it yet.
     pub fn begin_generation(&mut self, tenant: &str, submission: Submission, now_ms: u64) {
         self.generation += 1;
         self.later_token = Some(token_of(tenant, &self.id, self.generation));
         self.submission = Some(submission);
         (self.phase, self.state, self.intended_ms) = (Phase::Intent, JobState::Submitting, now_ms);
-        (self.attempts, self.ambiguous, self.sent_ms, self.memory) = (0, false, 0, None);
+        (self.attempts, self.unused_permits, self.sent_ms) = (0, 0, 0);
+        (self.ambiguous, self.memory) = (false, None);
         (self.native_id, self.handle, self.runner_state, self.started_ms) = (None, None, None, None);
         (self.absences, self.absent_since_ms, self.absent_ms, self.retry_at_ms) = (0, None, 0, 0);
     }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::Share;
 use crate::{
     error::Error,
     job::Job,
@@ -31,8 +32,8 @@ pub(super) struct Due {
 ///
 /// # Errors
 /// The store's.
-pub(super) async fn due_jobs(context: &Context) -> Result<Vec<Due>, Error> {
-    let queues = queues(context);
+pub(super) async fn due_jobs(context: &Context, share: &Share) -> Result<Vec<Due>, Error> {
+    let queues = queues(context, share);
     let turn = context.state.watch(|watch| {
         watch.turn = watch.turn.wrapping_add(1);
         watch.turn
@@ -50,18 +51,22 @@ pub(super) async fn due_jobs(context: &Context) -> Result<Vec<Due>, Error> {
             break;
         }
     }
+    found.retain(|_, due: &mut Due| share.has(&context.state, due.job.id.target()));
     Ok(found.into_values().collect())
 }
 
-/// Every target of every tenant, and a queue of all jobs, for those whose target or tenant is gone.
-fn queues(context: &Context) -> Vec<Queue> {
+/// Every target of every tenant, and a queue of all jobs, for those whose target or tenant is gone; of a share what is
+/// its own.
+fn queues(context: &Context, share: &Share) -> Vec<Queue> {
     let tenants = context.state.config.tenants(context.rows.tenant());
     let of_target = |target: &str| {
         let queue = |tenant: &String| Queue { target: target.to_owned(), tenant: tenant.clone() };
         tenants.iter().map(queue).collect::<Vec<_>>()
     };
-    let mut all: Vec<Queue> = context.state.targets().flat_map(|target| of_target(&target.name)).collect();
-    all.push(Queue { target: String::new(), tenant: "*".into() });
+    let targets = context.state.targets().filter(|target| share.has(&context.state, &target.name));
+    let mut all: Vec<Queue> = targets.flat_map(|target| of_target(&target.name)).collect();
+    let target = if let Share::Target(name) = share { name.clone() } else { String::new() };
+    all.push(Queue { target, tenant: "*".into() });
     all
 }
 

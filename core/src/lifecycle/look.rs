@@ -4,6 +4,7 @@ use super::{Seen, observe};
 use crate::{
     error::{Error, ErrorKind},
     flow::Wake,
+    guard,
     job::{Job, JobId, Phase},
     runner::{Backend, Runner},
     store::Stored,
@@ -107,9 +108,9 @@ pub async fn look_now(context: &Context, job: &Job) -> Result<Stored<Job>, Error
     Ok(stored)
 }
 
-/// Remembers that a target does not answer; gives the error back.
-pub(super) fn note_outage(context: &Context, target: &str, error: Error) -> Error {
-    if is_outage(&error) {
+/// Remembers that a target does not answer; gives the error back. A call that was not made says nothing.
+pub fn note_outage(context: &Context, target: &str, error: Error) -> Error {
+    if is_outage(&error) && !guard::is_refusal(&error) && error.reason() != "deadline" {
         let now = context.now_ms();
         context.state.set_health(target, |health| {
             health.down_since_ms.get_or_insert(now);

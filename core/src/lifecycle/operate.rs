@@ -231,12 +231,13 @@ async fn not_begun(
         return Err(error);
     }
     let outage = super::look::is_outage(&error);
+    let attempts = super::permit::used(stored.value.attempts, &error);
     let error = super::look::note_outage(context, job.value.id.target(), error);
     if error.landed() == Landed::Perhaps && stored.value.kind != OperationKind::Cancel {
         return accepted(context, job, &stored).await;
     }
-    if outage && (stored.value.attempts < PERMITS || stored.value.kind == OperationKind::Cancel) {
-        let operation = Operation { diagnostics: error.message().to_owned(), ..stored.value.clone() };
+    if outage && (attempts < PERMITS || stored.value.kind == OperationKind::Cancel) {
+        let operation = Operation { attempts, diagnostics: error.message().to_owned(), ..stored.value.clone() };
         let replaced = replace(context, &stored, operation).await?;
         return Ok(replaced.unwrap_or(stored));
     }

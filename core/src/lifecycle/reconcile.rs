@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use super::{
-    Seen,
+    Seen, Share,
     discover::discover,
     drive_operation, drive_submission,
     due::{Due, due_jobs},
@@ -22,24 +22,27 @@ use crate::{
 const PER_TARGET: Duration = Duration::from_secs(5);
 const SOON: Duration = Duration::from_secs(2);
 const LATER: Duration = Duration::from_secs(15);
+/// Audit rows are sealed within 5 s.
+const UPKEEP: Duration = Duration::from_secs(4);
 
-/// Drives what is unfinished and refreshes what runs; answers when to come again.
+/// Drives what is unfinished in a share and refreshes what runs; answers when to come again.
 ///
 /// # Errors
 /// The store's. A runner's errors are noted with its target and end nothing.
-pub async fn reconcile(context: &Context) -> Result<Duration, Error> {
-    let sealing = super::seal::seal_waiting(context).await?;
-    let due = due_jobs(context).await?;
+pub async fn reconcile(context: &Context, share: &Share) -> Result<Duration, Error> {
+    let upkeep = if share.has_upkeep() { Some(super::seal::seal_waiting(context).await?) } else { None };
+    let due = due_jobs(context, share).await?;
     let targets: Vec<String> = context.state.targets().map(|target| target.name.clone()).collect();
-    for target in targets {
+    for target in targets.into_iter().filter(|target| share.has(&context.state, target)) {
         let jobs: Vec<&Due> = due.iter().filter(|due| due.job.id.target() == target).collect();
         swallow_runner_errors(reconcile_target(&context.within(PER_TARGET), &target, &jobs).await)?;
     }
     for due in &due {
         swallow_runner_errors(drive(&context.for_tenant(&due.tenant), &due.job).await)?;
     }
+    let Some(sealing) = upkeep else { return Ok(if due.is_empty() { LATER } else { SOON }) };
     let cleaning = super::retain::remove_old(context).await?;
-    Ok(if sealing || cleaning || !due.is_empty() { SOON } else { LATER })
+    Ok(if sealing || cleaning || !due.is_empty() { SOON } else { UPKEEP })
 }
 
 /// A runner that does not answer must not keep the others waiting; a store that does not answer ends the round.

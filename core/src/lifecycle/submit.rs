@@ -14,7 +14,7 @@
 
 use std::time::Duration;
 
-use super::{Seen, observe, settle::is_settled};
+use super::{Seen, observe, permit, settle::is_settled};
 use crate::{
     error::{Error, ErrorKind, Landed, Retry},
     job::{Job, JobId, JobState, Phase},
@@ -193,7 +193,8 @@ async fn held(
     released.await
 }
 
-/// Nothing left: the runner could not even be asked about its memory. That spends a try, as a refusal does.
+/// Nothing left: the runner could not even be asked about its memory. That spends a try, as a refusal does, unless
+/// nobody could be reached.
 async fn not_sent(context: &Context, stored: &Stored<Job>, error: Error) -> Result<Driven, Error> {
     let error = super::look::note_outage(context, stored.value.id.target(), error.landed_as(Landed::No));
     let (now, seed) = (context.now_ms(), context.call.seed);
@@ -235,9 +236,10 @@ fn refusal(job: Stored<Job>, error: Error) -> Driven {
 /// refused nothing.
 fn refused(job: &mut Job, error: &Error, now_ms: u64, seed: &crate::random::Seed) {
     job.diagnostics = format!("{} ({})", error.message(), error.reason());
+    job.unused_permits = job.unused_permits.saturating_add(u32::from(permit::is_unused(error)));
     if error.landed() != Landed::No || job.ambiguous {
         (job.phase, job.state, job.ambiguous) = (Phase::Unknown, JobState::SubmitUnknown, true);
-    } else if !error.gave_up() && (error.retry() == Retry::Never || job.attempts >= PERMITS) {
+    } else if !error.gave_up() && (error.retry() == Retry::Never || job.sends() >= PERMITS) {
         (job.state, job.ended_ms, job.phase) = (JobState::Failed, Some(now_ms), Phase::Submitted);
     } else {
         job.phase = Phase::Intent;
@@ -248,6 +250,8 @@ fn refused(job: &mut Job, error: &Error, now_ms: u64, seed: &crate::random::Seed
 fn wait_ms(error: &Error, attempts: u32, seed: &crate::random::Seed) -> u64 {
     let delay = match error.retry() {
         Retry::After(delay) => delay.min(crate::retry::LONGEST_RETRY_AFTER),
+        // Tries without an end are no quick ones.
+        Retry::Safe if permit::is_unused(error) => crate::error::wait(seed),
         Retry::Never | Retry::Safe => Backoff::READ.delay(attempts + 1, seed),
     };
     u64::try_from(delay.as_millis()).unwrap_or(u64::MAX)
@@ -325,12 +329,12 @@ fn not_there(job: &mut Job, again_ms: u64) {
     if job.phase == Phase::Parked {
         return;
     }
-    if job.attempts >= PERMITS {
+    if job.sends() >= PERMITS {
         (job.phase, job.state) = (Phase::Parked, JobState::Parked);
         job.diagnostics = format!(
             "parked: {} submissions went unanswered and the runner does not know the job; once the target is well, \
              `resubmit` it, or `abandon` it",
-            job.attempts
+            job.sends()
         );
     } else {
         (job.phase, job.state, job.retry_at_ms) = (Phase::Intent, JobState::Submitting, again_ms);

@@ -65,7 +65,7 @@ fn dummy(error: &Error) -> Value {
 }
 
 fn headers(error: &Error) -> Vec<(String, String)> {
-    let seconds = |delay: std::time::Duration| delay.as_secs().clamp(1, 120).to_string();
+    let seconds = |delay: std::time::Duration| delay.as_millis().div_ceil(1_000).clamp(1, 120).to_string();
     let mut headers = Vec::new();
     match (error.kind(), error.retry()) {
         (_, Retry::After(delay)) => headers.push(("retry-after".to_owned(), seconds(delay))),

@@ -13,6 +13,9 @@ use crate::{
     store::{Audit, Rows, Write},
 };
 
+/// Longest one piece of work at a runner takes where the caller does not say.
+const RUNNER_LIMIT: Duration = Duration::from_secs(14);
+
 /// What a verb works with: the way out, the call, the engine's state and the caller's rows.
 #[derive(Clone)]
 pub struct Context {
@@ -62,11 +65,12 @@ impl Context {
 
     /// The runner of a target. A look at the job and what follows it, each within this limit, end before clients have
     /// given up, who wait 30 s by default.
+    /// A caller who gave a time of their own gets that.
     ///
     /// # Errors
     /// `failed_precondition` for a target that is gone from the configuration, `unsupported` for one not driven yet.
     pub fn runner(&self, target: &str) -> Result<Runner, Error> {
-        self.runner_within(target, Duration::from_secs(14))
+        self.runner_within(target, self.call.time_limit.unwrap_or(RUNNER_LIMIT))
     }
 
     /// The runner of a target with another time limit: a submission uploads what may be large.

@@ -1,5 +1,7 @@
 //! `list_runners`: every target, probed.
 
+use std::time::Duration;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -10,11 +12,16 @@ use crate::{
     clock::rfc3339,
     config::{RunnerKind, Target},
     error::{Error, ErrorKind},
+    lifecycle::note_outage,
     runner::{Backend, Capability, Probe},
 };
 
 /// A probe younger than this is not repeated.
 const FRESH_MS: u64 = 10_000;
+/// The same for one that failed, while nothing has answered since: targets that are silent do not add up.
+const FRESH_OUTAGE_MS: u64 = 60_000;
+/// Longest one probe takes.
+const PROBE_LIMIT: Duration = Duration::from_secs(3);
 
 /// Input of `list_runners`.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -43,6 +50,8 @@ pub struct RunnerView {
     pub runner_type: RunnerKind,
     /// AVAILABLE, UNAVAILABLE, or UNSUPPORTED by this version or host.
     pub status: String,
+    /// Circuit breaker: `closed`, `open` (not asked for a while) or `probing`.
+    pub breaker: String,
     /// Text of the operator.
     pub description: String,
     /// What it can do, as probed; empty when it does not answer.
@@ -95,7 +104,11 @@ impl Define for ListRunners {
         let mut runners = Vec::new();
         for target in targets {
             let (at_ms, probe) = probe(&context, &target).await?;
-            runners.push(view(&target, at_ms, probe));
+            let guard = context.state.guard(&target.name).map(|guard| guard.snapshot(context.io.now().mono));
+            runners.push(RunnerView {
+                breaker: guard.map_or("closed", |guard| guard.breaker).into(),
+                ..view(&target, at_ms, probe)
+            });
         }
         Ok(Output { runners })
     }
@@ -103,19 +116,36 @@ impl Define for ListRunners {
 
 async fn probe(context: &Context, target: &Target) -> Result<(u64, Result<Probe, Error>), Error> {
     let now = context.now_ms();
-    if let Some(recent) = context.state.health(&target.name).probe.filter(|(at, _)| now.saturating_sub(*at) < FRESH_MS)
-    {
+    if let Some(recent) = remembered(context, target, now) {
         return Ok(recent);
     }
-    let probe = match context.runner(&target.name) {
-        Ok(runner) => runner.probe().await,
+    let probe = match context.runner_within(&target.name, PROBE_LIMIT) {
+        Ok(runner) => runner.probe().await.map_err(|error| note_outage(context, &target.name, error)),
         Err(error) => Err(error),
     };
     if probe.as_ref().is_err_and(Error::gave_up) {
         return Err(Error::cancelled());
     }
-    context.state.set_health(&target.name, |health| health.probe = Some((now, probe.clone())));
+    context.state.set_health(&target.name, |health| {
+        if probe.is_ok() {
+            (health.down_since_ms, health.failures) = (None, 0);
+        }
+        health.probe = Some((now, probe.clone()));
+    });
     Ok((now, probe))
+}
+
+/// The last probe, as long as it holds: what answered is not believed to answer once the breaker is open.
+fn remembered(context: &Context, target: &Target, now_ms: u64) -> Option<(u64, Result<Probe, Error>)> {
+    let health = context.state.health(&target.name);
+    let open = context.state.guard(&target.name)?.snapshot(context.io.now().mono).breaker != "closed";
+    let (at_ms, probe) = health.probe?;
+    let most = match &probe {
+        Ok(_) if open => 0,
+        Err(_) if health.down_since_ms.is_some() => FRESH_OUTAGE_MS,
+        Ok(_) | Err(_) => FRESH_MS,
+    };
+    (now_ms.saturating_sub(at_ms) < most).then_some((at_ms, probe))
 }
 
 fn view(target: &Target, at_ms: u64, probe: Result<Probe, Error>) -> RunnerView {
@@ -129,6 +159,7 @@ fn view(target: &Target, at_ms: u64, probe: Result<Probe, Error>) -> RunnerView 
         mcp_resource_id: target.name.clone(),
         runner_type: target.runner,
         status: status.into(),
+        breaker: String::new(),
         description: target.description.clone(),
         mcp_auto_scaling: probe.capabilities.contains(&Capability::Rescale),
         mcp_max_workers: probe.facts.get("slots_total").and_then(Value::as_u64),

@@ -124,7 +124,8 @@ impl Verb {
 fn run<V: Define + 'static>(context: Context, input: Value) -> VerbFuture {
     Box::pin(async move {
         let input = read::<V::Input>(&input).map_err(|error| error.during(V::NAME))?;
-        let output = V::run(context, input).await.map_err(|error| error.during(V::NAME))?;
+        let seed = context.call.seed;
+        let output = V::run(context, input).await.map_err(|error| error.during(V::NAME).with_wait(&seed))?;
         serde_json::to_value(output).map_err(|error| Error::misuse(error.to_string()))
     })
 }

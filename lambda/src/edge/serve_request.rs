@@ -10,6 +10,7 @@ use beam_mcp_core::{
     call::Peer,
     effect::Response,
     engine::{BodyRule, HttpRequest, Inbound, refuse, too_large},
+    error::Retry,
     random::Seed,
 };
 use hyper::{Request, body::Incoming};
@@ -23,6 +24,7 @@ use super::{
     sse::Events,
 };
 use crate::{
+    admission::Urgency,
     attendance::Attendance,
     budget::Share,
     logging::{Level, Line},
@@ -79,18 +81,26 @@ async fn answer(
     if let Err(error) = check(edge, &request) {
         return Err(refused(&request, error));
     }
+    let working = match edge.driver.admission.enter(urgency(&request)) {
+        Ok(working) => working,
+        Err(seconds) => return Ok(Answer::Whole(Ok(refused(&request, overloaded(seconds))))),
+    };
     if request.path == "/metrics" {
         return Ok(Answer::Whole(Ok(metrics(edge, &request))));
     }
     let mut memory = edge.bodies.share();
+    let reading = working.rest();
     if let Err(unread) = read_body(edge, &mut request, body, &mut memory).await {
         let mut response = refused(&request, error_of(&unread));
         response.status = if unread == Unread::Slow { 408 } else { response.status };
         return Err(response);
     }
+    drop(reading);
     connection.enter(Phase::Busy);
     let flow = edge.entry.handle(Inbound::Http(Box::new(request)), call);
-    Ok(attend(&edge.driver, flow, Arc::new(Attendance::streaming(edge.frames.share()))).await)
+    let caller = Arc::new(Attendance::streaming(edge.frames.share()));
+    caller.works(working);
+    Ok(attend(&edge.driver, flow, caller).await)
 }
 
 fn check(edge: &Edge, request: &HttpRequest) -> Result<(), Error> {
@@ -107,6 +117,7 @@ fn call(edge: &Edge, request: &HttpRequest, peer: &str) -> Result<Call, Error> {
     Ok(Call {
         caller: Caller::nobody(),
         deadline: edge.driver.clock.mono() + LONGEST,
+        time_limit: None,
         seed: Seed::new(random()?),
         labels: labels(request),
         peer: Peer::Remote(peer.to_owned()),
@@ -144,6 +155,19 @@ fn error_of(why: &Unread) -> Error {
     }
 }
 
+/// Health and cancellations are heard also when the server has more to do than it can.
+fn urgency(request: &HttpRequest) -> Urgency {
+    let is_cancel = request.path.trim_end_matches('/').ends_with("/cancel")
+        || request.header("mcp-name").is_some_and(|name| name == "cancel_job");
+    let is_health = request.path.starts_with("/health") || request.path == "/metrics";
+    if is_cancel || is_health { Urgency::High } else { Urgency::Normal }
+}
+
+fn overloaded(seconds: u64) -> Error {
+    let wait = Retry::After(Duration::from_secs(seconds));
+    Error::new(ErrorKind::Unavailable, "overloaded", "the server has more to do than it can").retry_as(wait)
+}
+
 fn metrics(edge: &Edge, request: &HttpRequest) -> Response {
     if request.method != "GET" {
         return response_of(&Error::new(ErrorKind::MethodNotAllowed, "method", "metrics are read with GET"));
@@ -153,7 +177,7 @@ fn metrics(edge: &Edge, request: &HttpRequest) -> Response {
         |()| Response {
             status: 200,
             headers: vec![("content-type".into(), "text/plain; version=0.0.4; charset=utf-8".into())],
-            body: edge.driver.metrics.render().into(),
+            body: edge.rendered().into(),
         },
     )
 }

@@ -1,5 +1,7 @@
 use beam_mcp_core::Flow;
 
+use beam_mcp_core::engine::{Share, Snapshot};
+
 use super::*;
 use crate::testing::driver;
 
@@ -20,7 +22,13 @@ impl Entry for Endless {
             Ok(Response::json(200, &()))
         })
     }
-    fn tick(&self, _: Call) -> Flow<Duration> {
+    fn shares(&self) -> Vec<Share> {
+        vec![Share::All]
+    }
+    fn guards(&self, _: Duration) -> Vec<(String, Snapshot)> {
+        Vec::new()
+    }
+    fn tick(&self, _: Share, _: Call) -> Flow<Duration> {
         Flow::new(|_| async { Ok(Duration::from_secs(2)) })
     }
 }

@@ -13,7 +13,7 @@ use crate::{
     call::{Call, Peer},
     config::Config,
     effect::Response,
-    engine::{Engine, Host, HttpRequest, Inbound},
+    engine::{Engine, Host, HttpRequest, Inbound, Share},
     error::Error,
     flow::Now,
     job::{Job, Operation},
@@ -133,6 +133,13 @@ impl World {
     pub(super) fn tick(&mut self) {
         let call = self.call();
         let flow = self.engine.tick(call);
+        self.drive(flow).expect("the process lives").expect("a round ends well");
+    }
+
+    /// One round of one share.
+    pub(super) fn tick_share(&mut self, share: Share) {
+        let call = self.call();
+        let flow = self.engine.tick_share(share, call);
         self.drive(flow).expect("the process lives").expect("a round ends well");
     }
 

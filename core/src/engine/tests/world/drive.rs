@@ -190,6 +190,6 @@ fn ticking(engine: &Engine, call: Call) -> Flow<Value> {
     let engine = engine.clone();
     Flow::new(move |io| async move {
         let context = Context::new(io, call, std::sync::Arc::clone(&engine.state));
-        lifecycle::reconcile(&context).await.map(|_| Value::Null)
+        lifecycle::reconcile(&context, &lifecycle::Share::All).await.map(|_| Value::Null)
     })
 }
