@@ -81,7 +81,7 @@ impl Engine {
 
     /// The shares of a round that a host may drive side by side instead, each at its own pace.
     pub fn shares(&self) -> Vec<Share> {
-        Share::every(&self.state)
+        Share::every(self.state.targets().map(|target| target.name.clone()))
     }
 
     /// One round of one share; answers when to come again.

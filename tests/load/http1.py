@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 MOST = 64 << 20
+IDLE = 20.0
+"""Seconds a connection is kept; servers end those that are idle for longer."""
 
 
 @dataclass
@@ -129,7 +131,7 @@ class Client:
 
     def __init__(self, port: int) -> None:
         self.port = port
-        self._idle: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
+        self._idle: list[tuple[float, asyncio.StreamReader, asyncio.StreamWriter]] = []
 
     async def call(self, method: str, path: str, body: Any = None, limit: float = 60, **headers: str) -> Message:
         """One exchange; a connection error where none came about."""
@@ -138,7 +140,7 @@ class Client:
 
     async def forward(self, request: bytes) -> Message:
         """The answer to a request as it is."""
-        reader, writer = self._idle.pop() if self._idle else await self._open()
+        reader, writer = await self._connection()
         done = False
         try:
             writer.write(request)
@@ -149,11 +151,16 @@ class Client:
             return response
         finally:
             if done:
-                self._idle.append((reader, writer))
+                self._idle.append((asyncio.get_running_loop().time(), reader, writer))
             else:
                 writer.close()
 
-    async def _open(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    async def _connection(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        while self._idle:
+            since, reader, writer = self._idle.pop()
+            if asyncio.get_running_loop().time() - since < IDLE and not reader.at_eof():
+                return reader, writer
+            writer.close()
         return await asyncio.open_connection("127.0.0.1", self.port, limit=MOST)
 
     def _request(self, method: str, path: str, body: Any, headers: dict[str, str]) -> bytes:
@@ -165,6 +172,6 @@ class Client:
 
     def close(self) -> None:
         """Ends the kept connections."""
-        for _, writer in self._idle:
+        for _, _, writer in self._idle:
             writer.close()
         self._idle.clear()

@@ -21,7 +21,7 @@ from http1 import Client
 from load import open_loop, quantile
 from server import Running, jar, serving
 
-RATE = 60
+RATE = 30
 JOBS = 5
 BULKHEAD = 32
 RECOVERED = 120

@@ -51,7 +51,7 @@ pub(super) async fn due_jobs(context: &Context, share: &Share) -> Result<Vec<Due
             break;
         }
     }
-    found.retain(|_, due: &mut Due| share.has(&context.state, due.job.id.target()));
+    found.retain(|_, due: &mut Due| share.has(context, due.job.id.target()));
     Ok(found.into_values().collect())
 }
 
@@ -63,7 +63,7 @@ fn queues(context: &Context, share: &Share) -> Vec<Queue> {
         let queue = |tenant: &String| Queue { target: target.to_owned(), tenant: tenant.clone() };
         tenants.iter().map(queue).collect::<Vec<_>>()
     };
-    let targets = context.state.targets().filter(|target| share.has(&context.state, &target.name));
+    let targets = context.state.targets().filter(|target| share.has(context, &target.name));
     let mut all: Vec<Queue> = targets.flat_map(|target| of_target(&target.name)).collect();
     let target = if let Share::Target(name) = share { name.clone() } else { String::new() };
     all.push(Queue { target, tenant: "*".into() });

@@ -33,7 +33,7 @@ pub async fn reconcile(context: &Context, share: &Share) -> Result<Duration, Err
     let upkeep = if share.has_upkeep() { Some(super::seal::seal_waiting(context).await?) } else { None };
     let due = due_jobs(context, share).await?;
     let targets: Vec<String> = context.state.targets().map(|target| target.name.clone()).collect();
-    for target in targets.into_iter().filter(|target| share.has(&context.state, target)) {
+    for target in targets.into_iter().filter(|target| share.has(context, target)) {
         let jobs: Vec<&Due> = due.iter().filter(|due| due.job.id.target() == target).collect();
         swallow_runner_errors(reconcile_target(&context.within(PER_TARGET), &target, &jobs).await)?;
     }

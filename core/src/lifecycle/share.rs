@@ -1,4 +1,4 @@
-use crate::engine::State;
+use crate::verb::Context;
 
 /// A part of the reconciler's work that need not wait for the others: hosts that can, drive them side by side, so that
 /// a target which does not answer holds up its own jobs only.
@@ -13,17 +13,17 @@ pub enum Share {
 }
 
 impl Share {
-    /// The shares that make up all of the work.
-    pub fn every(state: &State) -> Vec<Self> {
-        state.targets().map(|target| Self::Target(target.name.clone())).chain([Self::Rest]).collect()
+    /// The shares that make up all of the work on these targets.
+    pub fn every(targets: impl Iterator<Item = String>) -> Vec<Self> {
+        targets.map(Self::Target).chain([Self::Rest]).collect()
     }
 
     /// True when a target's jobs are in it.
-    pub(super) fn has(&self, state: &State, target: &str) -> bool {
+    pub(super) fn has(&self, context: &Context, target: &str) -> bool {
         match self {
             Self::All => true,
             Self::Target(name) => name == target,
-            Self::Rest => state.target(target).is_none(),
+            Self::Rest => context.state.target(target).is_none(),
         }
     }
 
