@@ -49,9 +49,7 @@ impl Edge {
         let (bodies, frames) = (Budget::new(BODIES), Budget::new(FRAMES));
         Self { driver, entry, gate, max_connections, bodies, frames }
     }
-}
 
-impl Edge {
     /// All counters, in Prometheus' text form.
     fn rendered(&self) -> String {
         let guards = self.entry.guards(self.driver.clock.mono());

@@ -8,7 +8,7 @@ use crate::{
     call::{Call, Labels, Peer},
     config::Config,
     effect::{Blob, Response},
-    error::{Error, ErrorKind},
+    error::{Error, ErrorKind, Retry},
     flow::Io,
     mcp, rest,
     verb::Context,
@@ -62,9 +62,13 @@ pub(super) async fn http(engine: Engine, io: Io, request: Box<HttpRequest>, mut 
 pub fn refuse(request: &HttpRequest, error: &Error, call: &Call, now_ms: u64) -> Response {
     let request_id = call.request_id();
     let is_mcp = request.path.trim_end_matches('/') == "/mcp";
+    let error = error.clone().with_wait(&call.seed);
     let mut response =
-        if is_mcp { mcp::refusal(error) } else { rest::failure(error, &call.labels, &request_id, now_ms) };
+        if is_mcp { mcp::refusal(&error) } else { rest::failure(&error, &call.labels, &request_id, now_ms) };
     let labels = if is_mcp { Labels::default() } else { call.labels.clone() };
+    if let (Retry::After(wait), None) = (error.retry(), response.header("retry-after")) {
+        response.headers.push(("retry-after".into(), wait.as_millis().div_ceil(1_000).to_string()));
+    }
     decorate(&mut response, &labels, &request_id, None);
     response
 }
