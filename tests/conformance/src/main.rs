@@ -16,7 +16,7 @@ use beam_mcp_core::{
     auth::{Caller, Role},
     config::Config,
     effect::Response,
-    engine::{BodyRule, Inbound},
+    engine::{BodyRule, Inbound, Share, Snapshot},
     mcp,
 };
 use beam_mcp_server::{
@@ -56,7 +56,15 @@ impl Entry for Server {
         }
     }
 
-    fn tick(&self, _: Call) -> Flow<Duration> {
+    fn shares(&self) -> Vec<Share> {
+        vec![Share::All]
+    }
+
+    fn guards(&self, _: Duration) -> Vec<(String, Snapshot)> {
+        Vec::new()
+    }
+
+    fn tick(&self, _: Share, _: Call) -> Flow<Duration> {
         Flow::new(|_| async { Ok(Duration::from_secs(60)) })
     }
 }
