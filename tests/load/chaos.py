@@ -149,4 +149,3 @@ class Chaos(Server):
 
     async def _pass(self, request: Message) -> bytes:
         return (await self._target.forward(request.raw)).raw
-
