@@ -100,7 +100,8 @@ impl Scene {
     pub fn tick(&self, name: &'static str) -> Subject {
         let config = self.config.clone();
         self.subject(name, false, move || {
-            let flow = with(&config, 0, |context| async move { lifecycle::reconcile(&context).await });
+            let flow =
+                with(&config, 0, |context| async move { lifecycle::reconcile(&context, &lifecycle::Share::All).await });
             of(flow, |delay| format!("again in {} s", delay.as_secs()))
         })
     }
