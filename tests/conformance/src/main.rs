@@ -83,7 +83,8 @@ async fn serve(sessions: bool, ready: &str) -> Result<(), Box<dyn Error>> {
     let origins = authorities.iter().map(|authority| format!("http://{authority}")).collect();
     let gate = Gate { authorities, origins, ..Gate::default() };
     let config = Config::from_json(&json!({"targets": {"unused": {"runner": "simulator"}}}))?;
-    let driver = Arc::new(Setup { config, folder: None, cache_bytes: 0 }.bare_driver());
+    let setup = Setup { config, folder: None, cache_bytes: 0 };
+    let driver = Arc::new(setup.driver(true).map_err(|failure| failure.message)?);
     let entry: Arc<dyn Entry> = Arc::new(Server { surface: Arc::new(Fixture::new(sessions)), gate: gate.clone() });
     std::fs::write(format!("{ready}.new"), format!("{port}\n"))?;
     std::fs::rename(format!("{ready}.new"), ready)?;
