@@ -7,10 +7,10 @@ use crate::surface::{done, fail, unknown};
 
 /// A form of one field.
 pub(crate) fn form(message: &str, field: &str, kind: &str) -> Question {
-    form_of(message, json!({field: {"type": kind}}), &[field])
+    form_of(message, &json!({field: {"type": kind}}), &[field])
 }
 
-fn form_of(message: &str, properties: Value, required: &[&str]) -> Question {
+fn form_of(message: &str, properties: &Value, required: &[&str]) -> Question {
     let schema = json!({"type": "object", "properties": properties, "required": required});
     Question::Elicit { message: message.into(), schema }
 }
@@ -36,10 +36,10 @@ pub(crate) fn call(exchange: &Exchange, name: &str, arguments: &Map<String, Valu
         "test_sampling" => told(exchange, "answer", sample(given("prompt"), 100)),
         "test_elicitation" => {
             let fields = json!({"username": {"type": "string"}, "email": {"type": "string"}});
-            told(exchange, "answer", form_of(given("message"), fields, &["username", "email"]))
+            told(exchange, "answer", form_of(given("message"), &fields, &["username", "email"]))
         }
-        "test_elicitation_sep1034_defaults" => told(exchange, "answer", form_of("Defaults", defaults(), &[])),
-        "test_elicitation_sep1330_enums" => told(exchange, "answer", form_of("Enums", enums(), &[])),
+        "test_elicitation_sep1034_defaults" => told(exchange, "answer", form_of("Defaults", &defaults(), &[])),
+        "test_elicitation_sep1330_enums" => told(exchange, "answer", form_of("Enums", &enums(), &[])),
         "test_input_required_result_sampling" => {
             told(exchange, "capital_question", sample("What is the capital of France?", 100))
         }

@@ -1,5 +1,5 @@
 //! `beam-mcp-conformance [--sessions] READY_FILE`: serves the suite's surface at `/mcp` on a free loopback port, which
-//! it writes to READY_FILE.
+//! it writes to that file.
 //!
 //! Only the surface is made for the suite: protocol, HTTP edge, driver and topics are those of the product.
 

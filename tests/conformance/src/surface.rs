@@ -207,7 +207,7 @@ impl Surface for Fixture {
             name if name.contains("input_required") || name.contains("elicitation") || name == "test_sampling" => {
                 asking::call(&exchange, name, &arguments)
             }
-            name => self.tasks.call(exchange, name, arguments),
+            name => self.tasks.call(&exchange, name, &arguments),
         }
     }
 

@@ -42,7 +42,7 @@ impl Tasks {
     }
 
     /// Calls a tool that may become a task.
-    pub(crate) fn call(&self, exchange: Exchange, name: &str, arguments: Map<String, Value>) -> Handled<ToolResult> {
+    pub(crate) fn call(&self, exchange: &Exchange, name: &str, arguments: &Map<String, Value>) -> Handled<ToolResult> {
         let given = |key: &str| arguments.get(key).and_then(Value::as_str).unwrap_or("you").to_owned();
         let seconds = arguments.get("seconds").and_then(Value::as_f64).unwrap_or_default();
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a few seconds")]
@@ -50,29 +50,25 @@ impl Tasks {
         let confirm = |text: &str| form(text, "confirm", "boolean");
         match name {
             "greet" => done(ToolResult::text(format!("Hello, {}!", given("name")))),
-            "slow_compute" => {
-                self.start(&exchange, takes_ms, End::Text(format!("Computed {}", given("label"))), vec![])
-            }
-            "failing_job" => self.start(&exchange, 1000, End::Failed, vec![]),
-            "protocol_error_job" => self.start(&exchange, 500, End::Broken, vec![]),
+            "slow_compute" => self.start(exchange, takes_ms, End::Text(format!("Computed {}", given("label"))), vec![]),
+            "failing_job" => self.start(exchange, 1000, End::Failed, vec![]),
+            "protocol_error_job" => self.start(exchange, 500, End::Broken, vec![]),
             "confirm_delete" => {
                 let question = confirm(&format!("Delete {}?", given("filename")));
-                self.start(&exchange, 0, End::Answers("Deleted"), vec![("confirm".into(), question)])
+                self.start(exchange, 0, End::Answers("Deleted"), vec![("confirm".into(), question)])
             }
             "multi_input" => {
                 let asks = ["first", "second"].map(|key| (key.to_owned(), confirm(key)));
-                self.start(&exchange, 0, End::Answers("Both answered"), asks.into())
+                self.start(exchange, 0, End::Answers("Both answered"), asks.into())
             }
-            "test_tool_with_task" => match exchange.elicited("user_name") {
-                Some(Answered::Accept(content)) => {
-                    let text = format!("Hello, {}!", content["name"].as_str().unwrap_or("you"));
-                    self.start(&exchange, 200, End::Text(text), vec![])
-                }
-                _ => {
+            "test_tool_with_task" => {
+                let Some(Answered::Accept(content)) = exchange.elicited("user_name") else {
                     let ask = Ask::one("user_name", form("What is your name?", "name", "string"));
-                    Box::pin(std::future::ready(Ok(Outcome::Ask(ask))))
-                }
-            },
+                    return Box::pin(std::future::ready(Ok(Outcome::Ask(ask))));
+                };
+                let text = format!("Hello, {}!", content["name"].as_str().unwrap_or("you"));
+                self.start(exchange, 200, End::Text(text), vec![])
+            }
             _ => done(ToolResult::text("Nothing to do.")),
         }
     }
