@@ -176,7 +176,7 @@ mod tests {
     fn who_waits_takes_no_room() {
         let admission = Arc::new(Admission::default());
         let waiting: Vec<_> = (0..64).map(|_| admission.enter(Urgency::Normal).unwrap()).collect();
-        let rests: Vec<_> = waiting.iter().map(|one| one.rest()).collect();
+        let rests: Vec<_> = waiting.iter().map(Working::rest).collect();
         assert_eq!(admission.now().0, 0);
         let more: Vec<_> = (0..64).map(|_| admission.enter(Urgency::Normal).unwrap()).collect();
         drop(rests);
