@@ -124,6 +124,8 @@ def fill(binary: str, store: Path, jobs: int, rows: dict[str, list[tuple[Any, ..
             connection.executemany(INSERT, copies(rows[script], kind, numbers))
     connection.execute("COMMIT")
     connection.close()
+    # Else the first sync of the server would wait for all that was just written.
+    os.sync()
 
 
 def list_ms(server: Server, query: str, rounds: int) -> float:
