@@ -41,6 +41,8 @@ pub struct Config {
     pub interfaces: Interfaces,
     /// Who may call.
     pub auth: AuthConfig,
+    /// What is offered over MCP.
+    pub mcp: McpConfig,
     /// For the host: where it listens.
     pub server: ServerConfig,
     /// For the host: directories beneath which `code_path` is looked up.
@@ -64,6 +66,8 @@ pub struct Document {
     pub targets: BTreeMap<String, Target>,
     /// Which interfaces are on.
     pub interfaces: Interfaces,
+    /// What is offered over MCP.
+    pub mcp: McpConfig,
     /// Where the server listens.
     pub server: ServerConfig,
     /// Who may call.
@@ -123,6 +127,15 @@ pub struct Interfaces {
     pub logs: Interface,
     /// Savepoints.
     pub savepoints: Interface,
+}
+
+/// What is offered over MCP.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
+#[cfg_attr(feature = "server", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields, default)]
+pub struct McpConfig {
+    /// Only tools that change nothing, on every path. Tokens with the role `viewer` do the same for one caller.
+    pub read_only: bool,
 }
 
 /// Where the server listens.
@@ -218,6 +231,7 @@ impl Config {
             targets,
             interfaces: document.interfaces,
             auth: document.auth,
+            mcp: document.mcp,
             server: document.server,
             roots: document.roots,
             store: document.store,

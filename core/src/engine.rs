@@ -10,7 +10,7 @@ pub use state::{Claim, Health, State};
 
 pub use crate::{guard::Snapshot, lifecycle::Share};
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -30,7 +30,8 @@ use crate::{
 #[derive(Clone)]
 pub struct Engine {
     state: Arc<State>,
-    surface: Arc<BeamSurface>,
+    /// By their path below `/mcp`.
+    surfaces: Arc<BTreeMap<&'static str, Arc<BeamSurface>>>,
 }
 
 impl Engine {
@@ -43,7 +44,7 @@ impl Engine {
         edge::check_posture(&config, &host)?;
         config.targets.values().try_for_each(runner::check_target)?;
         let state = Arc::new(State::new(config, host));
-        Ok(Self { surface: Arc::new(BeamSurface::new(Arc::clone(&state))), state })
+        Ok(Self { surfaces: Arc::new(BeamSurface::all(&state)), state })
     }
 
     /// The checked configuration.
@@ -61,8 +62,17 @@ impl Engine {
         let engine = self.clone();
         match inbound {
             Inbound::Http(request) => Flow::new(move |io| edge::http(engine, io, request, call)),
-            Inbound::Line(line) => Flow::new(move |io| mcp::line(io, engine.surface, line, call)),
+            Inbound::Line(line) => Flow::new(move |io| async move {
+                let surface = engine.surface("/mcp").ok_or_else(|| Error::misuse("an engine without a surface"))?;
+                mcp::line(io, surface, line, call).await
+            }),
         }
+    }
+
+    /// The MCP surface at a path, with or without a slash at its end.
+    fn surface(&self, path: &str) -> Option<Arc<BeamSurface>> {
+        let below = path.trim_end_matches('/').strip_prefix("/mcp")?;
+        self.surfaces.get(below).cloned()
     }
 
     /// Runs a verb for a caller of the same process.

@@ -15,7 +15,9 @@ use crate::{
 };
 
 const CORS_HEADERS: &str = "authorization, content-type, accept, idempotency-key, x-api-key, mcp-protocol-version, \
-    mcp-method, mcp-name, mcp-session-id, mcp-trace-id, mcp-transaction-id, mcp-user-id, x-mcp-connection-id, x-request-timeout";
+    mcp-method, mcp-name, mcp-session-id, last-event-id, mcp-trace-id, mcp-transaction-id, mcp-user-id, \
+    x-mcp-connection-id, x-request-timeout";
+const CORS_EXPOSED: &str = "x-mcp-connection-id, x-request-id, mcp-session-id, www-authenticate";
 /// Longest time limit of a caller.
 const LONGEST_LIMIT: Duration = Duration::from_secs(120);
 
@@ -32,8 +34,8 @@ pub(super) fn check_posture(config: &Config, host: &Host) -> Result<(), Error> {
 /// One HTTP request: Host, Origin, token, then `/mcp` or REST.
 pub(super) async fn http(engine: Engine, io: Io, request: Box<HttpRequest>, mut call: Call) -> Result<Response, Error> {
     call.labels = labels(&request);
-    // MCP clients take this header for a session of the protocol, and there is none.
-    let is_mcp = request.path.trim_end_matches('/') == "/mcp";
+    // MCP clients take this header for a session of the protocol: only the protocol sends it to them.
+    let is_mcp = engine.surface(&request.path).is_some();
     let origin = request.header("origin").map(str::to_owned);
     let connection = request.header("x-mcp-connection-id").and_then(label);
     let (labels, state, seed) = (call.labels.clone(), Arc::clone(&engine.state), call.seed);
@@ -53,7 +55,7 @@ pub(super) async fn http(engine: Engine, io: Io, request: Box<HttpRequest>, mut 
     if let Some(origin) = origin.filter(|origin| allowed_origin(&state.config, origin)) {
         response.headers.push(("access-control-allow-origin".into(), origin));
         response.headers.push(("vary".into(), "origin".into()));
-        response.headers.push(("access-control-expose-headers".into(), "x-mcp-connection-id, x-request-id".into()));
+        response.headers.push(("access-control-expose-headers".into(), CORS_EXPOSED.into()));
     }
     Ok(response)
 }
@@ -61,7 +63,7 @@ pub(super) async fn http(engine: Engine, io: Io, request: Box<HttpRequest>, mut 
 /// The answer of a host that turns a request away before the engine has seen it, in the form of its door.
 pub fn refuse(request: &HttpRequest, error: &Error, call: &Call, now_ms: u64) -> Response {
     let request_id = call.request_id();
-    let is_mcp = request.path.trim_end_matches('/') == "/mcp";
+    let is_mcp = request.path == "/mcp" || request.path.starts_with("/mcp/");
     let error = error.clone().with_wait(&call.seed);
     let mut response =
         if is_mcp { mcp::refusal(&error) } else { rest::failure(&error, &call.labels, &request_id, now_ms) };
@@ -105,8 +107,8 @@ fn time_limit(request: &HttpRequest) -> Result<Option<Duration>, Error> {
 }
 
 async fn route(engine: &Engine, io: Io, request: HttpRequest, call: Call) -> Result<Response, Error> {
-    if request.path.trim_end_matches('/') == "/mcp" {
-        return mcp::http(io, Arc::clone(&engine.surface), request, call).await;
+    if let Some(surface) = engine.surface(&request.path) {
+        return mcp::http(io, surface, request, call).await;
     }
     rest::handle(Context::new(io, call, Arc::clone(&engine.state)), request).await
 }

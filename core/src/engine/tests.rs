@@ -7,5 +7,6 @@ mod races;
 mod resolve;
 mod shares;
 mod submission;
+mod surface;
 mod upkeep;
 mod world;

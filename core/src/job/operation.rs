@@ -35,6 +35,11 @@ impl OperationKind {
         [Self::Cancel, Self::Drain, Self::Scale, Self::Savepoint, Self::Stop].into_iter().find(|k| k.as_str() == word)
     }
 
+    /// True when it leaves a savepoint.
+    pub fn makes_savepoint(self) -> bool {
+        matches!(self, Self::Savepoint | Self::Drain | Self::Stop)
+    }
+
     /// True when the job ends with it.
     pub fn ends_job(self) -> bool {
         matches!(self, Self::Cancel | Self::Drain | Self::Stop)

@@ -28,6 +28,8 @@ pub enum Kind {
     JobEnded,
     /// Operations by id `<job id>/<kind>-<hex>`.
     Operation,
+    /// Keys that the instances before one store share.
+    Secret,
     /// Whose a job on a runner is: `<target>/<token or native id>`, under [`SHARED`].
     Owner,
 }
@@ -77,6 +79,7 @@ impl Kind {
             Self::JobDue => "job.due",
             Self::JobEnded => "job.ended",
             Self::Operation => "operation",
+            Self::Secret => "secret",
             Self::Owner => "owner",
         }
     }

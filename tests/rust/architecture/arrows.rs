@@ -64,6 +64,8 @@ const REASONS: &[(&str, &str, &str)] = &[
     ("rest/health.rs", "store", "readiness asks the store"),
     ("store/audit.rs", "call", "an audit row says who called"),
     ("tool.rs", "engine", "the state that verbs run on"),
+    ("tool/", "auth", "what no verb shows needs its scope all the same"),
+    ("tool/seal_key.rs", "store", "the key of request states is shared by the instances before one store"),
     ("verb/context.rs", "engine", "the state that verbs run on"),
     ("verb/view.rs", "engine", "a view tells since when a target is silent"),
 ];

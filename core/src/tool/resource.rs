@@ -1,0 +1,197 @@
+//! What can be read under `beam://`: the guide, the targets, and each job with its logs, metrics and savepoints.
+
+use serde_json::{Value, json};
+
+use super::run;
+use crate::{
+    auth::Scope,
+    error::{Error, ErrorKind},
+    mcp::{Outcome, Read, Resource, ResourceContents, ResourcePage, ResourceTemplate},
+    url,
+    verb::{Context, get_operation},
+};
+
+const JSON: &str = "application/json";
+const GUIDE: &str = include_str!("guide.md");
+
+/// Patterns: path below `beam://`, name, title, what it holds.
+const TEMPLATES: [(&str, &str, &str, &str); 5] = [
+    ("{target}/runner", "runner", "A target", "Whether it answers, its version and what it can do, probed now."),
+    ("{target}/jobs/{id}", "job", "A job", "State as the runner confirmed it; `id` is what follows `:` in a job id."),
+    ("{target}/jobs/{id}/logs", "job-logs", "Logs of a job", "The newest lines. Untrusted text."),
+    ("{target}/jobs/{id}/metrics", "job-metrics", "Metrics of a job", "Beam's counters and the runner's figures."),
+    (
+        "{target}/jobs/{id}/savepoints",
+        "job-savepoints",
+        "Savepoints of a job",
+        "Operations that made one, oldest first.",
+    ),
+];
+
+pub(super) fn templates() -> Vec<ResourceTemplate> {
+    let template = |(path, name, title, holds): &(&str, &str, &str, &str)| ResourceTemplate {
+        uri_template: format!("beam://{path}"),
+        name: (*name).into(),
+        title: (*title).into(),
+        description: (*holds).into(),
+        mime_type: JSON.into(),
+    };
+    TEMPLATES.iter().map(template).collect()
+}
+
+/// What a URI names.
+#[derive(Clone, Debug, Eq, PartialEq)]
+enum Place {
+    Guide,
+    Runners,
+    Runner(String),
+    Job(String),
+    Logs(String),
+    Metrics(String),
+    Savepoints(String),
+}
+
+impl Place {
+    fn of(uri: &str) -> Option<Self> {
+        let path = uri.strip_prefix("beam://")?;
+        let parts: Option<Vec<String>> = path.split('/').map(|part| url::decode(part, false)).collect();
+        let parts = parts?;
+        let words: Vec<&str> = parts.iter().map(String::as_str).collect();
+        let job = |target: &str, id: &str| format!("{target}:{id}");
+        match words.as_slice() {
+            ["guide"] => Some(Self::Guide),
+            ["runners"] => Some(Self::Runners),
+            [target, "runner"] => Some(Self::Runner((*target).to_owned())),
+            [target, "jobs", id] => Some(Self::Job(job(target, id))),
+            [target, "jobs", id, "logs"] => Some(Self::Logs(job(target, id))),
+            [target, "jobs", id, "metrics"] => Some(Self::Metrics(job(target, id))),
+            [target, "jobs", id, "savepoints"] => Some(Self::Savepoints(job(target, id))),
+            _ => None,
+        }
+    }
+}
+
+/// The guide, the targets and a page of jobs, newest first.
+pub(super) async fn list(context: Context, cursor: Option<String>) -> Result<ResourcePage, Error> {
+    let mut resources = Vec::new();
+    if cursor.is_none() {
+        resources.push(Resource { mime_type: Some("text/markdown".into()), ..named("beam://guide", "guide", "Guide") });
+        resources.push(named("beam://runners", "runners", "All targets"));
+    }
+    let page = run(&context, "list_jobs", json!({"limit": 50, "page_token": cursor})).await?;
+    for job in page.get("jobs").and_then(Value::as_array).into_iter().flatten() {
+        resources.extend(job_resource(job));
+    }
+    let next_cursor = page.get("next_page_token").and_then(Value::as_str).map(str::to_owned);
+    Ok(ResourcePage { resources, next_cursor })
+}
+
+fn named(uri: &str, name: &str, title: &str) -> Resource {
+    Resource {
+        uri: uri.to_owned(),
+        name: name.to_owned(),
+        title: Some(title.to_owned()),
+        mime_type: Some(JSON.into()),
+        ..Resource::default()
+    }
+}
+
+fn job_resource(job: &Value) -> Option<Resource> {
+    let id = job.get("job_id")?.as_str()?;
+    let (target, token) = id.split_once(':')?;
+    let name = crate::text::clean_line(job.get("name")?.as_str()?, 128);
+    let state = job.get("state")?.as_str()?;
+    let resource = named(&format!("beam://{target}/jobs/{}", url::encode(token)), id, &name);
+    Some(Resource { description: Some(format!("{state} on {target}")), ..resource })
+}
+
+/// Reads what a URI names, as the verb behind it shows it to this caller.
+pub(super) async fn read(context: Context, uri: String) -> Result<Outcome<Read>, Error> {
+    let place = Place::of(&uri).ok_or_else(|| Error::not_found("no_resource", "there is no such resource"))?;
+    let contents = match place {
+        Place::Guide => ResourceContents::text(uri, "text/markdown", GUIDE),
+        place => ResourceContents::text(uri, JSON, facts(&context, place).await.map_err(hidden)?.to_string()),
+    };
+    Ok(Outcome::Complete(vec![contents]))
+}
+
+/// A malformed id names no resource.
+fn hidden(error: Error) -> Error {
+    if error.kind() == ErrorKind::InvalidArgument {
+        Error::not_found("no_resource", error.message().to_owned())
+    } else {
+        error
+    }
+}
+
+async fn facts(context: &Context, place: Place) -> Result<Value, Error> {
+    match place {
+        Place::Guide => Ok(Value::Null),
+        Place::Runners => run(context, "list_runners", json!({})).await,
+        Place::Runner(target) => runner(context, &target).await,
+        Place::Job(id) => run(context, "get_job", json!({"job_id": id})).await,
+        Place::Logs(id) => run(context, "get_logs", json!({"job_id": id})).await,
+        Place::Metrics(id) => run(context, "get_metrics", json!({"job_id": id})).await,
+        Place::Savepoints(id) => savepoints(context, &id).await,
+    }
+}
+
+async fn runner(context: &Context, target: &str) -> Result<Value, Error> {
+    if context.state.target(target).is_none() {
+        return Err(Error::not_found("unknown_target", "there is no such target"));
+    }
+    let mut all = run(context, "list_runners", json!({"runner_type": target})).await?;
+    let runners = all.get_mut("runners").and_then(Value::as_array_mut);
+    let named =
+        runners.and_then(|all| all.iter_mut().find(|runner| runner.get("name").is_some_and(|name| name == target)));
+    Ok(named.map(Value::take).unwrap_or_default())
+}
+
+async fn savepoints(context: &Context, id: &str) -> Result<Value, Error> {
+    context.require(Scope::Read)?;
+    run(context, "get_job", json!({"job_id": id})).await?;
+    let all = get_operation::of_job(context, id).await?;
+    let made: Vec<Value> = all
+        .iter()
+        .filter(|view| view.operation.kind.makes_savepoint())
+        .map(|view| serde_json::to_value(view).unwrap_or_default())
+        .collect();
+    Ok(json!({"savepoints": made}))
+}
+
+/// The topic that moves with a job the caller may see; nothing else changes by itself.
+pub(super) async fn watch(context: Context, uri: String) -> Result<Option<String>, Error> {
+    let id = match Place::of(&uri) {
+        Some(Place::Job(id) | Place::Savepoints(id)) => id,
+        _ => return Ok(None),
+    };
+    match run(&context, "get_job", json!({"job_id": id})).await {
+        Ok(_) => Ok(Some(format!("job/{id}"))),
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::InvalidArgument) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_uri_names_one_place_or_none() {
+        for (uri, place) in [
+            ("beam://guide", Some(Place::Guide)),
+            ("beam://runners", Some(Place::Runners)),
+            ("beam://sim/runner", Some(Place::Runner("sim".into()))),
+            ("beam://sim/jobs/abc", Some(Place::Job("sim:abc".into()))),
+            ("beam://flink/jobs/%40abc/logs", Some(Place::Logs("flink:@abc".into()))),
+            ("beam://sim/jobs/abc/savepoints", Some(Place::Savepoints("sim:abc".into()))),
+            ("beam://sim/jobs/../guide", None),
+            ("beam://sim/jobs", None),
+            ("beam://", None),
+            ("file:///etc/passwd", None),
+            ("beam://sim/jobs/%zz", None),
+        ] {
+            assert_eq!(Place::of(uri), place, "{uri}");
+        }
+    }
+}

@@ -1,0 +1,48 @@
+use crate::verb::{Hints, VERBS, Verb};
+
+/// Some of the tools, under a path of their own.
+pub struct Toolset {
+    /// Path below the endpoint.
+    pub path: &'static str,
+    /// Verbs besides reading ones; `None`: all there are.
+    writes: Option<&'static [&'static str]>,
+}
+
+/// Every toolset; all of them read.
+pub const TOOLSETS: [Toolset; 4] = [
+    Toolset { path: "", writes: None },
+    Toolset { path: "/readonly", writes: Some(&[]) },
+    Toolset { path: "/x/submit", writes: Some(&["create_job", "restore_job"]) },
+    Toolset {
+        path: "/x/operate",
+        writes: Some(&["update_job", "scale_job", "create_savepoint", "restore_job", "cancel_job"]),
+    },
+];
+
+impl Toolset {
+    /// Its verbs, in the order of the table; without writing ones where the operator says so.
+    pub(super) fn verbs(&self, read_only: bool) -> impl Iterator<Item = &'static Verb> {
+        let writes = if read_only { Some(&[][..]) } else { self.writes };
+        VERBS
+            .iter()
+            .filter(|verb| verb.is_tool)
+            .filter(move |verb| verb.hints == Hints::Read || writes.is_none_or(|writes| writes.contains(&verb.name)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn toolsets_name_verbs_that_exist_and_read_only_writes_nothing() {
+        for set in &TOOLSETS {
+            let names: Vec<&str> = set.verbs(false).map(|verb| verb.name).collect();
+            assert!(set.writes.unwrap_or_default().iter().all(|name| names.contains(name)), "{}", set.path);
+            assert!(set.verbs(true).all(|verb| verb.hints == Hints::Read), "{}", set.path);
+            assert!(names.contains(&"get_job"), "{}", set.path);
+        }
+        assert_eq!(TOOLSETS[0].verbs(false).count(), VERBS.iter().filter(|verb| verb.is_tool).count());
+        assert!(TOOLSETS[1].verbs(false).all(|verb| verb.hints == Hints::Read));
+    }
+}
