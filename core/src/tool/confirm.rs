@@ -27,7 +27,7 @@ pub(super) async fn ask_then_act(
 ) -> Result<Outcome<ToolResult>, Error> {
     let planned = exchange.state().and_then(|state| state.get("plan")).cloned();
     match (exchange.elicited(KEY), planned) {
-        (Some(Answered::Accept(content)), Some(digest)) if content.get(KEY).is_some_and(|yes| *yes == true) => {
+        (Some(Answered::Accept(form)), Some(digest)) if form.get(KEY).is_some_and(|yes| *yes == true) => {
             let output = verb.run(context, with(arguments, "plan_digest", digest)).await?;
             Ok(Outcome::Complete(ToolResult::data(output)))
         }

@@ -8,7 +8,7 @@ use crate::{
 };
 
 /// A prompt: its text names arguments in braces.
-struct Text {
+struct Script {
     name: &'static str,
     title: &'static str,
     description: &'static str,
@@ -19,8 +19,8 @@ struct Text {
 
 const JOB: (&str, &str, bool) = ("job_id", "The job, as list_jobs shows it.", true);
 
-const PROMPTS: [Text; 6] = [
-    Text {
+const PROMPTS: [Script; 6] = [
+    Script {
         name: "submit_job",
         title: "Submit a job",
         description: "From a pipeline file to a running job, with a plan to look at first.",
@@ -33,7 +33,7 @@ const PROMPTS: [Text; 6] = [
             agree, create_job with the plan's digest as plan_digest and an idempotency_key.\n4. wait_for_change until the \
             job runs or ends. Report only what the runner confirmed.",
     },
-    Text {
+    Script {
         name: "diagnose_job",
         title: "Find out why a job fails",
         description: "State, diagnostics, logs and metrics of one job, in that order.",
@@ -43,7 +43,7 @@ const PROMPTS: [Text; 6] = [
             get_metrics: what moved and what did not.\nTell the cause with the lines that show it, what you cannot know, \
             and the smallest next step. Change nothing.",
     },
-    Text {
+    Script {
         name: "tune_job",
         title: "Tune a job",
         description: "Whether another parallelism would help, from the runner's figures.",
@@ -53,7 +53,7 @@ const PROMPTS: [Text; 6] = [
             another parallelism would help, show scale_job with dry_run true and wait for my word.\nSay so when the \
             figures do not tell.",
     },
-    Text {
+    Script {
         name: "migrate_job",
         title: "Move a job to another target",
         description: "What another target can and cannot take over.",
@@ -63,7 +63,7 @@ const PROMPTS: [Text; 6] = [
             create_job on {to} with dry_run true.\n4. Only on my word: stop the old job, then submit the new one. Keep the \
             savepoint_path.",
     },
-    Text {
+    Script {
         name: "on_call_summary",
         title: "Summary for the person on call",
         description: "All jobs that need a person, and all targets that do not answer.",
@@ -72,7 +72,7 @@ const PROMPTS: [Text; 6] = [
             with needs_attention, in FAILED, LOST, SUBMIT_UNKNOWN or PARKED, and open operations.\n3. For each at most two \
             lines: what is known, with its time, and the next step.\nLeave out what is well. Change nothing.",
     },
-    Text {
+    Script {
         name: "pipeline_assistant",
         title: "Data pipeline assistant",
         description: "An assistant that manages Beam jobs.",
@@ -92,7 +92,7 @@ pub(super) fn all() -> Vec<Prompt> {
         description: (*description).into(),
         required: *required,
     };
-    let prompt = |text: &Text| Prompt {
+    let prompt = |text: &Script| Prompt {
         name: text.name.into(),
         title: text.title.into(),
         description: text.description.into(),

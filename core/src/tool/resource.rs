@@ -161,10 +161,7 @@ async fn savepoints(context: &Context, id: &str) -> Result<Value, Error> {
 
 /// The topic that moves with a job the caller may see; nothing else changes by itself.
 pub(super) async fn watch(context: Context, uri: String) -> Result<Option<String>, Error> {
-    let id = match Place::of(&uri) {
-        Some(Place::Job(id) | Place::Savepoints(id)) => id,
-        _ => return Ok(None),
-    };
+    let Some(Place::Job(id) | Place::Savepoints(id)) = Place::of(&uri) else { return Ok(None) };
     match run(&context, "get_job", json!({"job_id": id})).await {
         Ok(_) => Ok(Some(format!("job/{id}"))),
         Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::InvalidArgument) => Ok(None),

@@ -62,7 +62,7 @@ fn a_person_confirms_and_a_no_is_final() {
     let asked = call(&mut world, "cancel_job", &cancel, &can_ask);
     assert_eq!(asked["resultType"], "input_required", "{asked}");
     assert_eq!(asked["inputRequests"]["confirm"]["method"], "elicitation/create");
-    let mut answer = |world: &mut World, arguments: &Value, reply: Value, state: &Value| {
+    let answer = |world: &mut World, arguments: &Value, reply: Value, state: &Value| {
         let params = json!({"name": "cancel_job", "arguments": arguments, "requestState": state,
             "inputResponses": {"confirm": reply}});
         ask(world, "", "tools/call", params, &can_ask)
