@@ -29,7 +29,7 @@ pub fn faults(record: &Record, get: &mut dyn FnMut(&Key) -> Option<Record>) -> V
         | Kind::JobDue
         | Kind::JobEnded => index_faults(record, get),
         Kind::Operation => unreadable(parse_record::<Operation>(record)),
-        Kind::Idempotency => unreadable(parse_record::<serde_json::Value>(record)),
+        Kind::Idempotency | Kind::Secret => unreadable(parse_record::<serde_json::Value>(record)),
         Kind::Owner => unreadable(parse_record::<Owner>(record)),
         Kind::AuditHead => unreadable(parse_record::<AuditHead>(record)),
         Kind::AuditNew => unreadable(parse_record::<AuditRow>(record)),

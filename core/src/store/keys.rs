@@ -38,7 +38,7 @@ pub enum Kind {
 pub const SHARED: &str = "~";
 
 impl Kind {
-    const ALL: [Self; 13] = [
+    const ALL: [Self; 14] = [
         Self::Audit,
         Self::AuditHead,
         Self::AuditNew,
@@ -51,6 +51,7 @@ impl Kind {
         Self::JobDue,
         Self::JobEnded,
         Self::Operation,
+        Self::Secret,
         Self::Owner,
     ];
 
