@@ -80,8 +80,11 @@ export class BeamMcpEngine {
     const rule = value(wasm.bodyRule(this.#engine, inbound.method, inbound.path)).value as { buffer?: number };
     // What would be staged stays unread: an engine here refuses it.
     const body = rule.buffer === undefined ? new Uint8Array() : await inbound.body(rule.buffer);
-    if (!body) return inbound.whole(plain(value(wasm.tooLarge(rule.buffer!))));
     const call = this.#call({ peer: "fetch" }, options);
+    if (!body) {
+      const refusal = wasm.tooLarge(inbound.form(), rule.buffer!, call, randomBytes(), Date.now());
+      return inbound.whole(plain(value(refusal)));
+    }
     const handle = wasm.handle(this.#engine, inbound.form(), body, call, randomBytes());
     const run = (emit: Parameters<EngineHost["performer"]>[0], leaving: AbortSignal) =>
       this.#drive(handle, leaving, this.#host.performer(emit));

@@ -5,7 +5,7 @@ use std::{cell::RefCell, collections::BTreeMap, time::Duration};
 use beam_mcp_core::{
     Call, Error, ErrorKind, Flow,
     config::{Config, CredentialRef, Target},
-    engine::{BodyRule, Engine, Host, HttpRequest, Inbound, too_large},
+    engine::{BodyRule, Engine, Host, HttpRequest, Inbound, refuse, too_large},
 };
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -14,7 +14,7 @@ use wasm_bindgen::prelude::*;
 use crate::{
     call::{CallForm, read},
     flows::{Told, keep},
-    glue::{ToldArray, tell},
+    glue::{ToldArray, tell, whole},
     numbered::Numbered,
 };
 
@@ -114,12 +114,14 @@ pub fn body_rule(number: u32, method: &str, path: &str) -> ToldArray {
     tell(rule.map_or_else(|error| Told::error(&error), |rule| Told::value(&rule)))
 }
 
-/// The answer to a body over its limit, in the form [`handle`] ends with.
+/// The answer to a request with a body over its limit, in the form [`handle`] ends with; `wall_ms` is Unix time.
 #[wasm_bindgen(js_name = tooLarge)]
-pub fn answer_too_large(most: f64) -> ToldArray {
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a number the module gave out")]
-    let most = most as u64;
-    tell(Told::response(too_large(most)))
+pub fn answer_too_large(request: &str, most: f64, call: &str, random: &[u8], wall_ms: f64) -> ToldArray {
+    let answer = read::<HttpRequest>("request", request).and_then(|request| {
+        let call = read::<CallForm>("call", call)?.call(random)?;
+        Ok(Told::response(refuse(&request, &too_large(whole(most)), &call, whole(wall_ms))))
+    });
+    tell(answer.unwrap_or_else(|error| Told::error(&error)))
 }
 
 /// JSON: the core's table of errors, one `[code, name, http]` per kind.

@@ -60,6 +60,6 @@ pub fn version() -> String {
 }
 
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a cast of what is out of range saturates")]
-fn whole(ms: f64) -> u64 {
+pub(crate) fn whole(ms: f64) -> u64 {
     ms as u64
 }
