@@ -57,7 +57,7 @@ fn apply(job: &mut Job, sighting: &Sighting, at_ms: u64) {
 /// The state a runner's state means for this job, given what was asked of it. `None`: wait for the operation to end.
 fn target_state(job: &Job, state: JobState) -> Option<JobState> {
     match (state, job.ending()) {
-        (JobState::Finished, Some(OperationKind::Drain | OperationKind::Stop)) => None,
+        (JobState::Finished, Some(_)) if is_being_stopped(job) => None,
         (JobState::Failed, Some(OperationKind::Cancel)) if job.handle.is_some() => None,
         (JobState::Running, Some(OperationKind::Drain)) if job.state == JobState::Draining => None,
         (JobState::Running | JobState::Pending | JobState::Recovering, Some(OperationKind::Cancel))
@@ -67,6 +67,12 @@ fn target_state(job: &Job, state: JobState) -> Option<JobState> {
         }
         _ => Some(state),
     }
+}
+
+/// A drain or stop is under way, perhaps behind a cancel: how it ends says what the runner's word means.
+fn is_being_stopped(job: &Job) -> bool {
+    let mut kinds = job.open_operations.iter().filter_map(|id| OperationKind::of_id(id));
+    kinds.any(|kind| matches!(kind, OperationKind::Drain | OperationKind::Stop))
 }
 
 fn step(job: &mut Job, state: JobState, ended_ms: Option<u64>, at_ms: u64) {
@@ -154,6 +160,9 @@ pub(crate) mod tests {
         draining.open_operations = vec![format!("{}/drain-0", draining.id)];
         observe(&mut draining, &seen(JobState::Finished));
         assert_eq!(draining.state, JobState::Draining);
+        draining.open_operations.insert(0, format!("{}/cancel-0", draining.id));
+        observe(&mut draining, &seen(JobState::Finished));
+        assert_eq!(draining.state, JobState::Draining, "also when a cancel came in between");
     }
 
     #[test]

@@ -88,6 +88,10 @@ async fn begin(context: &Context, job: &Stored<Job>, stored: Stored<Operation>) 
     if context.now_ms() < next_send_ms(&stored.value) {
         return Ok(stored);
     }
+    if stored.value.attempts >= PERMITS && stored.value.kind != OperationKind::Cancel {
+        // The process that took the last permit died with it: the runner may have it.
+        return accepted(context, job, &stored).await;
+    }
     let runner = context.runner(job.value.id.target())?;
     let mut permitted = stored.value.clone();
     permitted.attempts += 1;

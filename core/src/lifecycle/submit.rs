@@ -17,7 +17,7 @@ use std::time::Duration;
 use super::{Seen, observe, permit, settle::is_settled};
 use crate::{
     error::{Error, ErrorKind, Landed, Retry},
-    job::{Job, JobId, JobState, Phase},
+    job::{Job, JobId, JobState, OperationKind, Phase},
     pace::Backoff,
     runner::{Backend, Look, Memory, Runner, Submitted},
     store::Stored,
@@ -58,13 +58,16 @@ pub async fn drive_submission(context: &Context, id: &JobId) -> Result<Driven, E
         return Ok(stored.into());
     }
     match stored.value.phase {
-        Phase::Intent if stored.value.ending().is_some() || stored.value.retry_at_ms > context.now_ms() => {
-            Ok(stored.into())
-        }
+        Phase::Intent if is_unwanted(&stored.value) || stored.value.retry_at_ms > context.now_ms() => Ok(stored.into()),
         Phase::Intent => send(context, stored).await,
         Phase::Sending | Phase::Unknown => find(context, stored).await.map(Driven::from),
         Phase::Submitted | Phase::Parked => Ok(stored.into()),
     }
+}
+
+/// True while a cancel waits: nothing of the job is sent any more. A stop or drain waits until it runs.
+fn is_unwanted(job: &Job) -> bool {
+    job.ending() == Some(OperationKind::Cancel)
 }
 
 async fn send(context: &Context, stored: Stored<Job>) -> Result<Driven, Error> {
@@ -286,7 +289,7 @@ fn is_leased(context: &Context, job: &Job) -> bool {
 
 /// A second submission would be the first, and nobody wants the job gone.
 async fn may_repeat(context: &Context, runner: &Runner, job: &Job) -> Result<bool, Error> {
-    if job.ending().is_some() || !runner.identity().deduplicates() {
+    if is_unwanted(job) || !runner.identity().deduplicates() {
         return Ok(false);
     }
     Ok(is_remembered(job, &runner.memory().await?, context.now_ms()))
@@ -329,7 +332,10 @@ fn not_there(job: &mut Job, again_ms: u64) {
     if job.phase == Phase::Parked {
         return;
     }
-    if job.sends() >= PERMITS {
+    if job.sends() >= PERMITS && job.phase == Phase::Sending {
+        // The last send is looked for once more, as those before it were.
+        (job.phase, job.state) = (Phase::Unknown, JobState::SubmitUnknown);
+    } else if job.sends() >= PERMITS {
         (job.phase, job.state) = (Phase::Parked, JobState::Parked);
         job.diagnostics = format!(
             "parked: {} submissions went unanswered and the runner does not know the job; once the target is well, \
