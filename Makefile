@@ -73,8 +73,21 @@ test-conformance: ## the official MCP conformance suite against its surface on t
 test-load: ## targets in trouble, overload and shutdown under load (LOAD=short: two minutes)
 	bash tests/load/run.sh $(or $(LOAD),long)
 
+.PHONY: simulate
+simulate: ## 100,000 schedules of the seeded simulation (COUNT=n; SEED=n replays one)
+	cargo run -q --profile simulation --locked -p beam-mcp-simulation -- \
+	  $(if $(SEED),--seed $(SEED) --trace,--count $(or $(COUNT),100000)) $(OPTIONS)
+
+.PHONY: simulate-teeth
+simulate-teeth: ## each planted bug must be found by the simulation
+	cargo run -q --profile simulation --locked -p beam-mcp-simulation -- --teeth --count $(or $(COUNT),100000)
+
+.PHONY: simulate-wasm
+simulate-wasm: ## the same seeds give the same traces natively and in WebAssembly
+	bash tests/simulation/wasm.sh
+
 .PHONY: test-long
-test-long: test-dynamodb test-powercut ## what does not fit CI
+test-long: test-dynamodb test-powercut test-load test-abuse simulate-teeth simulate-wasm ## what does not fit CI
 
 .PHONY: lambda
 lambda: ## the Lambda binary in cargo-lambda's emulator

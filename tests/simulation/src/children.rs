@@ -1,0 +1,176 @@
+//! The processes of Direct on one machine: each waits on a pipe of its server until it is released, and ends without
+//! doing anything when the server is gone first or nobody releases it in time.
+
+use std::collections::BTreeMap;
+
+use beam_mcp_core::effect::{Fact, Handle, Held, Query, Signal};
+
+use crate::{plant::Plant, random::Random};
+
+/// How long a child waits for its release.
+const PATIENCE_MS: u64 = 120_000;
+
+/// The children of a machine, by folder.
+#[derive(Debug)]
+pub struct Children {
+    all: BTreeMap<String, Child>,
+    random: Random,
+    next_pid: u32,
+    plant: Option<Plant>,
+    /// Folders whose children run without having been let go: planted bugs.
+    began: Vec<String>,
+}
+
+#[derive(Debug)]
+struct Child {
+    pid: u32,
+    start_time: u64,
+    /// Process and incarnation that hold its pipe.
+    parent: (usize, u64),
+    launched: u64,
+    /// The mark in its folder.
+    released: Option<u64>,
+    ends: Option<(u64, Ending)>,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Ending {
+    Finished,
+    Failed,
+    Killed,
+    Never,
+}
+
+impl Child {
+    fn ended(&self, now: u64) -> Option<Ending> {
+        let unreleased = self.released.is_none() && self.launched + PATIENCE_MS <= now;
+        let ended = self.ends.filter(|(at, _)| *at <= now).map(|(_, ending)| ending);
+        ended.or_else(|| unreleased.then_some(Ending::Never))
+    }
+
+    fn is(&self, handle: &Handle) -> bool {
+        (self.pid, self.start_time) == (handle.pid, handle.start_time)
+    }
+}
+
+impl Children {
+    /// A machine without children.
+    pub fn new(random: Random, plant: Option<Plant>) -> Self {
+        Self { all: BTreeMap::new(), random, next_pid: 100, plant, began: Vec::new() }
+    }
+
+    /// Starts the child of a folder, or gives the one that was released or still waits for the same server.
+    pub fn launch(&mut self, folder: &str, parent: (usize, u64), now: u64) -> Held {
+        if let Some(child) = self.all.get(folder) {
+            let waits = child.parent == parent && child.released.is_none() && child.ended(now).is_none();
+            if waits || (child.released.is_some() && self.plant != Some(Plant::SecondChild)) {
+                return Held { pid: child.pid, start_time: child.start_time };
+            }
+        }
+        self.next_pid += 1;
+        let child = Child { pid: self.next_pid, start_time: now, parent, launched: now, released: None, ends: None };
+        let held = Held { pid: child.pid, start_time: child.start_time };
+        self.all.insert(folder.to_owned(), child);
+        if self.plant == Some(Plant::UnheldChild) {
+            self.began.push(folder.to_owned());
+        }
+        held
+    }
+
+    /// Acts on a child; true when it begins to run with this.
+    pub fn signal(&mut self, handle: &Handle, signal: Signal, parent: (usize, u64), now: u64) -> bool {
+        let Some(child) = self.all.get_mut(&handle.folder).filter(|child| child.is(handle)) else { return false };
+        let alive = child.ended(now).is_none();
+        if self.plant == Some(Plant::DeafChild) && signal != Signal::Release {
+            return false;
+        }
+        match signal {
+            Signal::Release if child.released.is_none() && child.parent == parent => {
+                child.released = Some(now);
+                if alive {
+                    child.ends = Some(Self::course(&mut self.random, now));
+                }
+                return alive && self.plant != Some(Plant::UnheldChild);
+            }
+            Signal::Term if alive && self.random.chance(8_000) => {
+                child.ends = Some((now + self.random.between(10, 3_000), Ending::Killed));
+            }
+            Signal::Kill if alive => child.ends = Some((now, Ending::Killed)),
+            Signal::Release | Signal::Term | Signal::Kill => {}
+        }
+        false
+    }
+
+    fn course(random: &mut Random, now: u64) -> (u64, Ending) {
+        let ending = if random.chance(2_000) { Ending::Failed } else { Ending::Finished };
+        (now + random.between(500, 90_000), ending)
+    }
+
+    /// A server is gone: the children that wait on its pipes end.
+    pub fn orphan(&mut self, parent: (usize, u64), now: u64) {
+        let orphans = self.plant == Some(Plant::OrphanRuns);
+        let held = self.all.iter_mut().filter(|(_, child)| child.parent == parent && child.released.is_none());
+        for (folder, child) in held.filter(|(_, child)| child.ended(now).is_none()) {
+            if orphans {
+                self.began.push(folder.clone());
+            } else {
+                child.ends = Some((now, Ending::Never));
+            }
+        }
+    }
+
+    /// Folders whose children began to run by themselves.
+    pub fn take_began(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.began)
+    }
+
+    /// Power is gone, and every child with it.
+    pub fn cut(&mut self, now: u64) {
+        for child in self.all.values_mut().filter(|child| child.ended(now).is_none()) {
+            child.ends = Some((now, if child.released.is_some() { Ending::Killed } else { Ending::Never }));
+        }
+    }
+
+    /// True when the child of a folder was released and has not ended.
+    pub fn runs(&self, folder: &str, now: u64) -> bool {
+        self.all.get(folder).is_some_and(|child| child.released.is_some() && child.ended(now).is_none())
+    }
+
+    /// Answers questions about a child.
+    pub fn observe(&self, handle: &Handle, queries: &[Query], now: u64, offset: u64) -> Vec<Fact> {
+        let child = self.all.get(&handle.folder).filter(|child| child.is(handle));
+        queries.iter().map(|query| answer(query, child, now, offset)).collect()
+    }
+}
+
+fn answer(query: &Query, child: Option<&Child>, now: u64, offset: u64) -> Fact {
+    let ended = child.and_then(|child| child.ended(now));
+    match query {
+        Query::Alive => Fact::Alive {
+            alive: child.is_some() && ended.is_none(),
+            exit_code: match ended {
+                Some(Ending::Finished) => Some(0),
+                Some(Ending::Failed) => Some(1),
+                _ => None,
+            },
+            signal: ended.filter(|ending| *ending == Ending::Killed).map(|_| 15),
+            limit: None,
+            released: child.is_some_and(|child| child.released.is_some()),
+        },
+        Query::Result => Fact::Result {
+            state: child.and_then(|child| child.released).map(|at| format!(r#"{{"started_at_ms":{}}}"#, at + offset)),
+            result: match ended {
+                Some(Ending::Finished) => Some(r#"{"state":"FINISHED","pipeline_states":["DONE"]}"#.into()),
+                Some(Ending::Failed) => Some(
+                    r#"{"state":"FAILED","error":{"type":"ValueError","message":"bad 7"},"pipeline_states":["FAILED"]}"#
+                        .into(),
+                ),
+                _ => None,
+            },
+        },
+        Query::Log { from, .. } => Fact::Log { from: from.unwrap_or(0), size: 0, data: Vec::new().into() },
+        Query::Program { .. } => {
+            Fact::Program { found: true, version: Some("3.11".into()), beam_version: Some("2.77.0".into()) }
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! Planted bugs: what the world sees of a defect, made at its edge, so that no build is needed for each. A simulation
+//! that does not find them could not find the defects they stand for.
+
+use beam_mcp_core::store::{Commit, Expect, Write};
+use serde_json::{Value, json};
+
+/// Declares the plants: what each stands for, and whether another rule of the product masks it.
+macro_rules! plants {
+    ($($plant:ident $name:literal $masked:literal $text:literal,)*) => {
+        /// A planted bug.
+        #[derive(Clone, Copy, Debug, Eq, PartialEq)]
+        pub enum Plant { $(#[doc = $text] $plant,)* }
+
+        impl Plant {
+            /// Every planted bug.
+            pub const ALL: &'static [Self] = &[$(Self::$plant,)*];
+
+            /// Its name on the command line.
+            pub fn name(self) -> &'static str {
+                match self { $(Self::$plant => $name,)* }
+            }
+
+            /// What it stands for.
+            pub fn text(self) -> &'static str {
+                match self { $(Self::$plant => $text,)* }
+            }
+
+            /// Why no invariant can break; empty where one must.
+            pub fn masked(self) -> &'static str {
+                match self { $(Self::$plant => $masked,)* }
+            }
+
+            /// The plant of a name.
+            pub fn parse(name: &str) -> Option<Self> {
+                Self::ALL.iter().copied().find(|plant| plant.name() == name)
+            }
+        }
+    };
+}
+
+plants! {
+    EarlyAnswer "early-answer" "" "a commit is answered before it is synced",
+    TornTail "torn-tail" "" "half a commit survives a crash",
+    BlindWrite "blind-write" "" "a write does not look at the version it replaces",
+    BlindMake "blind-make" "" "a row that must be new replaces one that is there",
+    NoAudit "no-audit" "" "commits without their audit rows",
+    NoKeyRow "no-key-row" "" "idempotency keys are not remembered",
+    NoDueRow "no-due-row" "" "the index of unfinished jobs is not written",
+    NoOperationRow "no-operation-row" "" "an operation is acknowledged and not stored",
+    LostOpenOperation "lost-open-operation" "" "the job's row forgets the operations that wait for it",
+    LostAttempt "lost-attempt" "" "a permit is taken and not counted",
+    LostAmbiguity "lost-ambiguity" "" "an unexplained send is forgotten",
+    StuckVersion "stuck-version" "" "a change does not move the version in the row",
+    UnstoredEnd "unstored-end" "" "the end of a job is stored as RUNNING",
+    OpIdIgnored "op-id-ignored" "a repeated commit conflicts, and every caller reads again what is there before it goes on"
+        "the id of a commit is not looked at when it comes again",
+    RandomToken "random-token" "" "each run gets an id of its own",
+    RunWithoutPermit "run-without-permit" "" "a run is sent by the host a second time, without a permit",
+    RefusedAfterEffect "refused-after-effect" "" "a lost answer is taken for a refusal",
+    SameMemory "same-memory" "" "a restarted runner is taken for the one before",
+    ErrorIsAbsence "error-is-absence" "" "a runner that fails is taken for one that does not know the job",
+    InventedSavepoint "invented-savepoint" "" "a savepoint is written once it is accepted",
+    InventedEnd "invented-end" "" "a job that cannot be read has FINISHED",
+    UnheldChild "unheld-child" "" "a child runs before its identity is stored",
+    OrphanRuns "orphan-runs" "" "a held child goes on when its server dies",
+    SecondChild "second-child" "" "a folder is started again although its child was let go",
+    DeafChild "deaf-child" "" "a signal is said to be sent and is not",
+    WrongTenant "wrong-tenant" "" "a token opens another tenant's door",
+    SameRandomness "same-randomness" "" "two calls draw the same bytes",
+    NoReconciler "no-reconciler" "" "nothing goes on with what a dead process left",
+    LostAnswer "lost-answer" "" "a flow is never told what became of its effect",
+    WallSettle "wall-settle" "a parked job is looked for still, and what arrives late is taken in or canceled"
+        "settle time runs on the wall clock",
+    NoTopics "no-topics" "topics are hints: who waits looks again by itself" "a commit announces nothing",
+    DroppedAfterIntent "dropped-after-intent" "the reconciler takes up what the flow left"
+        "a durable intent is dropped with its client",
+}
+
+/// What a commit becomes under a planted bug.
+pub fn spoil(commit: &Commit, plant: Plant) -> Commit {
+    let mut commit = commit.clone();
+    let keep = |write: &Write| match plant {
+        Plant::NoAudit => write.key.kind != "audit.new",
+        Plant::NoKeyRow => write.key.kind != "idempotency",
+        Plant::NoDueRow => write.key.kind != "job.due" || write.put.is_none(),
+        Plant::NoOperationRow => write.key.kind != "operation" || write.expect != Expect::Absent,
+        _ => true,
+    };
+    commit.writes.retain(keep);
+    for write in &mut commit.writes {
+        let job = write.key.kind == "job" || write.key.kind.starts_with("job.");
+        if let Some(put) = write.put.as_mut().filter(|_| job) {
+            put.value = spoilt(&put.value, plant);
+        }
+    }
+    commit
+}
+
+fn spoilt(row: &std::sync::Arc<str>, plant: Plant) -> std::sync::Arc<str> {
+    let (field, value) = match plant {
+        Plant::LostOpenOperation => ("open_operations", json!([])),
+        Plant::LostAttempt => ("attempts", json!(0)),
+        Plant::LostAmbiguity => ("ambiguous", json!(false)),
+        Plant::StuckVersion => ("version", json!(1)),
+        Plant::UnstoredEnd => ("state", json!("RUNNING")),
+        _ => return std::sync::Arc::clone(row),
+    };
+    let Ok(mut job) = serde_json::from_str::<Value>(row) else { return std::sync::Arc::clone(row) };
+    let ends = ["FINISHED", "FAILED", "CANCELED", "DRAINED"];
+    if plant != Plant::UnstoredEnd || job["state"].as_str().is_some_and(|state| ends.contains(&state)) {
+        job[field] = value;
+    }
+    job.to_string().into()
+}

@@ -1,0 +1,203 @@
+//! What a seed makes of a schedule before it begins: where it runs, which faults are on and how strong (swarm).
+
+use crate::{
+    fault::{FAULTS, Fault},
+    plant::Plant,
+    random::Random,
+};
+
+/// How the engine is hosted.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Mode {
+    /// Native servers: flows with a durable intent are driven to their end, a reconciler ticks.
+    Server,
+    /// Lambda: nothing runs between invocations, a schedule ticks once a minute.
+    Lambda,
+    /// Servers of two versions over one store.
+    Mixed,
+}
+
+/// Which store the world has.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Flavour {
+    /// One writer, synced before it answers.
+    Sqlite,
+    /// Remote, throttled, ambiguous, with stale scans.
+    Dynamo,
+}
+
+/// Which runner the jobs of a schedule go to.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Cell {
+    /// Flink, mostly submissions.
+    R1,
+    /// Flink, mostly savepoints, stops and drains.
+    R2,
+    /// Direct.
+    R9,
+    /// The simulator runner that honours our id.
+    Chosen,
+    /// The simulator runner with unique names.
+    Named,
+    /// The simulator runner that finds jobs by a marker.
+    Marker,
+    /// The simulator runner that cannot be asked for a job.
+    None,
+}
+
+impl Mode {
+    /// Every mode.
+    pub const ALL: [Self; 3] = [Self::Server, Self::Lambda, Self::Mixed];
+}
+
+impl Flavour {
+    /// Every flavour.
+    pub const ALL: [Self; 2] = [Self::Sqlite, Self::Dynamo];
+}
+
+impl Cell {
+    /// Every cell.
+    pub const ALL: [Self; 7] = [Self::R1, Self::R2, Self::R9, Self::Chosen, Self::Named, Self::Marker, Self::None];
+
+    /// Name of the target jobs are sent to.
+    pub fn target(self) -> &'static str {
+        match self {
+            Self::R1 | Self::R2 => "flink",
+            Self::R9 => "direct",
+            Self::Chosen => "chosen",
+            Self::Named => "named",
+            Self::Marker => "marker",
+            Self::None => "none",
+        }
+    }
+
+    /// True where a second submission is the first (class A).
+    pub fn deduplicates(self) -> bool {
+        !matches!(self, Self::Marker | Self::None)
+    }
+}
+
+/// What the command line fixes; the rest is drawn.
+#[derive(Clone, Debug, Default)]
+pub struct Fixed {
+    /// Only this mode.
+    pub mode: Option<Mode>,
+    /// Only this store.
+    pub flavour: Option<Flavour>,
+    /// Only this runner.
+    pub cell: Option<Cell>,
+    /// Faults that are off.
+    pub without: Vec<Fault>,
+    /// At most this many clients.
+    pub clients: Option<usize>,
+    /// At most this many actions of each client.
+    pub actions: Option<usize>,
+    /// At most this many processes.
+    pub processes: Option<usize>,
+    /// A planted bug.
+    pub plant: Option<Plant>,
+}
+
+/// One schedule's circumstances.
+#[derive(Clone, Debug)]
+pub struct Profile {
+    /// The seed.
+    pub seed: u64,
+    /// How the engine is hosted.
+    pub mode: Mode,
+    /// The store.
+    pub flavour: Flavour,
+    /// The runner.
+    pub cell: Cell,
+    /// Number of processes.
+    pub processes: usize,
+    /// Number of clients.
+    pub clients: usize,
+    /// Actions of each client.
+    pub actions: usize,
+    /// When faults stop, in milliseconds.
+    pub quiet_at: u64,
+    /// A planted bug.
+    pub plant: Option<Plant>,
+    chances: [u32; FAULTS],
+}
+
+impl Profile {
+    /// The circumstances of a seed.
+    pub fn draw(seed: u64, fixed: &Fixed) -> Self {
+        let mut random = Random::new(seed, 1);
+        let drawn = (*random.pick(&Cell::ALL), *random.pick(&Flavour::ALL), *random.pick(&Mode::ALL));
+        let cell = fixed.cell.unwrap_or(drawn.0);
+        let mode = fixed.mode.unwrap_or(drawn.2);
+        // A Lambda function starts no processes.
+        let mode = if cell == Cell::R9 && mode == Mode::Lambda { Mode::Server } else { mode };
+        let sizes = (random.between(1, 3), random.between(1, 3), random.between(2, 6), random.between(30, 120));
+        let size =
+            |drawn: u64, most: Option<usize>| (usize::try_from(drawn).unwrap_or(1)).min(most.unwrap_or(99)).max(1);
+        let least = if mode == Mode::Mixed { 2 } else { 1 };
+        let mut profile = Self {
+            seed,
+            mode,
+            flavour: fixed.flavour.unwrap_or(drawn.1),
+            cell,
+            processes: size(sizes.0.max(least), fixed.processes),
+            clients: size(sizes.1, fixed.clients),
+            actions: size(sizes.2, fixed.actions),
+            quiet_at: sizes.3 * 1000,
+            plant: fixed.plant,
+            chances: [0; FAULTS],
+        };
+        profile.draw_faults(&mut random, fixed);
+        profile
+    }
+
+    /// About one in three faults is on; one schedule in sixteen has none.
+    fn draw_faults(&mut self, random: &mut Random, fixed: &Fixed) {
+        let calm = random.below(16) == 0;
+        for fault in Fault::ALL.iter().skip(1) {
+            let on = random.below(3) == 0;
+            let strength = u32::try_from(random.between(1, 8)).unwrap_or(1);
+            if on && !calm && self.is_possible(*fault) && !fixed.without.contains(fault) {
+                self.chances[*fault as usize] = strength * often(*fault);
+            }
+        }
+    }
+
+    fn is_possible(&self, fault: Fault) -> bool {
+        match fault {
+            Fault::PowerCut => self.mode != Mode::Lambda,
+            Fault::DiskFull | Fault::DiskError => self.flavour == Flavour::Sqlite,
+            Fault::Throttled | Fault::StaleIndex => self.flavour == Flavour::Dynamo,
+            _ => true,
+        }
+    }
+
+    /// Chances in ten thousand that a fault happens at an opportunity.
+    pub fn chance(&self, fault: Fault) -> u32 {
+        self.chances[fault as usize]
+    }
+
+    /// True where this bug is planted.
+    pub fn has(&self, plant: Plant) -> bool {
+        self.plant == Some(plant)
+    }
+
+    /// The faults that are on.
+    pub fn faults(&self) -> Vec<Fault> {
+        Fault::ALL.iter().copied().filter(|fault| self.chance(*fault) > 0).collect()
+    }
+}
+
+/// Chances in ten thousand at the least strength: faults of one message come often, those of a process seldom.
+fn often(fault: Fault) -> u32 {
+    match fault {
+        Fault::None => 0,
+        Fault::Crash | Fault::Freeze | Fault::ClockJump | Fault::DiskFull => 25,
+        Fault::PowerCut | Fault::DiskError | Fault::Shutdown => 10,
+        Fault::RunnerRestart => 80,
+        Fault::Throttled | Fault::Ambiguous => 150,
+        Fault::StaleIndex => 800,
+        Fault::ClientGone | Fault::ShortDeadline => 400,
+        _ => 200,
+    }
+}

@@ -1,0 +1,59 @@
+//! What a run of many schedules showed.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use beam_mcp_simulation::{Coverage, Ended, Fixed, Profile, Violation};
+
+use crate::command::Command;
+
+/// Sums over schedules.
+#[derive(Default)]
+pub(crate) struct Report {
+    schedules: u64,
+    steps: u64,
+    jobs: u64,
+    parked: u64,
+    by_kind: BTreeMap<String, u64>,
+    pub(crate) coverage: Coverage,
+    pub(crate) failed: Vec<(u64, Fixed, Violation)>,
+}
+
+impl Report {
+    /// Adds a schedule; true when it failed.
+    pub(crate) fn add(&mut self, seed: u64, fixed: &Fixed, ended: Ended) -> bool {
+        let profile = Profile::draw(seed, fixed);
+        self.schedules += 1;
+        self.steps += ended.steps;
+        self.jobs += ended.jobs;
+        self.parked += ended.parked;
+        let kind = format!("{:?} {:?} {:?}", profile.cell, profile.flavour, profile.mode).to_lowercase();
+        *self.by_kind.entry(kind).or_default() += 1;
+        let failed = ended.violation.is_some();
+        self.failed.extend(ended.violation.map(|violation| (seed, fixed.clone(), violation)));
+        failed
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "figures for people")]
+    pub(crate) fn print(&self, took: Duration, command: &Command) {
+        let (seconds, schedules, steps) = (took.as_secs_f64().max(0.001), self.schedules as f64, self.steps as f64);
+        println!("schedules        {:>12}  in {seconds:.1} s on {} threads", self.schedules, command.threads);
+        println!("schedules/s      {:>12.0}", schedules / seconds);
+        println!("steps            {:>12}", self.steps);
+        println!(
+            "steps/s          {:>12.0}  per thread {:.0}",
+            steps / seconds,
+            steps / seconds / command.threads as f64
+        );
+        println!("mean steps       {:>12.1}", steps / schedules.max(1.0));
+        println!("jobs             {:>12}  parked {}", self.jobs, self.parked);
+        let (hit, often) = self.coverage.cells();
+        println!("cells            {hit:>12}  of state x effect x fault hit, {often} of them 100 times or more");
+        println!("failed           {:>12}", self.failed.len());
+        for (kind, count) in &self.by_kind {
+            println!("  {kind:28} {count:>10}");
+        }
+        if command.coverage {
+            println!("{}", self.coverage.table());
+        }
+    }
+}

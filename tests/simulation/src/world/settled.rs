@@ -1,0 +1,183 @@
+use beam_mcp_core::{
+    job::{Job, JobState, OperationKind, OperationState, Phase},
+    store::{AuditChain, audit_head_key, job_writes, operation_key, parse_record},
+};
+
+use super::{Event, World};
+use crate::{client::TENANTS, flink::End, ledger::SeenJob, profile::Cell};
+
+/// How long after the last fault everything must be settled: class A by look and re-send, class C by waiting.
+const SETTLED_WITHIN_MS: u64 = 60 * 60 * 1000;
+/// Distance of the checks.
+const EVERY_MS: u64 = 15_000;
+
+type Open = (&'static str, String);
+
+impl World<'_> {
+    /// After the faults: ends the schedule once nothing is left to do, or once there was time enough for it.
+    pub(super) fn settle(&mut self) {
+        let open = self.open();
+        let now = self.now;
+        match open {
+            None => {
+                self.over = true;
+                self.check_rows();
+            }
+            Some((invariant, text)) if now > self.profile.quiet_at + SETTLED_WITHIN_MS => {
+                self.ledger.broken(invariant, now, || format!("not settled: {text}"));
+            }
+            Some(_) => self.queue.push(now + EVERY_MS, Event::Settle),
+        }
+    }
+
+    /// The first thing that is not as it must be in the end.
+    fn open(&self) -> Option<Open> {
+        if self.in_flight > 0 || self.now < self.last_arrival + 10_000 {
+            return Some(("I13", format!("{} writes are on their way", self.in_flight)));
+        }
+        if let Some(number) = self.clients.iter().position(|client| client.waiting > 0 || client.left > 0) {
+            return Some(("I13", format!("client {number} waits for an answer")));
+        }
+        let jobs = self.ledger.jobs.iter().filter(|seen| seen.job.id.token().is_some());
+        let job = jobs.map(|seen| self.open_job(seen)).find(Option::is_some).flatten();
+        job.or_else(|| self.open_operation())
+    }
+
+    fn open_job(&self, seen: &SeenJob) -> Option<Open> {
+        let job = &seen.job;
+        let id = &job.id;
+        if !matches!(job.phase, Phase::Submitted | Phase::Parked) && !job.state.is_terminal() {
+            return Some(("I3", format!("{id} is {:?} for ever", job.phase)));
+        }
+        let runs = self.runs(job);
+        if seen.cancel_acknowledged && runs {
+            return Some(("I6", format!("{id} runs although its cancel was acknowledged")));
+        }
+        if job.state.is_terminal() && runs {
+            return Some(("I9", format!("{id} is {} and runs", job.state.as_str())));
+        }
+        if job.phase == Phase::Parked && runs && self.profile.cell != Cell::None {
+            return Some(("I3", format!("{id} is parked and runs")));
+        }
+        let live = job.phase == Phase::Submitted && job.state.is_live();
+        if live && self.is_real() && !runs {
+            return Some(("I13", format!("{id} is {} and does not run", job.state.as_str())));
+        }
+        self.wrong_end(seen)
+    }
+
+    /// Flink and Direct tell what is true.
+    fn is_real(&self) -> bool {
+        self.is_flink() || self.profile.cell == Cell::R9
+    }
+
+    fn runs(&self, job: &Job) -> bool {
+        match self.profile.cell {
+            Cell::R1 | Cell::R2 => self.flink.runs(job.token(), self.now),
+            Cell::R9 => self.children.runs(job.token(), self.now),
+            _ => false,
+        }
+    }
+
+    /// I9: an end is what the runner saw.
+    fn wrong_end(&self, seen: &SeenJob) -> Option<Open> {
+        let job = &seen.job;
+        let finished = matches!(job.state, JobState::Finished | JobState::Drained);
+        if finished && self.flink.was_killed(job.token()) {
+            return Some(("I9", format!("{} is {} and was killed with its runner", job.id, job.state.as_str())));
+        }
+        let end = self.flink.end_of(job.token(), self.now).filter(|_| self.is_flink())?;
+        let fits = match job.state {
+            JobState::Finished => end == End::Finished,
+            JobState::Drained => end == End::Stopped(true),
+            JobState::Canceled => matches!(end, End::Canceled | End::Stopped(_)),
+            JobState::Failed => end == End::Failed,
+            _ => true,
+        };
+        (!fits).then(|| ("I9", format!("{} is {} and ended {end:?}", job.id, job.state.as_str())))
+    }
+
+    fn open_operation(&self) -> Option<Open> {
+        // A rescale that Flink never follows stays open for ten minutes of its own; a stuck script for ever.
+        let open = self
+            .ledger
+            .open_operations()
+            .find(|operation| operation.kind != OperationKind::Scale || operation.state == OperationState::Requested);
+        if let Some(operation) = open.filter(|operation| !self.may_wait(&operation.job_id)) {
+            return Some(("I13", format!("{} is {:?} for ever", operation.id, operation.state)));
+        }
+        let unwritten = self.ledger.written_savepoints().find(|operation| {
+            let path = operation.savepoint_path.as_deref().unwrap_or_default();
+            self.is_flink() && !self.flink.savepoints.contains(path)
+        });
+        unwritten.map(|operation| ("I9", format!("{} names a savepoint nobody wrote", operation.id)))
+    }
+
+    /// Behind a rescale, or for what an operator decides about a parked job.
+    fn may_wait(&self, job_id: &str) -> bool {
+        let parked = |index: usize| self.ledger.jobs[index].job.phase == Phase::Parked;
+        let scales = self.ledger.open_operations().any(|operation| {
+            operation.job_id == job_id
+                && operation.kind == OperationKind::Scale
+                && operation.state != OperationState::Requested
+        });
+        scales || self.ledger.find(job_id).is_some_and(parked)
+    }
+
+    /// Index rows are those of their jobs, versions agree, what is open is there, the audit chain holds.
+    fn check_rows(&mut self) {
+        let broken = self.wrong_row().or_else(|| self.broken_chain().err().map(|text| ("I8", text)));
+        if let Some((invariant, text)) = broken {
+            let now = self.now;
+            self.ledger.broken(invariant, now, || text);
+        }
+    }
+
+    /// Every audit row that was written is in its tenant's chain, or waits for its seal.
+    fn broken_chain(&self) -> Result<(), String> {
+        let kept = |kind: &str| self.store.records().filter(move |record| record.key.kind == kind).count() as u64;
+        let mut sealed = 0;
+        for (tenant, ..) in TENANTS {
+            let head = self.store.get(&audit_head_key(tenant)).map(parse_record).transpose();
+            let mut chain = AuditChain::new(head.map_err(|error| error.to_string())?);
+            let rows = self.store.records().filter(|row| row.key.kind == "audit" && row.key.tenant == tenant);
+            for record in rows {
+                chain.link(&parse_record(record).map_err(|error| error.to_string())?)?;
+            }
+            sealed += chain.finish()?;
+        }
+        let (waiting, written) = (kept("audit.new"), self.ledger.audits);
+        if sealed + waiting == written {
+            return Ok(());
+        }
+        Err(format!("{written} audit rows were written, {sealed} are sealed and {waiting} wait"))
+    }
+
+    fn wrong_row(&self) -> Option<Open> {
+        let mut indexed = 0;
+        for record in self.store.records().filter(|record| record.key.kind == "job") {
+            let job: Job = match parse_record(record) {
+                Ok(job) => job,
+                Err(error) => return Some(("I3", format!("{} cannot be read: {error}", record.key.id))),
+            };
+            let tenant = &record.key.tenant;
+            if job.version != record.version {
+                return Some(("I4", format!("{} has version {} in its row", job.id, job.version)));
+            }
+            let writes = job_writes(tenant, None, &job).ok()?;
+            for write in writes.iter().filter(|write| write.key.kind.starts_with("job.")) {
+                let wanted = write.put.as_ref().map(|put| &put.value);
+                if self.store.get(&write.key).map(|row| &row.value) != wanted {
+                    return Some(("I3", format!("{} is not in its index {}", job.id, write.key.kind)));
+                }
+                indexed += 1;
+            }
+            let missing = |id: &&String| self.store.get(&operation_key(tenant, id)).is_none();
+            if let Some(id) = job.open_operations.iter().find(missing) {
+                return Some(("I3", format!("{id} is open and has no row")));
+            }
+        }
+        let rows = self.store.records().filter(|record| record.key.kind.starts_with("job.")).count();
+        (rows != indexed).then(|| ("I3", format!("{rows} index rows for {indexed} that belong to jobs")))
+    }
+}
