@@ -1,7 +1,11 @@
 use std::{sync::Arc, time::Duration};
 
 use super::{Entry, Guard, LONGEST_WAIT, LOOK_EVERY, Outcome, Pass};
-use crate::{error::Error, flow::Io, random::Seed};
+use crate::{
+    error::Error,
+    flow::{Io, Wake},
+    random::Seed,
+};
 
 /// A place in a guard's bulkhead, and leave of its breaker; dropping it gives the place back.
 #[derive(Debug)]
@@ -65,13 +69,17 @@ pub(super) async fn place(guard: &Arc<Guard>, io: &Io, weight: u32, seed: &Seed)
         Entry::Full => return Err(guard.full(seed)),
         Entry::Wait(number) => Number { guard, number },
     };
-    let until = io.now().mono + LONGEST_WAIT;
+    let (until, mut seen) = (io.now().mono + LONGEST_WAIT, 0);
     loop {
         let left = until.saturating_sub(io.now().mono);
         if left.is_zero() {
             return Err(guard.full(seed));
         }
-        io.wait(vec![(guard.topic(), 0)], left.min(LOOK_EVERY)).await?;
+        // Rounded up: a wait of less than a millisecond would be none.
+        let limit = left.min(LOOK_EVERY).max(Duration::from_millis(1));
+        if let Wake::Topics(moved) = io.wait(vec![(guard.topic(), seen)], limit).await? {
+            seen = moved.iter().map(|(_, seq, _)| *seq).max().unwrap_or(seen);
+        }
         let entered = guard.inner().bulkhead.enter_in_turn(number.number, weight);
         if entered {
             return Ok(Place { guard: Arc::clone(guard), weight });

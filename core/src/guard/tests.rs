@@ -101,6 +101,17 @@ fn an_open_breaker_refuses_at_once_and_lets_one_probe_through() {
 }
 
 #[test]
+fn who_is_woken_for_nothing_waits_for_the_next_move() {
+    let guard = Arc::new(Guard::new("t"));
+    let _inside = full(&guard);
+    let mut late = visit(&guard);
+    let _ = late.step(now(0), None);
+    let old = Reply::Woken { topics: vec![("target/t".into(), 7, String::new())] };
+    let again = late.step(now(0), Some(old));
+    assert!(matches!(again, Step::Effect(Effect::Wait { topics, .. }) if topics == [("target/t".to_owned(), 7)]));
+}
+
+#[test]
 fn a_cancelled_wait_ends_and_gives_its_number_up() {
     let guard = Arc::new(Guard::new("t"));
     let _inside = full(&guard);
