@@ -52,7 +52,7 @@ client.get_waiter("table_exists").wait(TableName=table["TableName"])
 PY
 }
 
-cargo test -q --locked -p beam-mcp-server --lib --no-run
+cargo test -q --locked -p beam-mcp-server --features dynamodb-emulator --lib --no-run
 for emulator in "DynamoDB Local" moto; do
   port=$(free_port)
   if [[ $emulator == moto ]]; then
@@ -69,5 +69,5 @@ for emulator in "DynamoDB Local" moto; do
   make_table "http://127.0.0.1:$port"
   echo "== $emulator"
   DYNAMODB_ENDPOINT=http://127.0.0.1:$port DYNAMODB_TABLE=beam-mcp \
-    cargo test -q --locked -p beam-mcp-server --lib -- --ignored store::dynamo
+    cargo test -q --locked -p beam-mcp-server --features dynamodb-emulator --lib store::dynamo::tests::emulator
 done

@@ -69,7 +69,7 @@ pub(super) async fn place(guard: &Arc<Guard>, io: &Io, weight: u32, seed: &Seed)
         Entry::Full => return Err(guard.full(seed)),
         Entry::Wait(number) => Number { guard, number },
     };
-    let (until, mut seen) = (io.now().mono + LONGEST_WAIT, 0);
+    let (until, mut moved_to) = (io.now().mono + LONGEST_WAIT, 0);
     loop {
         let left = until.saturating_sub(io.now().mono);
         if left.is_zero() {
@@ -77,8 +77,8 @@ pub(super) async fn place(guard: &Arc<Guard>, io: &Io, weight: u32, seed: &Seed)
         }
         // Rounded up: a wait of less than a millisecond would be none.
         let limit = left.min(LOOK_EVERY).max(Duration::from_millis(1));
-        if let Wake::Topics(moved) = io.wait(vec![(guard.topic(), seen)], limit).await? {
-            seen = moved.iter().map(|(_, seq, _)| *seq).max().unwrap_or(seen);
+        if let Wake::Topics(moved) = io.wait(vec![(guard.topic(), moved_to)], limit).await? {
+            moved_to = moved.iter().map(|(_, seq, _)| *seq).max().unwrap_or(moved_to);
         }
         let entered = guard.inner().bulkhead.enter_in_turn(number.number, weight);
         if entered {

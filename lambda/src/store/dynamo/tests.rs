@@ -11,7 +11,7 @@ use super::*;
 use crate::{
     store::{
         Store,
-        suite::{self, commit, write},
+        suite::{commit, write},
     },
     testing::{answer, peer},
 };
@@ -166,13 +166,18 @@ fn keys_of_the_role_are_needed_and_not_shown() {
     assert!(!format!("{:?}", AwsCredentials::of(&whole).unwrap()).contains("hunter2"));
 }
 
-/// `tests/dynamodb/run.sh` starts the emulators, makes the tables and names both here.
-#[tokio::test(flavor = "multi_thread")]
-#[ignore = "needs an emulator: make test-dynamodb"]
-async fn the_suite_holds_on_an_emulator() {
-    let endpoint = std::env::var("DYNAMODB_ENDPOINT").expect("DYNAMODB_ENDPOINT names an emulator");
-    let table = std::env::var("DYNAMODB_TABLE").expect("DYNAMODB_TABLE names an empty table");
-    // An emulator on a busy machine is slower than the service.
-    let patient = DynamoStore { longest: Duration::from_secs(60), ..store(&endpoint, &table) };
-    suite::run(&Arc::new(Store::Dynamo(patient))).await;
+#[cfg(feature = "dynamodb-emulator")]
+mod emulator {
+    use super::*;
+    use crate::store::suite;
+
+    /// `tests/dynamodb/run.sh` starts the emulators, makes the tables and names both here.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn the_suite_holds() {
+        let endpoint = std::env::var("DYNAMODB_ENDPOINT").expect("DYNAMODB_ENDPOINT names an emulator");
+        let table = std::env::var("DYNAMODB_TABLE").expect("DYNAMODB_TABLE names an empty table");
+        // An emulator on a busy machine is slower than the service.
+        let patient = DynamoStore { longest: Duration::from_secs(60), ..store(&endpoint, &table) };
+        suite::run(&Arc::new(Store::Dynamo(patient))).await;
+    }
 }
