@@ -191,6 +191,21 @@ export class BeamMcpClient {
     return this.#call("restore_job", input, options);
   }
 
+  /** Takes what the runner shows under a native id for a job nobody can explain. */
+  adoptJob(input: v.AdoptJobInput, options?: CallOptions): Promise<v.AdoptJobOutput> {
+    return this.#call("adopt_job", input, options);
+  }
+
+  /** Ends a job nobody can explain: it does not run. */
+  abandonJob(input: v.AbandonJobInput, options?: CallOptions): Promise<v.AbandonJobOutput> {
+    return this.#call("abandon_job", input, options);
+  }
+
+  /** Sends a job nobody can explain again, as its next generation. */
+  resubmitJob(input: v.ResubmitJobInput, options?: CallOptions): Promise<v.ResubmitJobOutput> {
+    return this.#call("resubmit_job", input, options);
+  }
+
   /** Metrics as they are. */
   getMetrics(input: v.GetMetricsInput, options?: CallOptions): Promise<v.GetMetricsOutput> {
     return this.#call("get_metrics", input, options);
