@@ -115,7 +115,7 @@ class Server:
         self._tasks.add(task)
         try:
             while request := await read(reader):
-                writer.write(await self.handler(request))
+                writer.write(await self._handled(request, reader))
                 await writer.drain()
         except Cut as cut:
             writer.write(cut.part)
@@ -124,6 +124,21 @@ class Server:
         finally:
             self._tasks.discard(task)
             writer.close()
+
+
+    async def _handled(self, request: Message, reader: asyncio.StreamReader) -> bytes:
+        """The answer, unless the peer gives up first: then nobody works on it any more."""
+        work = asyncio.ensure_future(self.handler(request))
+        gone = asyncio.ensure_future(reader.read(1))
+        try:
+            await asyncio.wait({work, gone}, return_when=asyncio.FIRST_COMPLETED)
+            if not work.done():
+                raise ConnectionResetError("the peer gave up")
+            return work.result()
+        finally:
+            work.cancel()
+            gone.cancel()
+            await asyncio.wait({work, gone})
 
 
 class Client:

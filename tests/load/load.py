@@ -77,7 +77,8 @@ async def closed_loop(port: int, call: Call, workers: int, seconds: float) -> fl
         nonlocal count
         client = Client(port)
         while loop.time() < until:
-            count += (await call(client)).status < 400
+            status = (await call(client)).status
+            count += status < 400
         client.close()
 
     await asyncio.gather(*(worker() for _ in range(workers)))
