@@ -19,8 +19,9 @@
 //! 9. `SendAll`: one outcome per request, in their order, whatever order they ended in.
 //! 10. `Store`: a commit is all or nothing; versions start at 1 and grow by 1; the same `op_id` again is success; a
 //!     conflict names the first write that did not fit and what is there. A failure leaves open whether it was made.
-//! 11. A commit announces each written key as the topic `<kind>/<id>`. `Wait` with sequence number 0 sleeps until the
-//!     next announcement; topics are hints, and a host may wake a flow for nothing.
+//! 11. A commit announces each written key as the topic `<kind>/<id>`. `Wait` with sequence number 0 is woken by the
+//!     next announcement, or at once by an earlier one that the host remembers; topics are hints, and a host may wake
+//!     a flow for nothing. A flow that waits again passes the number it was woken with.
 //! 12. `Emit`: the first frame commits status 200 and `text/event-stream`; the flow's own answer is then the last frame.
 //! 13. Effects and replies have one JSON form with bytes beside it ([`crate::effect::encode_effect`],
 //!     [`crate::effect::decode_reply`]); a reply that cannot be read is misuse, never a crash.
