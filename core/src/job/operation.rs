@@ -115,4 +115,8 @@ pub struct Operation {
     /// Number of permits to send that were taken.
     #[serde(default)]
     pub attempts: u32,
+    /// A permit was taken and what became of it is not stored: the process at it may have died.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[cfg_attr(feature = "server", schemars(skip))]
+    pub sending: bool,
 }

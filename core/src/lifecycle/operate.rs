@@ -88,13 +88,14 @@ async fn begin(context: &Context, job: &Stored<Job>, stored: Stored<Operation>) 
     if context.now_ms() < next_send_ms(&stored.value) {
         return Ok(stored);
     }
-    if stored.value.attempts >= PERMITS && stored.value.kind != OperationKind::Cancel {
-        // The process that took the last permit died with it: the runner may have it.
+    if stored.value.sending && stored.value.kind != OperationKind::Cancel {
+        // The process that took the permit died with it: the runner may have it, and may have forgotten its id since.
         return accepted(context, job, &stored).await;
     }
     let runner = context.runner(job.value.id.target())?;
     let mut permitted = stored.value.clone();
     permitted.attempts += 1;
+    permitted.sending = true;
     permitted.sent_ms = if permitted.sent_ms == 0 { context.now_ms() } else { permitted.sent_ms };
     let Some(stored) = replace(context, &stored, permitted).await? else {
         return context.rows.operation(&stored.value.id).await;
@@ -206,7 +207,7 @@ async fn accepted(
     stored: &Stored<Operation>,
 ) -> Result<Stored<Operation>, Error> {
     let mut operation = stored.value.clone();
-    operation.state = OperationState::Accepted;
+    (operation.state, operation.sending) = (OperationState::Accepted, false);
     let write = operation_write(context.rows.tenant(), Some(stored), &operation)?;
     let showing = match operation.kind {
         OperationKind::Cancel => Some(JobState::Cancelling),
@@ -241,7 +242,8 @@ async fn not_begun(
         return accepted(context, job, &stored).await;
     }
     if outage && (attempts < PERMITS || stored.value.kind == OperationKind::Cancel) {
-        let operation = Operation { attempts, diagnostics: error.message().to_owned(), ..stored.value.clone() };
+        let diagnostics = error.message().to_owned();
+        let operation = Operation { attempts, diagnostics, sending: false, ..stored.value.clone() };
         let replaced = replace(context, &stored, operation).await?;
         return Ok(replaced.unwrap_or(stored));
     }
@@ -376,6 +378,7 @@ mod tests {
             sent_ms: 0,
             ended_ms: 0,
             attempts: 0,
+            sending: false,
         }
     }
 

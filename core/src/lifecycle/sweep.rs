@@ -78,6 +78,7 @@ fn cancel(context: &Context, job: &Job) -> Operation {
         sent_ms: 0,
         ended_ms: 0,
         attempts: 1,
+        sending: false,
     }
 }
 

@@ -150,6 +150,7 @@ fn new_operation(context: &Context, ask: &Ask) -> Operation {
         sent_ms: 0,
         ended_ms: 0,
         attempts: 0,
+        sending: false,
     }
 }
 

@@ -133,7 +133,8 @@ impl From<Operation> for OperationView {
             operation_id: operation.id.clone(),
             terminal: operation.state.is_terminal(),
             requested_at: rfc3339(operation.requested_ms),
-            operation,
+            // The store's own matter.
+            operation: Operation { sending: false, ..operation },
         }
     }
 }
