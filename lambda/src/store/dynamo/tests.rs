@@ -1,8 +1,6 @@
 //! The suite against a table of an emulator, and what only this store has to prove, against a peer that answers as the
 //! service was seen to.
 
-use std::sync::Arc;
-
 use beam_mcp_core::store::{Expect, Scan};
 use serde_json::Value;
 use tokio::sync::mpsc::UnboundedReceiver;
@@ -168,6 +166,8 @@ fn keys_of_the_role_are_needed_and_not_shown() {
 
 #[cfg(feature = "dynamodb-emulator")]
 mod emulator {
+    use std::sync::Arc;
+
     use super::*;
     use crate::store::suite;
 
