@@ -1,7 +1,7 @@
 //! How many requests are worked on at once: more are refused early instead of making all of them slow.
 //!
 //! A request counts while it works, not while it waits for a runner, for a topic, for time or for the disk. The limit
-//! follows what requests take: it shrinks while working takes longer than [`GOOD`], and grows while it is reached and
+//! follows what requests take: it shrinks while working takes longer than `GOOD`, and grows while it is reached and
 //! all is well.
 
 use std::{
