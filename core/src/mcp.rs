@@ -11,7 +11,7 @@
 //! line: JSON ──────────────────────┴ message → era ───────┤                                                     ├ Plan
 //!                                                         └ legacy: method → params ────────────────────────────┘
 //! ```
-//! Everything up to the [`plan::Plan`] is a pure function of the surface and the request; only a handler that was found
+//! Everything up to the plan is a pure function of the surface and the request; only a handler that was found
 //! in order runs as part of the flow. A refusal is therefore always decided before a stream is committed.
 //!
 //! # Streams

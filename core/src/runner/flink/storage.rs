@@ -29,7 +29,7 @@ impl Flink {
     /// Deletes the files of a savepoint and waits until Flink has done so.
     ///
     /// # Errors
-    /// Those of [`check_path`]; `failed_precondition` with reason `disposal_failed`; `deadline_exceeded` when Flink was
+    /// Those of `check_path`; `failed_precondition` with reason `disposal_failed`; `deadline_exceeded` when Flink was
     /// still at it, else as every write.
     pub async fn dispose(&self, path: &str, operator: bool) -> Result<(), Error> {
         let target = &self.context.target;
