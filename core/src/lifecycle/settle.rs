@@ -2,7 +2,11 @@
 
 use std::time::Duration;
 
-use crate::{error::Error, job::Job, verb::Context};
+use crate::{
+    error::Error,
+    job::{Job, Phase},
+    verb::Context,
+};
 
 /// Longer than the store's time-out, the longest life of a submission in flight (10 min) and a runner's lag together.
 pub(super) const SETTLE: Duration = Duration::from_secs(15 * 60);
@@ -22,7 +26,13 @@ pub(super) async fn is_settled(context: &Context, job: &Job) -> Result<bool, Err
         return Ok(now.saturating_sub(since) >= SETTLE);
     }
     let now = context.now_ms();
-    let counted = super::submit::edit_open(context, job, "counted", |row| count(row, now)).await?;
+    let change = |row: &mut Job| {
+        if is_looked_for(row, job) {
+            count(row, now);
+        }
+        Ok(Vec::new())
+    };
+    let counted = context.rows.change_job(&job.id, "counted", change).await?;
     Ok(has_been_absent(&counted.value, now))
 }
 
@@ -31,11 +41,16 @@ fn outlives(host: &str) -> bool {
     !matches!(host, "lambda" | "wasm")
 }
 
+/// The row waits for what `seen` waited for. That may be an intent: a cancel holds it back after an unexplained send.
+fn is_looked_for(row: &Job, seen: &Job) -> bool {
+    let open = row.phase != Phase::Submitted && !row.state.is_terminal();
+    open && (row.generation, row.attempts) == (seen.generation, seen.attempts)
+}
+
 fn count(row: &mut Job, now_ms: u64) {
     row.absent_since_ms.get_or_insert(now_ms);
-    if now_ms.saturating_sub(row.absent_ms) >= APART_MS {
-        row.absences = row.absences.saturating_add(1).min(LOOKS);
-        row.absent_ms = now_ms;
+    if row.absences < LOOKS && now_ms.saturating_sub(row.absent_ms) >= APART_MS {
+        (row.absences, row.absent_ms) = (row.absences + 1, now_ms);
     }
 }
 
@@ -56,7 +71,13 @@ mod tests {
             count(&mut row, look * 10_000);
         }
         assert_eq!((row.absences, has_been_absent(&row, 899_999)), (10, false));
+        let counted = row.clone();
+        count(&mut row, 2_000_000);
+        assert_eq!(row, counted, "enough is enough: a row that changes with every look is never ended");
         assert!(has_been_absent(&row, 900_000));
+        let held_back = Job { phase: Phase::Intent, ..job(JobState::Submitting) };
+        assert!(is_looked_for(&held_back, &held_back) && !is_looked_for(&job(JobState::Running), &held_back));
+        assert!(!is_looked_for(&Job { attempts: 1, ..held_back.clone() }, &held_back), "another send");
         let mut hasty = job(JobState::SubmitUnknown);
         (0..100).for_each(|look| count(&mut hasty, 1_000_000 + look));
         assert_eq!((hasty.absences, has_been_absent(&hasty, 2_000_000)), (1, false), "looks side by side are one");
