@@ -83,7 +83,7 @@ async fn send(context: &Context, stored: Stored<Job>) -> Result<Driven, Error> {
     let job = permit(context, &stored, memory).await?.value;
     match runner.submit(&job).await {
         Ok(Submitted::Accepted { native_id }) => accepted(context, &runner, &job, native_id).await.map(Driven::from),
-        Ok(Submitted::Held { handle }) => held(context, &runner, &job.id, handle).await.map(Driven::from),
+        Ok(Submitted::Held { handle }) => held(context, &runner, &job, handle).await.map(Driven::from),
         Err(error) => unsent(context, &job, error).await,
     }
 }
@@ -170,11 +170,13 @@ async fn accepted(context: &Context, runner: &Runner, sent: &Job, native_id: Str
 async fn held(
     context: &Context,
     runner: &Runner,
-    id: &JobId,
+    sent: &Job,
     handle: crate::effect::Handle,
 ) -> Result<Stored<Job>, Error> {
+    let id = &sent.id;
     let known = context.rows.change_job(id, "held", |job| {
-        if job.phase != Phase::Sending {
+        let waits = job.phase == Phase::Sending && (job.generation, job.attempts) == (sent.generation, sent.attempts);
+        if !waits {
             return Err(in_other_hands());
         }
         job.native_id = Some(handle.folder.clone());
