@@ -88,7 +88,7 @@ impl Children {
             Signal::Release if child.released.is_none() && child.parent == parent => {
                 child.released = Some(now);
                 if alive {
-                    child.ends = Some(Self::course(&mut self.random, now));
+                    child.ends = Self::course(&mut self.random, now);
                 }
                 return alive && self.plant != Some(Plant::UnheldChild);
             }
@@ -101,9 +101,11 @@ impl Children {
         false
     }
 
-    fn course(random: &mut Random, now: u64) -> (u64, Ending) {
+    /// When and how it ends by itself; one in six never does.
+    fn course(random: &mut Random, now: u64) -> Option<(u64, Ending)> {
         let ending = if random.chance(2_000) { Ending::Failed } else { Ending::Finished };
-        (now + random.between(500, 90_000), ending)
+        let end = (now + random.between(500, 90_000), ending);
+        (!random.chance(1_600)).then_some(end)
     }
 
     /// A server is gone: the children that wait on its pipes end.

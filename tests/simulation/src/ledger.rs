@@ -1,7 +1,7 @@
 //! What is known beyond doubt, kept beside the engine: every commit, every execution, every acknowledged call. The
 //! invariants are checked against it at the moment something happens.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use beam_mcp_core::{
     job::{Job, JobState, Operation, OperationKind, OperationState, Phase},
@@ -55,8 +55,8 @@ pub struct Ledger {
     pub subjects: BTreeMap<String, String>,
     /// Broken invariants; the first one counts.
     pub violation: Option<Violation>,
-    /// Audit rows written.
-    pub audits: u64,
+    /// Audit rows written, by process and sequence: an unanswered commit of one alone is made again.
+    pub audits: BTreeSet<String>,
 }
 
 impl Ledger {
@@ -119,9 +119,10 @@ impl Ledger {
 
     /// A commit was made.
     pub fn committed(&mut self, commit: &Commit, at: u64, cell: Cell) {
-        let rows = commit.writes.iter().filter(|write| write.key.kind == "audit.new" && write.put.is_some()).count();
-        self.audits += rows as u64;
-        let audited = rows > 0;
+        let rows = commit.writes.iter().filter(|write| write.key.kind == "audit.new" && write.put.is_some());
+        let before = self.audits.len();
+        self.audits.extend(rows.map(|write| write.key.id.clone()));
+        let audited = self.audits.len() > before;
         for write in &commit.writes {
             match write.key.kind.as_str() {
                 "job" => self.job_written(commit, write, audited, at, cell),

@@ -17,6 +17,10 @@ use beam_mcp_simulation::{Coverage, Fixed, Plant, Violation, schedule, shrink};
 use command::Command;
 use report::Report;
 
+/// A third of a schedule is rows made and dropped.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Every this many schedules one is run twice: its trace must hash alike (I12).
 const TWICE_EVERY: u64 = 64;
 /// Failing schedules that are shrunk and shown.

@@ -1,7 +1,10 @@
 //! Planted bugs: what the world sees of a defect, made at its edge, so that no build is needed for each. A simulation
 //! that does not find them could not find the defects they stand for.
 
-use beam_mcp_core::store::{Commit, Expect, Write};
+use beam_mcp_core::{
+    job::Job,
+    store::{Commit, Expect, Write},
+};
 use serde_json::{Value, json};
 
 /// Declares the plants: what each stands for, and whether another rule of the product masks it.
@@ -63,7 +66,8 @@ plants! {
     InventedEnd "invented-end" "" "a job that cannot be read has FINISHED",
     UnheldChild "unheld-child" "" "a child runs before its identity is stored",
     OrphanRuns "orphan-runs" "" "a held child goes on when its server dies",
-    SecondChild "second-child" "" "a folder is started again although its child was let go",
+    SecondChild "second-child" "a child that was let go is looked at first, and is never launched again"
+        "a folder is started again although its child was let go",
     DeafChild "deaf-child" "" "a signal is said to be sent and is not",
     WrongTenant "wrong-tenant" "" "a token opens another tenant's door",
     SameRandomness "same-randomness" "" "two calls draw the same bytes",
@@ -105,10 +109,12 @@ fn spoilt(row: &std::sync::Arc<str>, plant: Plant) -> std::sync::Arc<str> {
         Plant::UnstoredEnd => ("state", json!("RUNNING")),
         _ => return std::sync::Arc::clone(row),
     };
-    let Ok(mut job) = serde_json::from_str::<Value>(row) else { return std::sync::Arc::clone(row) };
     let ends = ["FINISHED", "FAILED", "CANCELED", "DRAINED"];
+    let Ok(mut job) = serde_json::from_str::<Value>(row) else { return std::sync::Arc::clone(row) };
     if plant != Plant::UnstoredEnd || job["state"].as_str().is_some_and(|state| ends.contains(&state)) {
         job[field] = value;
     }
-    job.to_string().into()
+    // In the form the product writes rows in, so that nothing else tells the spoilt one.
+    let job: Option<Job> = serde_json::from_value(job).ok();
+    job.and_then(|job| serde_json::to_string(&job).ok()).map_or_else(|| std::sync::Arc::clone(row), Into::into)
 }

@@ -15,7 +15,8 @@ const STALE_MS: u64 = 2_000;
 /// Records by key, with what a crash would take.
 #[derive(Debug, Default)]
 pub struct Store {
-    records: BTreeMap<Key, Record>,
+    /// By kind, so that a scan goes through its own kind only.
+    kinds: BTreeMap<String, BTreeMap<Key, Record>>,
     /// What unsynced commits replaced, oldest first.
     unsynced: VecDeque<Replaced>,
     /// What commits of the last two seconds replaced, with their time.
@@ -47,7 +48,7 @@ impl Store {
     /// Carries an operation out at a time.
     pub fn perform(&mut self, op: &Op, now: u64) -> (StoreReply, Outcome) {
         match op {
-            Op::Get { key } => (StoreReply::Record { record: self.records.get(key).cloned() }, Outcome::Unchanged),
+            Op::Get { key } => (StoreReply::Record { record: self.get(key).cloned() }, Outcome::Unchanged),
             Op::Scan(scan) => (StoreReply::Page(Page { records: self.scan(scan) }), Outcome::Unchanged),
             Op::Commit(commit) => self.commit(commit, now),
         }
@@ -73,9 +74,14 @@ impl Store {
     }
 
     fn swap(&mut self, key: &Key, record: Option<Record>) -> Option<Record> {
+        let Some(rows) = self.kinds.get_mut(key.kind.as_str()) else {
+            let first = record.map(|record| (key.clone(), record));
+            self.kinds.insert(key.kind.clone(), first.into_iter().collect());
+            return None;
+        };
         match record {
-            Some(record) => self.records.insert(key.clone(), record),
-            None => self.records.remove(key),
+            Some(record) => rows.insert(key.clone(), record),
+            None => rows.remove(key),
         }
     }
 
@@ -87,14 +93,13 @@ impl Store {
 
     fn scan(&self, scan: &Scan) -> Vec<Record> {
         let limit = usize::try_from(scan.limit).unwrap_or(0);
+        let Some(rows) = self.kinds.get(scan.kind.as_str()) else { return Vec::new() };
         if scan.tenant == "*" {
-            let all = self.records.values().filter(|record| record.key.kind == scan.kind);
-            return all.filter(|record| fits(&record.key, scan)).take(limit).cloned().collect();
+            return rows.values().filter(|record| fits(&record.key, scan)).take(limit).cloned().collect();
         }
         let from = Key::new(&scan.tenant, &scan.kind, scan.prefix.clone());
-        let range = self.records.range(from..).take_while(|(key, _)| {
-            key.tenant == scan.tenant && key.kind == scan.kind && key.id.starts_with(&scan.prefix)
-        });
+        let here = |key: &Key| key.tenant == scan.tenant && key.id.starts_with(&scan.prefix);
+        let range = rows.range(from..).take_while(|(key, _)| here(key));
         let fitting = range.filter(|(key, _)| fits(key, scan)).map(|(_, record)| record.clone());
         if scan.descending {
             let mut all: Vec<Record> = fitting.collect();
@@ -116,14 +121,14 @@ impl Store {
                 (StoreReply::Committed { versions: self.versions(commit) }, Outcome::Unchanged)
             }
             Some(index) => {
-                let current = self.records.get(&commit.writes[index].key).cloned();
+                let current = self.get(&commit.writes[index].key).cloned();
                 (StoreReply::Conflict { index, current }, Outcome::Unchanged)
             }
         }
     }
 
     fn is_as_expected(&self, write: &Write) -> bool {
-        let version = || self.records.get(&write.key).map(|record| record.version);
+        let version = || self.get(&write.key).map(|record| record.version);
         match write.expect {
             Expect::Any => true,
             Expect::Absent => version().is_none() || self.plant == Some(Plant::BlindMake),
@@ -133,26 +138,26 @@ impl Store {
 
     /// Every write that does not fit is there under the commit's own id, and nothing was written over it.
     fn was_made(&self, commit: &Commit) -> bool {
-        let ours = |write: &Write| match self.records.get(&write.key) {
+        let ours = |write: &Write| match self.get(&write.key) {
             Some(record) => record.op == commit.op_id,
             None => write.put.is_none(),
         };
         if self.plant == Some(Plant::OpIdIgnored) {
             return false;
         }
-        let signed = commit.writes.iter().any(|w| self.records.get(&w.key).is_some_and(|r| r.op == commit.op_id));
+        let signed = commit.writes.iter().any(|w| self.get(&w.key).is_some_and(|r| r.op == commit.op_id));
         signed && commit.writes.iter().filter(|write| !self.is_as_expected(write)).all(ours)
     }
 
     fn versions(&self, commit: &Commit) -> Vec<u64> {
-        commit.writes.iter().map(|write| self.records.get(&write.key).map_or(0, |record| record.version)).collect()
+        commit.writes.iter().map(|write| self.get(&write.key).map_or(0, |record| record.version)).collect()
     }
 
     fn write(&mut self, commit: &Commit, now: u64) -> StoreReply {
         let mut replaced = Vec::with_capacity(commit.writes.len());
         let mut versions = Vec::with_capacity(commit.writes.len());
         for write in &commit.writes {
-            let version = self.records.get(&write.key).map_or(0, |record| record.version) + 1;
+            let version = self.get(&write.key).map_or(0, |record| record.version) + 1;
             let new = write.put.as_ref().map(|put| Record {
                 key: write.key.clone(),
                 version,
@@ -203,12 +208,12 @@ impl Store {
 
     /// A record.
     pub fn get(&self, key: &Key) -> Option<&Record> {
-        self.records.get(key)
+        self.kinds.get(key.kind.as_str())?.get(key)
     }
 
     /// All records.
     pub fn records(&self) -> impl Iterator<Item = &Record> {
-        self.records.values()
+        self.kinds.values().flat_map(BTreeMap::values)
     }
 }
 

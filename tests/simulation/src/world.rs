@@ -105,6 +105,8 @@ struct Arrival {
     /// Drawn when it was sent: which way the fault goes.
     way: u64,
     answered: bool,
+    /// Start of the runner it was sent to.
+    sent_to: u64,
 }
 
 enum Event {

@@ -77,7 +77,7 @@ pub(super) fn job(id: &str, job: &FlinkJob, at: u64, offset: u64) -> Response {
 /// A planted bug: an end nobody saw.
 pub(super) fn finished(id: &str) -> Response {
     ok(format!(
-        r#"{{"jid":"{id}","name":"sim","state":"FINISHED","job-type":"STREAMING","start-time":1,"end-time":2,"duration":1,"vertices":[]}}"#
+        r#"{{"jid":"{id}","name":"sim","state":"FINISHED","job-type":"STREAMING","start-time":1795167930000,"end-time":1795167950000,"duration":1,"vertices":[]}}"#
     ))
 }
 

@@ -46,7 +46,8 @@ impl World<'_> {
             Fault::Dropped => self.fail(id, turn, (count, all), latency, FaultKind::Reset),
             _ => {
                 let late = if fault == Fault::Delayed { 1 + self.network.below(2 * timeout) } else { latency };
-                let arrival = Arrival { id, turn, requests, all, fault, way, answered: true };
+                let sent_to = self.flink.incarnation;
+                let arrival = Arrival { id, turn, requests, all, fault, way, answered: true, sent_to };
                 self.travel(arrival, late, timeout, kind);
             }
         }
@@ -121,7 +122,7 @@ impl World<'_> {
         let refused = fault == Fault::TooMany || (fault == Fault::ServerError && way.is_multiple_of(2));
         let mut outcomes = Vec::with_capacity(count.0);
         for request in &arrival.requests {
-            let response = if refused { refusal(fault, way) } else { self.act(request) };
+            let response = if refused { refusal(fault, way) } else { self.act(request, arrival.sent_to) };
             outcomes.push(spoil(response, fault, way));
         }
         if writes && fault == Fault::AnswerLost && self.profile.has(Plant::RefusedAfterEffect) {
@@ -145,14 +146,18 @@ impl World<'_> {
         }
     }
 
-    fn act(&mut self, request: &Request) -> Response {
+    /// A run that outlives the runner it was sent to finds one that knows nothing: nobody can tell it from a new one, and
+    /// what ran before is gone. That is no second execution of ours.
+    fn act(&mut self, request: &Request, sent_to: u64) -> Response {
         let now = self.now;
         let (response, did) = self.flink.answer(request, now, START_MS + now);
         match did {
             Did::Nothing => {}
             Did::Started(token) => {
                 self.say(|_| format!("    {token} begins to execute"));
-                self.ledger.executed(&token, now);
+                if sent_to == self.flink.incarnation {
+                    self.ledger.executed(&token, now);
+                }
             }
             Did::Triggered(trigger) => self.ledger.triggered(&trigger, now),
         }
