@@ -53,10 +53,11 @@ async fn one(context: &Context, target: &str, sighting: Sighting) -> Result<bool
 
 /// The job of ours a runner shows, of whichever tenant.
 async fn owned(context: &Context, target: &str, sighting: &Sighting) -> Result<Option<(String, Stored<Job>)>, Error> {
-    let owner = context.rows.read::<Owner>(owner_key(target, &sighting.native_id)).await?;
-    if let Some(owner) = owner {
-        let rows = context.for_tenant(&owner.value.tenant).rows;
-        return Ok(rows.find_job(&owner.value.job_id).await?.map(|job| (owner.value.tenant, job)));
+    for known_as in [Some(&sighting.native_id), sighting.token.as_ref()].into_iter().flatten() {
+        if let Some(owner) = context.rows.read::<Owner>(owner_key(target, known_as)).await? {
+            let rows = context.for_tenant(&owner.value.tenant).rows;
+            return Ok(rows.find_job(&owner.value.job_id).await?.map(|job| (owner.value.tenant, job)));
+        }
     }
     // Rows of schema 1 have no owner row.
     if !crate::job::id::is_token(&sighting.native_id) {

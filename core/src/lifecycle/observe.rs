@@ -121,19 +121,7 @@ pub(crate) mod tests {
     }
 
     fn sighting() -> Sighting {
-        Sighting {
-            native_id: "n".into(),
-            name: None,
-            state: None,
-            runner_state: "X".into(),
-            job_type: None,
-            started_ms: None,
-            ended_ms: None,
-            parallelism: None,
-            savepoint_path: None,
-            diagnostics: String::new(),
-            ended_with_savepoint: None,
-        }
+        Sighting { native_id: "n".into(), runner_state: "X".into(), ..Sighting::default() }
     }
 
     #[test]

@@ -36,7 +36,8 @@ pub(super) async fn take_in(context: &Context, stored: &Stored<Job>, sighting: S
 /// word.
 fn is_stray(job: &Job, sighting: &Sighting) -> bool {
     let runs = sighting.state.is_some_and(|state| state.is_live() && state != JobState::Cancelling);
-    let of_earlier = sighting.native_id != job.token() && job.id.token() == Some(sighting.native_id.as_str());
+    let token = sighting.token.as_ref().unwrap_or(&sighting.native_id);
+    let of_earlier = token != job.token() && job.id.token() == Some(token.as_str());
     let other = job.native_id.as_ref().is_some_and(|id| *id != sighting.native_id);
     runs && (of_earlier || other || (job.state.is_terminal() && job.unconfirmed))
 }
@@ -100,19 +101,7 @@ mod tests {
     use crate::{job::token_of, lifecycle::observe::tests::job};
 
     fn shown(native_id: &str, state: JobState) -> Sighting {
-        Sighting {
-            native_id: native_id.into(),
-            name: None,
-            state: Some(state),
-            runner_state: "X".into(),
-            job_type: None,
-            started_ms: None,
-            ended_ms: None,
-            parallelism: None,
-            savepoint_path: None,
-            ended_with_savepoint: None,
-            diagnostics: String::new(),
-        }
+        Sighting { native_id: native_id.into(), state: Some(state), runner_state: "X".into(), ..Sighting::default() }
     }
 
     #[test]
@@ -132,5 +121,8 @@ mod tests {
         let second = next.token().to_owned();
         assert!(is_stray(&next, &shown(&first, JobState::Running)), "the first generation came late");
         assert!(!is_stray(&next, &shown(&second, JobState::Running)));
+        let carrying = |token| Sighting { token: Some(token), ..shown("2026-11-25_1", JobState::Running) };
+        assert!(is_stray(&next, &carrying(first)), "also under an id the runner chose");
+        assert!(!is_stray(&next, &carrying(second)));
     }
 }

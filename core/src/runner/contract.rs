@@ -55,10 +55,13 @@ pub struct Probe {
 }
 
 /// What a runner says about one job.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Sighting {
     /// The runner's own id.
     pub native_id: String,
+    /// Our token it carries, on runners that choose the id themselves (a label, a marker).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<String>,
     /// Name on the runner.
     pub name: Option<String>,
     /// Mapped state; `None` for a raw state nobody knows: no change.

@@ -86,16 +86,12 @@ pub(super) fn sighting(job: &Job, known: &Known) -> Sighting {
     };
     Sighting {
         native_id: job.token().to_owned(),
-        name: None,
         state,
         runner_state,
-        job_type: None,
         started_ms: known.state.as_ref().and_then(|state| state.started_at_ms),
         ended_ms: known.result.as_ref().and_then(|result| result.finished_at_ms),
-        parallelism: None,
-        savepoint_path: None,
-        ended_with_savepoint: None,
         diagnostics,
+        ..Sighting::default()
     }
 }
 

@@ -61,13 +61,9 @@ fn listed(line: JobLine) -> Sighting {
         name: Some(clean_line(&line.name, NAME_BYTES)),
         state: job_state(&line.state),
         runner_state: clean_line(&line.state, 64),
-        job_type: None,
         started_ms: moment(line.start_time),
         ended_ms: moment(line.end_time),
-        parallelism: None,
-        savepoint_path: None,
-        ended_with_savepoint: None,
-        diagnostics: String::new(),
+        ..Sighting::default()
     }
 }
 
@@ -86,6 +82,7 @@ fn sighting(details: &JobDetails, checkpoints: Option<&Checkpoints>, diagnostics
         savepoint_path: checkpoints.and_then(Checkpoints::newest_kept_path).map(str::to_owned),
         ended_with_savepoint: checkpoints.filter(|_| finished).map(Checkpoints::ended_with_savepoint),
         diagnostics,
+        ..Sighting::default()
     }
 }
 

@@ -51,9 +51,9 @@ fn sighting(course: &Course, job: &Job, native_id: String, wall_ms: u64) -> Sigh
         ended_ms: course.end().filter(|_| state.is_terminal()).map(|end| course.wall(end)),
         // What a scale changed is in the row; saying it again could undo a newer one.
         parallelism: job.parallelism.is_none().then_some(course.plot.parallelism),
-        savepoint_path: None,
         ended_with_savepoint: state.is_terminal().then_some(false),
         diagnostics: diagnostics(course, state, at_ms),
+        ..Sighting::default()
     }
 }
 
