@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from .. import worker_pool
 from .._core import __version__
 from . import config, demo, job, resolve, runner
 
@@ -43,6 +44,7 @@ def _parser() -> argparse.ArgumentParser:
     _runners(nouns)
     _config(nouns)
     nouns.add_parser("serve", help="run a server; its arguments are those of beam-mcp-server serve")
+    _worker_pool(nouns)
     _demo(nouns)
     return parser
 
@@ -211,6 +213,22 @@ def _config(nouns: Any) -> None:
     keep.add_argument("url", metavar="URL")
     keep.set_defaults(run=config.set_server)
     _command(verbs, "show", config.show, "Show the settings and where each comes from.")
+
+
+def _worker_pool(nouns: Any) -> None:
+    command = nouns.add_parser(
+        "worker-pool",
+        help="start the Python workers of Beam pipelines on Flink and Spark",
+        description="Runs beside each Flink TaskManager or Spark worker, in a Python with apache_beam in the version "
+        "of the pipelines. Whoever reaches the port runs code here.",
+    )
+    command.add_argument(
+        "--host", default="127.0.0.1", help="address to listen on; default: 127.0.0.1"
+    )
+    command.add_argument(
+        "--port", type=int, default=50000, metavar="N", help="default 50000; 0: a free one"
+    )
+    command.set_defaults(run=lambda options: worker_pool.serve(options.host, options.port))
 
 
 def _demo(nouns: Any) -> None:

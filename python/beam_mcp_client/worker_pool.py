@@ -1,0 +1,186 @@
+"""`beam-mcp worker-pool`: the Python workers of Beam pipelines on Flink and Spark.
+
+Beam's `EXTERNAL` environment asks a pool for a worker at the start of each stage. One pool runs beside each Flink
+TaskManager or Spark worker, in a Python that has `apache_beam` in the version of the pipeline and the packages its code
+imports.
+
+Unlike Beam's own `worker_pool_main` it listens where it is told to (on this machine alone, by default), starts workers
+with the interpreter it runs in, sends their logs to the runner, gives them the pipeline's options, and takes them along
+when it ends. The protocol has no authentication: whoever reaches the port runs code here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import os
+import signal
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from . import errors
+
+WORKER = "apache_beam.runners.worker.sdk_worker_main"
+GRACE_S = 10.0
+"""Longest a worker may take to end when it is asked to."""
+PROVISION_S = 20.0
+"""Longest the runner may take to tell a worker's options."""
+LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+ALLOWED = ("HOME", "LANG", "PATH", "TMPDIR", "TZ", "VIRTUAL_ENV")
+"""What a worker sees of the pool's environment; `LC_*` and `BEAM_*` besides."""
+
+
+class WorkerPool:
+    """The processes of a pool, by worker id. Its methods are those of Beam's `BeamFnExternalWorkerPool` service."""
+
+    def __init__(self) -> None:
+        self._api = _api("beam_fn_api_pb2")
+        self._workers: dict[str, subprocess.Popen[bytes]] = {}
+        self._lock = threading.Lock()
+        self._closed = False
+
+    def StartWorker(self, request: Any, context: Any) -> Any:  # noqa: N802 - the service's name
+        """Starts a worker; what prevents that is the answer, and the runner fails the stage with it."""
+        try:
+            self._start(request)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the runner must hear it
+            print(f"worker {request.worker_id} did not start: {error}", file=sys.stderr)
+            return self._api.StartWorkerResponse(error=f"{type(error).__name__}: {error}")
+        return self._api.StartWorkerResponse()
+
+    def _start(self, request: Any) -> None:
+        environment = _environment(request, _pipeline_options(request))
+        with self._lock:
+            if self._closed:
+                raise RuntimeError("the worker pool is ending")
+            self._workers = {name: w for name, w in self._workers.items() if w.poll() is None}
+            self._workers[request.worker_id] = subprocess.Popen(
+                [sys.executable, "-m", WORKER],
+                stdin=subprocess.DEVNULL,
+                env=environment,
+                start_new_session=True,
+            )
+        print(f"worker {request.worker_id} started", file=sys.stderr)
+
+    def StopWorker(self, request: Any, context: Any) -> Any:  # noqa: N802 - the service's name
+        """Ends a worker; one that is gone is no error."""
+        with self._lock:
+            worker = self._workers.pop(request.worker_id, None)
+        if worker is not None:
+            _end([worker])
+            print(f"worker {request.worker_id} stopped", file=sys.stderr)
+        return self._api.StopWorkerResponse()
+
+    def close(self) -> None:
+        """Ends all workers and starts no more."""
+        with self._lock:
+            self._closed, workers = True, list(self._workers.values())
+        _end(workers)
+
+
+def _end(workers: list[subprocess.Popen[bytes]]) -> None:
+    for how in (signal.SIGTERM, signal.SIGKILL):
+        for worker in workers:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(worker.pid, how)
+        for worker in workers:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                worker.wait(GRACE_S)
+
+
+def _environment(request: Any, options: str) -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if _is_allowed(name)}
+    return {
+        **kept,
+        "WORKER_ID": request.worker_id,
+        "CONTROL_API_SERVICE_DESCRIPTOR": str(request.control_endpoint),
+        "LOGGING_API_SERVICE_DESCRIPTOR": str(request.logging_endpoint),
+        "PIPELINE_OPTIONS": options,
+    }
+
+
+def _is_allowed(name: str) -> bool:
+    return name in ALLOWED or name.startswith(("LC_", "BEAM_"))
+
+
+def _pipeline_options(request: Any) -> str:
+    """The options of the pipeline as the runner's provision service has them, as JSON."""
+    if not request.provision_endpoint.url:
+        return "{}"
+    grpc = _beam("grpc")
+    api = _api("beam_provision_api_pb2")
+    stubs = _api("beam_provision_api_pb2_grpc")
+    with grpc.insecure_channel(request.provision_endpoint.url) as channel:
+        answer = stubs.ProvisionServiceStub(channel).GetProvisionInfo(
+            api.GetProvisionInfoRequest(),
+            timeout=PROVISION_S,
+            metadata=(("worker_id", request.worker_id),),
+        )
+    text: str = _beam("google.protobuf.json_format").MessageToJson(answer.info.pipeline_options)
+    return text
+
+
+def serve(host: str, port: int) -> int:
+    """Runs a pool until SIGINT or SIGTERM; prints `worker pool on <host>:<port>` once it takes requests."""
+    # Two pools that share a port would each get some of the requests, and know none of the other's workers.
+    alone = (("grpc.so_reuseport", 0),)
+    server = _beam("grpc").server(ThreadPoolExecutor(max_workers=32), options=alone)
+    pool = WorkerPool()
+    stubs = _api("beam_fn_api_pb2_grpc")
+    stubs.add_BeamFnExternalWorkerPoolServicer_to_server(pool, server)
+    bound = _bind(server, host, port)
+    ended = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: ended.set())
+    server.start()
+    if host not in LOOPBACK:
+        print(f"warning: whoever reaches port {bound} of {host} runs code here", file=sys.stderr)
+    print(f"worker pool on {host}:{bound}", flush=True)
+    ended.wait()
+    server.stop(grace=0)
+    pool.close()
+    return 0
+
+
+def _bind(server: Any, host: str, port: int) -> int:
+    try:
+        bound = int(
+            server.add_insecure_port(f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
+        )
+    except RuntimeError as error:
+        raise _not_bound(host, port) from error
+    if bound == 0:
+        raise _not_bound(host, port)
+    return bound
+
+
+def _not_bound(host: str, port: int) -> errors.MCPError:
+    return errors.FailedPreconditionError(
+        f"nothing can listen on {host}:{port}",
+        code="failed_precondition",
+        reason="address_in_use",
+        suggestion="name another --port, or 0 for a free one",
+        exit_code=errors.BY_CODE["failed_precondition"][1],
+    )
+
+
+def _api(name: str) -> Any:
+    """One of Beam's generated modules; they have no stable path of their own."""
+    return getattr(_beam("apache_beam.portability.api"), name)
+
+
+def _beam(name: str) -> Any:
+    """A module that comes with `apache_beam`, which is no dependency of this package."""
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        raise errors.FailedPreconditionError(
+            f"this Python has no apache_beam: {error}",
+            code="failed_precondition",
+            reason="no_beam",
+            suggestion="install apache-beam in the version of the pipelines beside beam-mcp-client",
+            exit_code=errors.BY_CODE["failed_precondition"][1],
+        ) from error
