@@ -11,6 +11,7 @@ when it ends. The protocol has no authentication: whoever reaches the port runs 
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import importlib
 import os
@@ -123,6 +124,11 @@ def _pipeline_options(request: Any) -> str:
     return text
 
 
+def run(options: argparse.Namespace) -> int:
+    """`beam-mcp worker-pool`."""
+    return serve(options.host, options.port)
+
+
 def serve(host: str, port: int) -> int:
     """Runs a pool until SIGINT or SIGTERM; prints `worker pool on <host>:<port>` once it takes requests."""
     # Two pools that share a port would each get some of the requests, and know none of the other's workers.
@@ -133,8 +139,12 @@ def serve(host: str, port: int) -> int:
     stubs.add_BeamFnExternalWorkerPoolServicer_to_server(pool, server)
     bound = _bind(server, host, port)
     ended = threading.Event()
+
+    def end(number: int, frame: object) -> None:
+        ended.set()
+
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: ended.set())
+        signal.signal(number, end)
     server.start()
     if host not in LOOPBACK:
         print(f"warning: whoever reaches port {bound} of {host} runs code here", file=sys.stderr)

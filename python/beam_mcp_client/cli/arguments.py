@@ -228,7 +228,7 @@ def _worker_pool(nouns: Any) -> None:
     command.add_argument(
         "--port", type=int, default=50000, metavar="N", help="default 50000; 0: a free one"
     )
-    command.set_defaults(run=lambda options: worker_pool.serve(options.host, options.port))
+    command.set_defaults(run=worker_pool.run)
 
 
 def _demo(nouns: Any) -> None:
