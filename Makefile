@@ -62,7 +62,7 @@ test-abuse: venv ## slow-loris with 5,000 sockets and a storm of bad input, besi
 	bash tests/load/abuse.sh
 
 .PHONY: test-clients
-test-clients: venv beam ## MCP Inspector and the Python MCP SDK against the server
+test-clients: venv ## the MCP clients of others against the server, over three transports
 	bash tests/clients/run.sh
 
 .PHONY: test-conformance

@@ -11,6 +11,8 @@
 #   .ci/tools.sh inspector               MCP Inspector
 #   .ci/tools.sh conformance             MCP conformance suite
 #   .ci/tools.sh mcp                     Python venv with the MCP SDK
+#   .ci/tools.sh mcp-frameworks          a Python venv each with fastmcp, LangChain's and LlamaIndex's MCP adapters
+#   .ci/tools.sh mcp-typescript          both TypeScript MCP SDKs
 #   .ci/tools.sh maturin                 maturin
 #
 # Several sub-commands can be given at once: tools.sh wasm node binaryen
@@ -33,6 +35,11 @@ CARGO_LAMBDA_VERSION=${CARGO_LAMBDA_VERSION:-1.9.2}
 INSPECTOR_VERSION=${INSPECTOR_VERSION:-2.12.0}
 CONFORMANCE_VERSION=${CONFORMANCE_VERSION:-0.2.0-alpha.12}
 MCP_VERSION=${MCP_VERSION:-2.3.*}
+FASTMCP_VERSION=${FASTMCP_VERSION:-4.1.*}
+LANGCHAIN_MCP_VERSION=${LANGCHAIN_MCP_VERSION:-0.3.*}
+LLAMA_INDEX_MCP_VERSION=${LLAMA_INDEX_MCP_VERSION:-0.6.*}
+MCP_TYPESCRIPT_VERSION=${MCP_TYPESCRIPT_VERSION:-2.4.0}
+MCP_TYPESCRIPT_1_VERSION=${MCP_TYPESCRIPT_1_VERSION:-1.32.2}
 MATURIN_VERSION=${MATURIN_VERSION:-1.16.0}
 WASM_TARGET=wasm32-unknown-unknown
 MIN_RUST_MINOR=85 # edition 2024
@@ -320,6 +327,28 @@ cmd_mcp() {
     emit MCP_PYTHON "$dir/bin/python"
 }
 
+# Apart from each other: they want different versions of the SDK.
+cmd_mcp_frameworks() {
+    with_lock fastmcp venv "$CACHE/venv-fastmcp" "fastmcp==$FASTMCP_VERSION"
+    with_lock langchain-mcp venv "$CACHE/venv-langchain-mcp" "langchain-mcp-adapters==$LANGCHAIN_MCP_VERSION"
+    with_lock llama-index-mcp venv "$CACHE/venv-llama-index-mcp" "llama-index-tools-mcp==$LLAMA_INDEX_MCP_VERSION"
+    emit FASTMCP_PYTHON "$CACHE/venv-fastmcp/bin/python"
+    emit LANGCHAIN_MCP_PYTHON "$CACHE/venv-langchain-mcp/bin/python"
+    emit LLAMA_INDEX_MCP_PYTHON "$CACHE/venv-llama-index-mcp/bin/python"
+}
+
+cmd_mcp_typescript() {
+    find_node
+    local dir=$CACHE/npm-mcp-client-$MCP_TYPESCRIPT_VERSION
+    with_lock mcp-typescript npm_tree "$dir" "@modelcontextprotocol/client@$MCP_TYPESCRIPT_VERSION"
+    local first=$CACHE/npm-mcp-sdk-$MCP_TYPESCRIPT_1_VERSION
+    with_lock mcp-typescript-1 npm_tree "$first" "@modelcontextprotocol/sdk@$MCP_TYPESCRIPT_1_VERSION"
+    emit MCP_TYPESCRIPT "$dir/node_modules"
+    emit MCP_TYPESCRIPT_1 "$first/node_modules"
+    emit NODE "$NODE_BIN"
+    emit NODE_DIR "$(dirname "$NODE_BIN")"
+}
+
 cmd_maturin() {
     local dir=$CACHE/venv-maturin-$MATURIN_VERSION
     with_lock maturin venv "$dir" "maturin==$MATURIN_VERSION"
@@ -347,6 +376,8 @@ while [ $# -gt 0 ]; do
     inspector) cmd_inspector ;;
     conformance) cmd_conformance ;;
     mcp) cmd_mcp ;;
+    mcp-frameworks) cmd_mcp_frameworks ;;
+    mcp-typescript) cmd_mcp_typescript ;;
     maturin) cmd_maturin ;;
     *) usage ;;
     esac

@@ -134,6 +134,9 @@ pub struct Interfaces {
 #[cfg_attr(feature = "server", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct McpConfig {
+    /// No sessions for revisions with a handshake: for several servers behind one address, where the next request of a
+    /// client may reach another one. Such clients cannot be asked anything then.
+    pub stateless: bool,
     /// Only tools that change nothing, on every path. Tokens with the role `viewer` do the same for one caller.
     pub read_only: bool,
 }

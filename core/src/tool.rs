@@ -54,7 +54,8 @@ impl BeamSurface {
     /// The surfaces of an engine's state, by their path below the endpoint; the endpoint itself is the empty path.
     /// Sessions are those of the process and hold on each of them.
     pub fn all(state: &Arc<State>) -> BTreeMap<&'static str, Arc<Self>> {
-        let sessions = (state.host.kind == "server" && state.host.streams).then(Sessions::default);
+        let holds_sessions = state.host.kind == "server" && state.host.streams && !state.config.mcp.stateless;
+        let sessions = holds_sessions.then(Sessions::default);
         TOOLSETS.iter().map(|set| (set.path, Arc::new(Self::new(state, set, sessions.clone())))).collect()
     }
 
