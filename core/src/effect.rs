@@ -13,7 +13,8 @@ mod wire;
 pub use blob::Blob;
 pub use http::{Body, CredentialId, Fault, FaultKind, Method, Part, Request, Response};
 pub use process::{
-    Artifact, Fact, Handle, Held, Launch, Limits, LogStream, Origin, Query, Recipe, Refusal, Signal, Source, SourceId,
+    Artifact, Fact, Handle, Held, Launch, Limits, LogStream, Origin, Outline, Query, Recipe, Refusal, Signal, Source,
+    SourceId, YamlFault,
 };
 pub use wire::{decode_reply, encode_effect};
 
@@ -35,7 +36,7 @@ pub enum Effect {
         /// The requests; at most 64.
         requests: Vec<Request>,
     },
-    /// One unary gRPC call: [`Reply::Rpc`] or [`Reply::Fault`].
+    /// One gRPC call, unary or to a server stream that is read in part: [`Reply::Rpc`] or [`Reply::Fault`].
     #[cfg(feature = "server")]
     Rpc {
         /// Target whose endpoint and credential the host uses.
@@ -46,6 +47,9 @@ pub enum Effect {
         message: Blob,
         /// Limit on the call in milliseconds.
         timeout_ms: u64,
+        /// How much is read of a server stream; `None`: the call is unary.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        stream: Option<StreamLimit>,
     },
     /// Waits: [`Reply::Elapsed`].
     Sleep {
@@ -103,6 +107,16 @@ pub enum Effect {
     },
 }
 
+/// How much is read of a server stream. Reaching a limit, [`Effect::Rpc`]'s time included, is a good end: status 0.
+#[cfg(feature = "server")]
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub struct StreamLimit {
+    /// Milliseconds without a message after which the rest is left alone.
+    pub quiet_ms: u64,
+    /// Most bytes of frames.
+    pub max_bytes: u64,
+}
+
 /// The answer to one [`Effect`].
 #[non_exhaustive]
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -125,7 +139,8 @@ pub enum Reply {
         status: u32,
         /// gRPC status message.
         message: String,
-        /// The encoded message.
+        /// The encoded message; of a stream all that were read, each in gRPC's frame (a zero byte, the length in four
+        /// bytes from the highest down, the message).
         body: Blob,
     },
     /// A sleep or wait ran its time.

@@ -23,6 +23,8 @@ pub mod guard;
 #[cfg(feature = "server")]
 pub mod job;
 #[cfg(feature = "server")]
+pub mod job_api;
+#[cfg(feature = "server")]
 pub mod json;
 #[cfg(feature = "server")]
 pub mod lifecycle;

@@ -11,12 +11,14 @@ mod dispatch;
 pub mod flink;
 pub mod options;
 mod outbound;
+pub mod portable;
+mod python;
 pub mod simulator;
 
 pub use backend::Backend;
 pub use contract::{
-    Begun, Capability, Look, Memory, PlannedCall, Probe, Progress, Provenance, ResolvedOption, Sighting, Submission,
-    Submitted,
+    Begun, Build, Capability, Look, Memory, PlannedCall, Probe, Progress, Provenance, ResolvedOption, Sighting,
+    Submission, Submitted,
 };
 pub use dispatch::{Runner, check_target};
 

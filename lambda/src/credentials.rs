@@ -46,6 +46,11 @@ impl Credentials {
         Self { slots: targets.into_iter().filter_map(slot).collect() }
     }
 
+    /// True when the configuration names a credential for the target.
+    pub fn has(&self, target: &str) -> bool {
+        self.slots.contains_key(target)
+    }
+
     /// The header for a target's credential, read when it was not read before.
     ///
     /// # Errors

@@ -15,7 +15,7 @@ use crate::{
     clock::Clock,
     committed::Committed,
     effects::{Processes, Staging},
-    http_send::Sender,
+    http_send::{Sender, rpc},
     metrics::{Metrics, store_op},
     setup::Folder,
     store::Store,
@@ -126,7 +126,10 @@ impl Driver {
                 Reply::Ok
             }
             Effect::Wait { topics, timeout_ms } => self.topics.wait(&topics, Duration::from_millis(timeout_ms)).await,
-            Effect::Rpc { .. } => unsupported("this host makes no gRPC calls"),
+            Effect::Rpc { target, method, message, timeout_ms, stream } => {
+                let limit = Duration::from_millis(timeout_ms);
+                self.sender.rpc(rpc::Call { target, method, message: message.into_bytes(), limit, stream }).await
+            }
             other => self.perform_locally(other).await,
         }
     }

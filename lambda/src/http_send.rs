@@ -1,5 +1,7 @@
 //! Calls to runners: one request, one answer, nothing repeated, nothing followed.
 
+pub(crate) mod rpc;
+
 use std::{
     collections::BTreeMap,
     error::Error as StdError,
@@ -10,7 +12,7 @@ use std::{
 
 use beam_mcp_core::{
     config::Target,
-    effect::{Fault, FaultKind, Method, Outcome, Request, Response},
+    effect::{Fault, FaultKind, Method, Outcome, Reply, Request, Response},
 };
 use reqwest::{
     Client, ClientBuilder,
@@ -42,6 +44,8 @@ struct Inner {
     metrics: Arc<Metrics>,
     plain: OnceLock<Client>,
     tls: OnceLock<Client>,
+    /// For gRPC: without and with TLS.
+    h2: [OnceLock<Client>; 2],
 }
 
 impl Sender {
@@ -56,8 +60,13 @@ impl Sender {
             Some((target.name.clone(), url.to_owned()))
         };
         let endpoints = targets.clone().into_iter().filter_map(endpoint).collect();
-        let (plain, tls) = (OnceLock::new(), OnceLock::new());
-        Self(Arc::new(Inner { endpoints, credentials: Credentials::of(targets), staging, metrics, plain, tls }))
+        let (plain, tls, h2) = (OnceLock::new(), OnceLock::new(), Default::default());
+        Self(Arc::new(Inner { endpoints, credentials: Credentials::of(targets), staging, metrics, plain, tls, h2 }))
+    }
+
+    /// Makes one gRPC call to a target.
+    pub async fn rpc(&self, call: rpc::Call) -> Reply {
+        self.0.rpc(&call).await.map_or_else(Reply::Fault, |answer| answer)
     }
 
     /// Sends once; once more with a renewed credential after 401.
@@ -159,7 +168,11 @@ impl Inner {
 /// A client that repeats and follows nothing.
 pub(crate) fn http_client(tls: bool) -> reqwest::Result<Client> {
     // Without TLS no certificates are needed, and a machine without any must still reach its cluster.
-    if tls { builder().build() } else { builder().tls_certs_only([]).build() }
+    built(builder().http1_only(), tls)
+}
+
+fn built(builder: ClientBuilder, tls: bool) -> reqwest::Result<Client> {
+    if tls { builder.build() } else { builder.tls_certs_only([]).build() }
 }
 
 fn builder() -> ClientBuilder {

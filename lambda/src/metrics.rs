@@ -8,7 +8,7 @@ use std::{
 };
 
 use beam_mcp_core::{
-    effect::{Effect, Fault, Response},
+    effect::{Effect, Fault, Reply, Response},
     engine::Snapshot,
     store::{Op, StoreReply},
 };
@@ -100,6 +100,17 @@ impl Metrics {
     /// Counts a call to a runner.
     pub fn runner(&self, target: &str, outcome: &Result<Response, Fault>) {
         let number = outcome.as_ref().map_or(5, |response| class(response.status));
+        add(self.runners.get(target).and_then(|outcomes| outcomes.get(number)));
+    }
+
+    /// Counts a gRPC call to a runner: status 0 as 2xx, what the server could not do as 5xx, other statuses as 4xx.
+    pub fn rpc(&self, target: &str, outcome: &Result<Reply, Fault>) {
+        let number = match outcome {
+            Ok(Reply::Rpc { status: 0, .. }) => class(200),
+            Ok(Reply::Rpc { status: 2 | 4 | 8 | 13 | 14 | 15, .. }) => class(500),
+            Ok(_) => class(400),
+            Err(_) => 5,
+        };
         add(self.runners.get(target).and_then(|outcomes| outcomes.get(number)));
     }
 

@@ -194,6 +194,7 @@ fn stage(recipe: &Recipe, word: &str) -> Reply {
         id: SourceId(format!("sha256:{sha256}")),
         sha256,
         size: 6_459,
+        outline: None,
         archive: (file_name.rsplit('.').next() == Some("jar")).then_some(archive),
         file_name,
     })

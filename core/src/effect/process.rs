@@ -22,6 +22,9 @@ pub struct Recipe {
     /// Class looked for in a zip; `None`: its `Main-Class`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub entry_class: Option<String>,
+    /// Reads the bytes as a Beam YAML pipeline, for [`Source::outline`].
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub outline: bool,
     /// Largest size accepted, in bytes.
     pub max_bytes: u64,
 }
@@ -29,7 +32,7 @@ pub struct Recipe {
 impl Recipe {
     /// The bytes as they are.
     pub fn plain(base: Origin, max_bytes: u64) -> Self {
-        Self { base, add: Vec::new(), entry_class: None, max_bytes }
+        Self { base, add: Vec::new(), entry_class: None, outline: false, max_bytes }
     }
 }
 
@@ -60,6 +63,34 @@ pub struct Source {
     /// For a zip: what it declares, read from the central directory; `None` when it is no zip.
     #[serde(default)]
     pub archive: Option<Artifact>,
+    /// What it holds as a Beam YAML pipeline, where [`Recipe::outline`] asked for that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outline: Option<Outline>,
+}
+
+/// A Beam YAML pipeline as far as it can be read without Beam.
+#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
+pub struct Outline {
+    /// The first place that cannot be right.
+    #[serde(default)]
+    pub fault: Option<YamlFault>,
+    /// It is a template that has to be filled in before it is YAML, so it was not read.
+    #[serde(default)]
+    pub templated: bool,
+    /// Number of transforms, nested ones included.
+    #[serde(default)]
+    pub transforms: u64,
+}
+
+/// A place in a YAML file that cannot be right.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub struct YamlFault {
+    /// Line, from 1; 0: unknown.
+    pub line: u64,
+    /// Column, from 1; 0: unknown.
+    pub column: u64,
+    /// What is wrong there.
+    pub message: String,
 }
 
 /// What a zip declares.
@@ -179,6 +210,13 @@ pub enum Query {
         /// Most bytes to return.
         max: u64,
     },
+    /// What is in a file that the child left? [`Fact::File`]
+    File {
+        /// Its name: one segment.
+        name: String,
+        /// Most bytes to return, from the start.
+        max: u64,
+    },
     /// Is a named program there? [`Fact::Program`]; the handle is not looked at.
     Program {
         /// Target whose configuration names the program's file.
@@ -247,5 +285,16 @@ pub enum Fact {
         /// Version of the `apache_beam` it can import.
         #[serde(default)]
         beam_version: Option<String>,
+        /// It can import what Beam YAML needs.
+        #[serde(default)]
+        yaml: bool,
+    },
+    /// A file the child left.
+    File {
+        /// Its size in bytes; `None`: there is no such file.
+        #[serde(default)]
+        size: Option<u64>,
+        /// The bytes.
+        data: Blob,
     },
 }

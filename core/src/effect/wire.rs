@@ -99,7 +99,7 @@ fn outcome_blob(outcome: &mut Outcome) -> Option<&mut Blob> {
 #[cfg(feature = "server")]
 fn fact_blob(fact: &mut Fact) -> Option<&mut Blob> {
     match fact {
-        Fact::Log { data, .. } => Some(data),
+        Fact::Log { data, .. } | Fact::File { data, .. } => Some(data),
         Fact::Alive { .. } | Fact::Result { .. } | Fact::Program { .. } => None,
     }
 }

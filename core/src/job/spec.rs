@@ -28,6 +28,9 @@ pub struct JobSpec {
     /// Dotted name of an installed Python module, instead of `code_path` (Direct).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub module: Option<String>,
+    /// Text of a Beam YAML pipeline, instead of `code_path` (Direct, portable).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub yaml: Option<String>,
     /// Main class, where the jar's manifest names none or another is wanted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub entry_class: Option<String>,

@@ -1,6 +1,7 @@
 //! The submission protocol (security-reliability.md 4.3), from the stored intent on.
 //!
 //! ```text
+//! Intent  --build--> Intent (the caller's code builds what is sent; elsewhere at once)
 //! Intent  --permit--> Sending --accepted--> Submitted
 //!                     Sending --refused, nothing unexplained before--> Intent (later) or FAILED
 //!                     Sending --anything else--> Unknown --look--> Submitted | Intent again | Parked
@@ -19,7 +20,7 @@ use crate::{
     error::{Error, ErrorKind, Landed, Retry},
     job::{Job, JobId, JobState, OperationKind, Phase},
     pace::Backoff,
-    runner::{Backend, Look, Memory, Runner, Submitted},
+    runner::{Backend, Build, Look, Memory, Runner, Submitted},
     store::Stored,
     verb::Context,
 };
@@ -72,6 +73,12 @@ fn is_unwanted(job: &Job) -> bool {
 
 async fn send(context: &Context, stored: Stored<Job>) -> Result<Driven, Error> {
     let runner = context.runner_within(stored.value.id.target(), LONGEST_SUBMISSION)?;
+    match runner.build(&stored.value).await {
+        Ok(Build::Ready) => {}
+        Ok(Build::Underway) => return built_later(context, &stored).await.map(Driven::from),
+        Err(error) if error.gave_up() => return Err(error),
+        Err(error) => return not_sent(context, &stored, error).await,
+    }
     let memory = match memory(&runner).await {
         Ok(memory) => memory,
         Err(error) if error.gave_up() => return Err(error),
@@ -86,6 +93,19 @@ async fn send(context: &Context, stored: Stored<Job>) -> Result<Driven, Error> {
         Ok(Submitted::Held { handle }) => held(context, &runner, &job, handle).await.map(Driven::from),
         Err(error) => unsent(context, &job, error).await,
     }
+}
+
+/// The caller's code is at it: the row says when to look again, and nothing counts as a try.
+async fn built_later(context: &Context, stored: &Stored<Job>) -> Result<Stored<Job>, Error> {
+    let again_ms = context.now_ms() + 1_000;
+    let edit = |job: &mut Job| {
+        if job.phase == Phase::Intent && job.version == stored.version {
+            job.retry_at_ms = again_ms;
+            "the code is building its pipeline".clone_into(&mut job.diagnostics);
+        }
+        Ok(Vec::new())
+    };
+    context.rows.change_job(&stored.value.id, "building", edit).await
 }
 
 /// Read where it matters: a runner that makes two jobs of two submissions is never sent a second one.

@@ -1,6 +1,6 @@
 use std::future::Future;
 
-use super::{Begun, Look, Memory, PlannedCall, Probe, Progress, Sighting, Submission, Submitted};
+use super::{Begun, Build, Look, Memory, PlannedCall, Probe, Progress, Sighting, Submission, Submitted};
 use crate::{
     config::Identity,
     error::Error,
@@ -33,6 +33,12 @@ pub trait Backend {
         token: &str,
         operator_options: bool,
     ) -> impl Future<Output = Result<Submission, Error>> + Send;
+
+    /// Builds what is sent, where that takes running the caller's code: before a permit to send is taken, as often as
+    /// asked, and without a word to the runner. An error is one of the submission, and says that nothing was sent.
+    fn build(&self, _job: &Job) -> impl Future<Output = Result<Build, Error>> + Send {
+        std::future::ready(Ok(Build::Ready))
+    }
 
     /// Submits once, with the id derived from the job's token. The caller took a permit in the store before.
     ///

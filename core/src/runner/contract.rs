@@ -21,6 +21,8 @@ pub enum Capability {
     JarSubmit,
     /// Submission of a Python file or module.
     PythonSubmit,
+    /// Submission of a Beam YAML pipeline.
+    YamlSubmit,
     /// Plain cancel.
     Cancel,
     /// Flush and end.
@@ -198,6 +200,15 @@ pub enum Submitted {
         /// The child.
         handle: Handle,
     },
+}
+
+/// How far what is submitted is built.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Build {
+    /// It can be sent.
+    Ready,
+    /// The caller's code is at it: come again.
+    Underway,
 }
 
 /// How a runner took an operation.

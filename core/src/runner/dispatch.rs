@@ -1,6 +1,6 @@
 use super::{
-    Backend, Begun, Context, Look, Memory, PlannedCall, Probe, Progress, Sighting, Submission, Submitted,
-    direct::Direct, flink::Flink, simulator::Simulator,
+    Backend, Begun, Build, Context, Look, Memory, PlannedCall, Probe, Progress, Sighting, Submission, Submitted,
+    direct::Direct, flink::Flink, portable::Portable, simulator::Simulator,
 };
 use crate::{
     config::{Identity, RunnerKind, Target},
@@ -16,6 +16,8 @@ pub enum Runner {
     Simulator(Simulator),
     /// Apache Flink.
     Flink(Flink),
+    /// A job service.
+    Portable(Portable),
 }
 
 macro_rules! each {
@@ -24,6 +26,7 @@ macro_rules! each {
             Runner::Direct($runner) => $call.await,
             Runner::Simulator($runner) => $call.await,
             Runner::Flink($runner) => $call.await,
+            Runner::Portable($runner) => $call.await,
         }
     };
 }
@@ -38,6 +41,7 @@ impl Runner {
             RunnerKind::Direct => Ok(Self::Direct(Direct::new(context))),
             RunnerKind::Simulator => Ok(Self::Simulator(Simulator::new(context))),
             RunnerKind::Flink => Ok(Self::Flink(Flink::new(context))),
+            RunnerKind::Portable => Ok(Self::Portable(Portable::new(context))),
             kind => Err(not_driven(kind)),
         }
     }
@@ -49,6 +53,7 @@ impl Runner {
 /// `invalid_argument` that names the target.
 pub fn check_target(target: &Target) -> Result<(), Error> {
     match target.runner {
+        RunnerKind::Portable => Portable::check_target(target).map_err(|error| error.with("target", &target.name)),
         RunnerKind::Simulator => Simulator::check_target(target).map_err(|error| error.with("target", &target.name)),
         _ => Ok(()),
     }
@@ -72,6 +77,9 @@ impl Backend for Runner {
     async fn prepare(&self, spec: &JobSpec, token: &str, operator_options: bool) -> Result<Submission, Error> {
         each!(self, runner => runner.prepare(spec, token, operator_options))
     }
+    async fn build(&self, job: &Job) -> Result<Build, Error> {
+        each!(self, runner => runner.build(job))
+    }
     async fn submit(&self, job: &Job) -> Result<Submitted, Error> {
         each!(self, runner => runner.submit(job))
     }
@@ -79,6 +87,7 @@ impl Backend for Runner {
         match self {
             Self::Direct(runner) => runner.identity(),
             Self::Flink(runner) => runner.identity(),
+            Self::Portable(runner) => runner.identity(),
             Self::Simulator(runner) => runner.identity(),
         }
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::Context;
 use crate::{
-    effect::{Request, Response},
+    effect::{Request, Response, StreamLimit},
     error::Error,
     flow::Rpc,
     guard::{self, Outcome, Permit},
@@ -55,9 +55,33 @@ impl Context {
     /// # Errors
     /// As [`Context::send`].
     pub async fn rpc(&self, method: &str, message: Vec<u8>, limit: Duration) -> Result<Rpc, Error> {
+        self.call(method, message, limit, None).await
+    }
+
+    /// Reads a server stream as far as `stream` says.
+    ///
+    /// # Errors
+    /// As [`Context::send`].
+    pub async fn rpc_stream(
+        &self,
+        method: &str,
+        message: Vec<u8>,
+        limit: Duration,
+        stream: StreamLimit,
+    ) -> Result<Rpc, Error> {
+        self.call(method, message, limit, Some(stream)).await
+    }
+
+    async fn call(
+        &self,
+        method: &str,
+        message: Vec<u8>,
+        limit: Duration,
+        stream: Option<StreamLimit>,
+    ) -> Result<Rpc, Error> {
         let permit = self.enter(1).await?;
         let limit = limit.min(self.left()?);
-        let answer = self.io.rpc(&self.target.name, method, message, limit).await;
+        let answer = self.io.rpc(&self.target.name, method, message, limit, stream).await;
         self.record(&permit, rpc_outcome(&answer));
         permit.leave(&self.io).await;
         answer

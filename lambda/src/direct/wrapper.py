@@ -2,6 +2,9 @@
 
     python -I wrapper.py <folder> <script|module> <target> [args...]
 
+With `capture-` before the word the program runs until it submits its pipeline, which is kept
+instead of run: see `capture.py` beside this file.
+
 The parent makes the session and the folder, redirects stdout and stderr to files, and holds the
 other end of stdin. Nothing runs before the byte `R` arrives there. Then `<folder>/state.json`
 appears, and at the end `<folder>/result.json`. There is no result when the process is killed or
@@ -13,6 +16,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import importlib
+import importlib.util
 import itertools
 import json
 import math
@@ -28,6 +32,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any
+
+KINDS = ("script", "module")
 
 EXIT_USAGE = 64
 EXIT_NOT_RELEASED = 75
@@ -116,11 +122,13 @@ def remember(run: Run, call: Callable[[], Any]) -> Any:
 # ---- running the program
 
 
-def execute(kind: str, target: str, runs: list[Run]) -> Ending:
+def execute(kind: str, target: str, runs: list[Run], capture: Any = None) -> Ending:
     try:
         beam = importlib.import_module("apache_beam")
         record_runs(beam.Pipeline, runs)
         forbid_silent_download()
+        if capture is not None:
+            sys.argv += capture.start()
         add_import_path(target)
         run_target(kind, target)
     except SystemExit as stop:
@@ -402,19 +410,34 @@ def report(ending: Ending, runs: list[Run]) -> Row:
 def supervise(folder: str, kind: str, target: str) -> int:
     pid, runs = os.getpid(), list[Run]()
     write_json(folder, "state.json", {"state": "RUNNING", "pid": pid, "started_at_ms": now_ms()})
-    ending = execute(kind, target, runs)
+    plain = kind.removeprefix("capture-")
+    capture = None if plain == kind else capturing(folder)
+    ending = execute(plain, target, runs, capture)
     if os.getpid() == pid:  # a child that the program forked must not speak for it
         document = report(ending, runs)
         for stream in (sys.stdout, sys.stderr):
             with contextlib.suppress(Exception):
                 stream.flush()
         write_json(folder, "result.json", document)
+        if capture is not None:
+            capture.close()
     return ending.exit_code
+
+
+def capturing(folder: str) -> Any:
+    """The Job API of this process, from the file beside this one."""
+    path = os.path.join(os.path.dirname(os.path.abspath(__file__)), "capture.py")
+    spec = importlib.util.spec_from_file_location("beam_mcp_capture", path)
+    if spec is None or spec.loader is None:
+        raise ImportError(path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.Capture(folder, functools.partial(write_json, folder, "result.json"))
 
 
 def main(argv: list[str]) -> int:
     match argv:
-        case [_, folder, "script" | "module" as kind, target, *_]:
+        case [_, folder, kind, target, *_] if kind.removeprefix("capture-") in KINDS:
             folder = os.path.abspath(folder)
         case _:
             print("usage: wrapper.py <folder> <script|module> <target> [args...]", file=sys.stderr)

@@ -20,6 +20,8 @@ use super::identity::Identity;
 
 /// Most bytes of a file the child left that are read whole.
 const FILE_BYTES: u64 = 8 << 20;
+/// Most bytes of any other file it left that are read at once.
+const LEFT_BYTES: u64 = 32 << 20;
 /// Multiple of the block size of every usual file system.
 const BLOCK: u64 = 64 << 10;
 /// Most bytes of a log that are read at once.
@@ -72,12 +74,7 @@ impl Folder {
 
     /// Places a copy of a file; its name has one segment or two.
     pub(super) fn place(&self, name: &str, bytes: &mut File) -> io::Result<()> {
-        let plain = |part: &str| {
-            !part.is_empty()
-                && !part.starts_with('.')
-                && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
-        };
-        if !name.split('/').all(plain) || name.split('/').count() > 2 {
+        if !name.split('/').all(is_plain) || name.split('/').count() > 2 {
             return Err(io::Error::from(io::ErrorKind::InvalidInput));
         }
         let path = self.0.join(name);
@@ -142,6 +139,22 @@ impl Folder {
         Some(text)
     }
 
+    /// The first bytes of a file the child left; a name of more than one segment is none.
+    pub(super) fn file(&self, name: &str, max: u64) -> Fact {
+        let none = Fact::File { size: None, data: Vec::new().into() };
+        if !is_plain(name) {
+            return none;
+        }
+        let read = || -> io::Result<Fact> {
+            let file = self.regular(name, OpenOptions::new().read(true))?;
+            let size = file.metadata()?.len();
+            let mut data = Vec::new();
+            file.take(max.min(LEFT_BYTES)).read_to_end(&mut data)?;
+            Ok(Fact::File { size: Some(size), data: data.into() })
+        };
+        read().unwrap_or(none)
+    }
+
     fn regular(&self, name: &str, how: &OpenOptions) -> io::Result<File> {
         let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
         let flags = i32::try_from(flags.bits()).unwrap_or_default();
@@ -189,6 +202,12 @@ fn piece(file: &mut File, from: Option<u64>, max: u64) -> io::Result<Fact> {
     file.seek(SeekFrom::Start(from))?;
     file.read_exact_at(&mut data, from)?;
     Ok(Fact::Log { from, size, data: data.into() })
+}
+
+fn is_plain(segment: &str) -> bool {
+    !segment.is_empty()
+        && !segment.starts_with('.')
+        && segment.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
 }
 
 fn log_name(stream: LogStream) -> &'static str {

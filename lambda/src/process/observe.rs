@@ -38,6 +38,7 @@ impl Supervisor {
             Query::Alive => self.alive(handle, &folder),
             Query::Result => folder.result(),
             Query::Log { stream, from, max } => folder.log(*stream, *from, *max),
+            Query::File { name, max } => folder.file(name, *max),
             Query::Program { .. } => nothing(),
         }
     }
@@ -48,6 +49,7 @@ fn unknown(query: &Query) -> Fact {
     match query {
         Query::Log { .. } => Fact::Log { from: 0, size: 0, data: Vec::new().into() },
         Query::Result => Fact::Result { state: None, result: None },
+        Query::File { .. } => Fact::File { size: None, data: Vec::new().into() },
         Query::Alive | Query::Program { .. } => nothing(),
     }
 }

@@ -25,11 +25,15 @@ use crate::credentials::read_secret;
 
 /// Runs a job and writes down how it ended.
 const WRAPPER: &str = include_str!("../direct/wrapper.py");
+/// Keeps the pipeline a program submits, instead of running it.
+const CAPTURE: &str = include_str!("../direct/capture.py");
 /// Prints versions without importing what takes a second to import.
 const VERSIONS: &str = "import importlib.metadata as m, json, platform
 try: beam = m.version('apache-beam')
 except m.PackageNotFoundError: beam = None
-print(json.dumps({'version': platform.python_version(), 'beam_version': beam}))";
+import importlib.util as u
+yaml = all(u.find_spec(name) for name in ('yaml', 'jinja2', 'jsonschema'))
+print(json.dumps({'version': platform.python_version(), 'beam_version': beam, 'yaml': yaml}))";
 const SEARCHED: [&str; 3] = ["/usr/local/bin", "/usr/bin", "/bin"];
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 /// How long an answer is repeated without asking: well, and when something was missing.
@@ -50,10 +54,11 @@ impl Default for Python {
     }
 }
 
-/// The Python of each Direct target.
+/// The Python of each target that runs any.
 pub(super) fn pythons(config: &Config) -> BTreeMap<String, Python> {
-    let direct = config.targets.values().filter(|target| target.runner == RunnerKind::Direct);
-    direct
+    let runs = |runner| matches!(runner, RunnerKind::Direct | RunnerKind::Portable);
+    let targets = config.targets.values().filter(|target| runs(target.runner));
+    targets
         .map(|target| {
             let default = Python::default();
             let interpreter = target.python.as_ref().map_or(default.interpreter, PathBuf::from);
@@ -74,17 +79,26 @@ pub(super) fn find(interpreter: &Path) -> Option<PathBuf> {
     env::split_paths(&path).filter(|folder| folder.is_absolute()).map(|folder| folder.join(interpreter)).find(runs)
 }
 
-/// Puts the wrapper into the folder under the name of its hash.
+/// Puts the wrapper and what it loads into a folder under the name of their hash.
 pub(super) fn install_wrapper(jobs: &Path) -> io::Result<PathBuf> {
-    let hash = sha256_hex(WRAPPER.as_bytes());
-    let path = jobs.join(format!("wrapper-{}.py", hash.get(..16).unwrap_or_default()));
-    if fs::read_to_string(&path).is_ok_and(|text| text == WRAPPER) {
-        return Ok(path);
+    let hash = sha256_hex(&[WRAPPER, CAPTURE].concat().into_bytes());
+    let folder = jobs.join(format!("wrapper-{}", hash.get(..16).unwrap_or_default()));
+    fs::create_dir_all(&folder)?;
+    for (name, text) in [("capture.py", CAPTURE), ("wrapper.py", WRAPPER)] {
+        install(&folder, name, text)?;
     }
-    let mut file = NamedTempFile::new_in(jobs)?;
-    file.write_all(WRAPPER.as_bytes())?;
+    Ok(folder.join("wrapper.py"))
+}
+
+fn install(folder: &Path, name: &str, text: &str) -> io::Result<()> {
+    let path = folder.join(name);
+    if fs::read_to_string(&path).is_ok_and(|there| there == text) {
+        return Ok(());
+    }
+    let mut file = NamedTempFile::new_in(folder)?;
+    file.write_all(text.as_bytes())?;
     file.persist(&path)?;
-    Ok(path)
+    Ok(())
 }
 
 /// The whole environment of a child: nothing of the server's own.
@@ -134,6 +148,7 @@ pub(super) struct Versions(Mutex<BTreeMap<PathBuf, (Instant, Fact)>>);
 struct Said {
     version: String,
     beam_version: Option<String>,
+    yaml: bool,
 }
 
 impl Versions {
@@ -146,6 +161,7 @@ impl Versions {
             found: true,
             version: Some(said.version),
             beam_version: said.beam_version,
+            yaml: said.yaml,
         });
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(python, (Instant::now(), fact.clone()));
         fact
@@ -161,7 +177,7 @@ impl Versions {
 }
 
 fn missing() -> Fact {
-    Fact::Program { found: false, version: None, beam_version: None }
+    Fact::Program { found: false, version: None, beam_version: None, yaml: false }
 }
 
 async fn ask(python: &Path) -> Option<Said> {

@@ -5,6 +5,7 @@
 
 mod archive;
 mod artifacts;
+mod outline;
 mod roots;
 mod upload;
 
@@ -48,7 +49,11 @@ impl Files {
         let most = recipe.max_bytes.min(MOST_BYTES);
         let (base, file_name) = self.base(&recipe.base, most)?;
         let id = if recipe.add.is_empty() { base } else { self.with_entries(&base, &recipe.add, most)? };
-        self.describe(&id, file_name, recipe.entry_class.as_deref())
+        let mut source = self.describe(&id, file_name, recipe.entry_class.as_deref())?;
+        if recipe.outline && outline::is_meant(&source.file_name) {
+            source.outline = Some(outline::read(self.artifacts.file(&id)?).map_err(|error| unreadable(&error))?);
+        }
+        Ok(source)
     }
 
     fn base(&self, origin: &Origin, most: u64) -> Result<(SourceId, String), Refusal> {
@@ -84,6 +89,7 @@ impl Files {
             size: file.metadata().map_err(|error| unreadable(&error))?.len(),
             file_name,
             archive: archive::read(file, class)?,
+            outline: None,
         })
     }
 }

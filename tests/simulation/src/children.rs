@@ -172,7 +172,8 @@ fn answer(query: &Query, child: Option<&Child>, now: u64, offset: u64) -> Fact {
         },
         Query::Log { from, .. } => Fact::Log { from: from.unwrap_or(0), size: 0, data: Vec::new().into() },
         Query::Program { .. } => {
-            Fact::Program { found: true, version: Some("3.11".into()), beam_version: Some("2.77.0".into()) }
+            Fact::Program { found: true, version: Some("3.11".into()), beam_version: Some("2.77.0".into()), yaml: true }
         }
+        Query::File { .. } => Fact::File { size: None, data: Vec::new().into() },
     }
 }

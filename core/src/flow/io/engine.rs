@@ -4,6 +4,7 @@ use super::Io;
 use crate::{
     effect::{
         Effect, Fact, Handle, Held, Launch, Outcome, Query, Recipe, Refusal, Reply, Request, Response, Signal, Source,
+        StreamLimit,
     },
     error::{Error, ErrorKind},
     store::{Commit, Committed, Key, Op, Page, Record, Scan, StoreReply},
@@ -179,16 +180,25 @@ impl Io {
         }
     }
 
-    /// One unary gRPC call: status, message and body.
+    /// One gRPC call: status, message and body. With `stream` it is one to a server stream, and the body is what was
+    /// read of it, in frames.
     ///
     /// # Errors
     /// As [`Io::send`].
-    pub async fn rpc(&self, target: &str, method: &str, message: Vec<u8>, limit: Duration) -> Result<Rpc, Error> {
+    pub async fn rpc(
+        &self,
+        target: &str,
+        method: &str,
+        message: Vec<u8>,
+        limit: Duration,
+        stream: Option<StreamLimit>,
+    ) -> Result<Rpc, Error> {
         let effect = Effect::Rpc {
             target: target.to_owned(),
             method: method.to_owned(),
             message: message.into(),
             timeout_ms: u64::try_from(limit.as_millis()).unwrap_or(u64::MAX),
+            stream,
         };
         match self.perform(effect).await {
             Reply::Rpc { status, message, body } => Ok(Rpc { status, message, body: body.into_bytes() }),

@@ -1,23 +1,23 @@
-//! Pipeline options as the arguments of a Python program.
+//! What the options of a job mean to Beam's direct runners.
 //!
 //! # Source
-//! `PipelineOptions.from_dictionary` and `DirectOptions` of Apache Beam 2.77 (Python).
+//! `DirectOptions` of Apache Beam 2.77 (Python).
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::{
     config::{Target, nearest},
     error::Error,
-    job::{JobSpec, JobType},
-    runner::{Provenance, ResolvedOption, options},
+    job::JobSpec,
+    runner::{
+        Provenance, ResolvedOption, options,
+        python::argv::{find, fold_streaming, note_flags, product, take},
+    },
 };
 
 /// Most workers a caller may ask for; 0 lets Beam take one per core.
 const WORKERS: u64 = 256;
 const MODES: [&str; 3] = ["in_memory", "multi_threading", "multi_processing"];
-/// Flags that are on unless another flag switches them off.
-const OFF_FLAGS: [(&str, &str); 2] =
-    [("use_public_ips", "no_use_public_ips"), ("save_main_session", "no_save_main_session")];
 
 /// The options of a job as the program gets them, in order of name, the product's own last.
 ///
@@ -34,35 +34,6 @@ pub(super) fn resolve(target: &Target, spec: &JobSpec, operator_options: bool) -
     note_flags(&mut options);
     options.push(the_runner(runner)?);
     Ok(options)
-}
-
-/// The arguments of resolved options, each one item.
-pub(super) fn items(options: &[ResolvedOption]) -> Vec<String> {
-    options.iter().flat_map(option_items).collect()
-}
-
-fn option_items(option: &ResolvedOption) -> Vec<String> {
-    let name = &option.name;
-    match &option.value {
-        Value::Null => Vec::new(),
-        Value::Bool(true) => vec![format!("--{name}")],
-        Value::Bool(false) => off_flag(name).map(|off| format!("--{off}")).into_iter().collect(),
-        Value::Array(values) => values.iter().map(|value| format!("--{name}={}", options::text(value))).collect(),
-        value => vec![format!("--{name}={}", options::text(value))],
-    }
-}
-
-fn off_flag(name: &str) -> Option<&'static str> {
-    OFF_FLAGS.iter().find(|(flag, _)| *flag == name).map(|(_, off)| *off)
-}
-
-fn take(options: &mut Vec<ResolvedOption>, name: &str) -> Option<ResolvedOption> {
-    let at = options.iter().position(|option| options::same(&option.name, name))?;
-    Some(options.remove(at))
-}
-
-fn find<'a>(options: &'a [ResolvedOption], name: &str) -> Option<&'a ResolvedOption> {
-    options.iter().find(|option| options::same(&option.name, name))
 }
 
 /// Beam's direct runners do not read `parallelism`; what a caller means by it is the number of workers.
@@ -86,21 +57,6 @@ fn fold_parallelism(options: &mut Vec<ResolvedOption>) -> Result<(), Error> {
     "translated from `parallelism`".clone_into(&mut alias.note);
     options.push(alias);
     Ok(())
-}
-
-fn fold_streaming(options: &mut Vec<ResolvedOption>, job_type: Option<JobType>) -> Result<(), Error> {
-    let asked = find(options, "streaming").map(|option| option.value == true);
-    match (job_type, asked) {
-        (Some(JobType::Streaming), None) => {
-            options.push(product("streaming", json!(true), "from job_type STREAMING"));
-            Ok(())
-        }
-        (Some(JobType::Streaming), Some(false)) | (Some(JobType::Batch), Some(true)) => {
-            Err(Error::invalid("job_type_differs", "`job_type` and the option `streaming` contradict each other")
-                .suggest("set one of them"))
-        }
-        _ => Ok(()),
-    }
 }
 
 fn check_workers(options: &[ResolvedOption]) -> Result<(), Error> {
@@ -128,17 +84,6 @@ fn check_mode(options: &[ResolvedOption]) -> Result<(), Error> {
     })
 }
 
-fn note_flags(options: &mut [ResolvedOption]) {
-    for option in options {
-        let note = match &option.value {
-            Value::Null => "left out: it has no value",
-            Value::Bool(false) if off_flag(&option.name).is_none() => "left out: a flag is off unless it is named",
-            _ => continue,
-        };
-        note.clone_into(&mut option.note);
-    }
-}
-
 /// `FnApiRunner`, or the other runner of the direct family that a caller may name.
 fn the_runner(asked: Option<ResolvedOption>) -> Result<ResolvedOption, Error> {
     let Some(mut option) = asked else {
@@ -163,14 +108,12 @@ fn wrong_runner(option: &ResolvedOption) -> Error {
         .suggest("leave `runner` out, or submit to a target of the other runner; list_runners shows them")
 }
 
-fn product(name: &str, value: Value, note: &str) -> ResolvedOption {
-    ResolvedOption { name: name.to_owned(), value, from: Provenance::Product, note: note.to_owned() }
-}
-
 #[cfg(test)]
 mod tests {
+    use serde_json::Value;
+
     use super::*;
-    use crate::config::RunnerKind;
+    use crate::{config::RunnerKind, job::JobType, runner::python::argv::items};
 
     fn argv(job_type: Option<JobType>, options: Value) -> Result<Vec<String>, Error> {
         let mut target = Target::new("local", RunnerKind::Direct);

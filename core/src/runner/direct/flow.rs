@@ -9,7 +9,10 @@ use crate::{
     effect::{Fact, Handle, Query, Signal},
     error::{Error, ErrorKind, Landed},
     job::{Job, JobSpec, LogPage, LogQuery, Metrics, Operation, OperationState},
-    runner::{Begun, Capability, Context, Look, Probe, Progress, Submission, Submitted, code},
+    runner::{
+        Begun, Capability, Context, Look, Probe, Progress, Submission, Submitted, code,
+        python::{self, code::Code, outline},
+    },
 };
 
 /// How long a process has after SIGTERM before its group is killed.
@@ -17,17 +20,21 @@ const GRACE: Duration = Duration::from_secs(10);
 
 /// Asks whether the target's interpreter is there and which Beam it can import; starts nothing that lasts.
 pub(super) async fn probe(context: &Context) -> Result<Probe, Error> {
-    let query = Query::Program { target: context.target.name.clone(), program: "python".into() };
-    let nobody = Handle { folder: String::new(), pid: 0, start_time: 0 };
-    match context.io.observe(nobody, vec![query]).await.map_err(only_on_a_server)?.pop() {
-        Some(Fact::Program { found, version, beam_version }) => {
-            Ok(probed(context, found, version.as_deref(), beam_version))
+    match program(context).await? {
+        Some(Fact::Program { found, version, beam_version, yaml }) => {
+            Ok(probed(context, found, version.as_deref(), beam_version, yaml))
         }
         _ => Err(Error::misuse("no fact about the program")),
     }
 }
 
-fn probed(context: &Context, found: bool, python: Option<&str>, beam: Option<String>) -> Probe {
+async fn program(context: &Context) -> Result<Option<Fact>, Error> {
+    let query = Query::Program { target: context.target.name.clone(), program: "python".into() };
+    let nobody = Handle { folder: String::new(), pid: 0, start_time: 0 };
+    Ok(context.io.observe(nobody, vec![query]).await.map_err(only_on_a_server)?.pop())
+}
+
+fn probed(context: &Context, found: bool, python: Option<&str>, beam: Option<String>, yaml: bool) -> Probe {
     use Capability as C;
     let mut facts = Map::new();
     facts.insert("python_version".into(), json!(python));
@@ -39,27 +46,30 @@ fn probed(context: &Context, found: bool, python: Option<&str>, beam: Option<Str
     } else {
         None
     };
-    Probe {
-        version: beam,
-        capabilities: vec![C::Batch, C::Streaming, C::PythonSubmit, C::Cancel, C::Logging],
-        facts,
-        warnings: warning.into_iter().map(str::to_owned).collect(),
+    let mut capabilities = vec![C::Batch, C::Streaming, C::PythonSubmit, C::Cancel, C::Logging];
+    if yaml && beam.is_some() {
+        capabilities.insert(3, C::YamlSubmit);
     }
+    Probe { version: beam, capabilities, facts, warnings: warning.into_iter().map(str::to_owned).collect() }
 }
 
 pub(super) async fn prepare(context: &Context, spec: &JobSpec, operator: bool) -> Result<Submission, Error> {
     let options = argv::resolve(&context.target, spec, operator)?;
-    let source = match request::recipe(spec)? {
+    let source = match python::code::recipe(spec, "Direct")? {
         Some(recipe) => Some(code::stage(&context.io, recipe).await.map_err(only_on_a_server)?),
         None => None,
     };
-    let code = request::code(spec, source, &context.target, operator)?;
+    let code = python::code::code(spec, source, &context.target, operator)?;
+    if let Code::Yaml(source) = &code {
+        outline::check(source)?;
+        outline::check_program(program(context).await?.as_ref())?;
+    }
     request::submission(spec, code, options, operator)
 }
 
 /// Starts the child, which waits. The host refuses a second start of one folder.
 pub(super) async fn submit(context: &Context, job: &Job) -> Result<Submitted, Error> {
-    let launch = request::launch(&context.target, job)?;
+    let launch = python::code::launch(&context.target, job)?;
     let folder = launch.folder.clone();
     let held = context.io.launch(launch).await.map_err(only_on_a_server)?.map_err(|refusal| code::refused(&refusal))?;
     Ok(Submitted::Held { handle: Handle { folder, pid: held.pid, start_time: held.start_time } })
@@ -125,7 +135,7 @@ pub(super) async fn logs(context: &Context, job: &Job, query: &LogQuery) -> Resu
 }
 
 fn handle(job: &Job) -> Result<Handle, Error> {
-    job.handle.clone().ok_or_else(request::not_ours)
+    job.handle.clone().ok_or_else(python::code::not_ours)
 }
 
 /// Hosts without files and processes answer `unsupported`; what that means here.

@@ -66,7 +66,7 @@ pub(super) fn known(facts: &[Fact]) -> Known {
                 known.state = state.as_deref().and_then(|text| serde_json::from_str(text).ok());
                 known.result = result.as_deref().and_then(|text| serde_json::from_str(text).ok());
             }
-            Fact::Log { .. } | Fact::Program { .. } => {}
+            Fact::Log { .. } | Fact::Program { .. } | Fact::File { .. } => {}
         }
     }
     known

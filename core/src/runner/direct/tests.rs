@@ -75,6 +75,7 @@ fn staged() -> Reply {
         size: 3,
         file_name: "wordcount.py".into(),
         archive: None,
+        outline: None,
     })
 }
 
@@ -158,7 +159,8 @@ fn a_host_without_processes_says_so() {
 #[test]
 fn a_probe_tells_what_is_missing() {
     let program = |found, beam: Option<&str>| {
-        let fact = Fact::Program { found, version: Some("3.11.7".into()), beam_version: beam.map(Into::into) };
+        let fact =
+            Fact::Program { found, version: Some("3.11.7".into()), beam_version: beam.map(Into::into), yaml: false };
         let reply = Reply::Facts { facts: vec![fact] };
         drive(0, |direct| async move { direct.probe().await }, |_| reply.clone()).0.unwrap()
     };

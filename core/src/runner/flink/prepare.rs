@@ -169,6 +169,7 @@ mod tests {
             sha256: "ab".into(),
             size: 31_454_452,
             file_name: "word count.jar".into(),
+            outline: None,
             archive,
         })
     }

@@ -13,6 +13,7 @@ use crate::{
     pace::Backoff,
     runner::{Capability, Probe},
     text::clean_line,
+    url::is_loopback,
 };
 
 impl Flink {
@@ -58,7 +59,7 @@ fn capabilities(config: &Config) -> Vec<Capability> {
 
 fn warnings(config: &Config, overview: &Overview, url: Option<&str>) -> Vec<String> {
     let known = config.series().is_some_and(|series| ((1, 19)..=(2, 2)).contains(&series));
-    let plain = url.and_then(|url| url.strip_prefix("http://")).is_some_and(|rest| !is_loopback(rest));
+    let plain = url.is_some_and(|url| url.starts_with("http://") && !is_loopback(url));
     let rows = [
         (plain, "calls to this target travel unencrypted: use https, or keep it on loopback"),
         (!known, "this Flink version is not among those the product is tested with: 1.19 to 2.2"),
@@ -66,15 +67,6 @@ fn warnings(config: &Config, overview: &Overview, url: Option<&str>) -> Vec<Stri
         (overview.taskmanagers == 0, "no task manager is registered: jobs wait for slots"),
     ];
     rows.into_iter().filter(|(holds, _)| *holds).map(|(_, text)| text.to_owned()).collect()
-}
-
-fn is_loopback(authority_and_path: &str) -> bool {
-    let authority = authority_and_path.split('/').next().unwrap_or_default();
-    let host = match authority.strip_prefix('[') {
-        Some(v6) => v6.split(']').next().unwrap_or_default(),
-        None => authority.split(':').next().unwrap_or_default(),
-    };
-    host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 #[cfg(test)]

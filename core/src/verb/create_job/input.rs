@@ -32,6 +32,8 @@ pub struct Input {
     pub pipeline_path: Option<String>,
     /// Dotted name of a Python module that is installed with the target's interpreter, instead of `code_path`.
     pub module: Option<String>,
+    /// Beam YAML: the pipeline itself, or a path or artifact as in `code_path`, on one line.
+    pub yaml: Option<String>,
     /// Main class of the jar, where its manifest names none.
     pub entry_class: Option<String>,
     /// Plain program arguments, before the options.
@@ -74,6 +76,8 @@ impl Input {
         let runner = same("runner_type", self.runner_type, "runner", self.runner)?;
         let target = find_target(config, self.target.as_deref(), runner.as_deref())?.clone();
         let code_path = same("code_path", self.code_path, "pipeline_path", self.pipeline_path)?;
+        let (yaml_path, yaml) = yaml_form(self.yaml)?;
+        let code_path = same("code_path", code_path, "yaml", yaml_path)?;
         let job_name = same("job_name", self.job_name, "name", self.name)?;
         let pipeline_options = merged([
             ("pipeline_options", self.pipeline_options),
@@ -86,6 +90,7 @@ impl Input {
             job_type: self.job_type.as_deref().map(job_type).transpose()?,
             code_path,
             module: self.module,
+            yaml,
             entry_class: self.entry_class,
             args: self.args,
             template_path: self.template_path,
@@ -97,6 +102,25 @@ impl Input {
         };
         Ok((spec, target))
     }
+}
+
+/// Most bytes of a pipeline in a call: it is kept with the job.
+const YAML_BYTES: usize = 64 << 10;
+
+/// A path, or the pipeline itself.
+fn yaml_form(yaml: Option<String>) -> Result<(Option<String>, Option<String>), Error> {
+    let Some(text) = yaml else { return Ok((None, None)) };
+    let line = text.trim();
+    let is_path =
+        !line.contains('\n') && (line.starts_with("artifact:") || line.ends_with(".yaml") || line.ends_with(".yml"));
+    if is_path {
+        return Ok((Some(line.to_owned()), None));
+    }
+    if text.len() > YAML_BYTES {
+        return Err(Error::invalid("yaml_too_large", format!("`yaml` holds at most {YAML_BYTES} bytes"))
+            .suggest("put the pipeline into a file beneath the roots, or upload it as an artifact, and name that"));
+    }
+    Ok((None, Some(text)))
 }
 
 fn find_target<'a>(config: &'a Config, target: Option<&str>, runner: Option<&str>) -> Result<&'a Target, Error> {
@@ -178,6 +202,18 @@ mod tests {
         ] {
             assert_eq!(read(input.clone()).unwrap_err().reason(), "contradicting_aliases", "{input}");
         }
+    }
+
+    #[test]
+    fn yaml_is_a_path_or_the_pipeline_itself() {
+        let spec = |yaml: &str| read(json!({"target": "sim", "yaml": yaml})).unwrap();
+        let inline = spec("pipeline:\n  transforms: []\n# see a.yaml");
+        assert_eq!((inline.code_path, inline.yaml.is_some()), (None, true));
+        assert_eq!(spec(" jobs/a.yaml\n").code_path.as_deref(), Some("jobs/a.yaml"));
+        let large = json!({"target": "sim", "yaml": "x: ".repeat(30_000)});
+        assert_eq!(read(large).unwrap_err().reason(), "yaml_too_large");
+        let both = json!({"target": "sim", "yaml": "a.yaml", "code_path": "b.py"});
+        assert_eq!(read(both).unwrap_err().reason(), "contradicting_aliases");
     }
 
     #[test]

@@ -271,6 +271,7 @@ fn staged(recipe: &Recipe) -> Reply {
         sha256,
         size: 4_096,
         file_name: path.rsplit('/').next().unwrap_or_default().to_owned(),
+        outline: None,
         archive: jar.then_some(Artifact { main_class, entries: 9, main_class_present: true }),
     })
 }

@@ -1,0 +1,171 @@
+//! Which service answers, told by how it speaks of a job it does not have, and what it can do.
+
+use serde_json::json;
+
+use super::{flow, options, request::NOBODY};
+use crate::{
+    effect::{Fact, Handle, Query},
+    error::{Error, ErrorKind},
+    flow::Rpc,
+    job_api::{message, method},
+    pace::Backoff,
+    runner::{Capability, Context, Probe},
+    url::is_loopback,
+};
+
+/// Who implements the Job API at a target.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Service {
+    /// Beam's Prism.
+    Prism,
+    /// Beam's Python local job service.
+    Python,
+    /// A Java job server.
+    Java,
+    /// Something else.
+    Other,
+}
+
+impl Service {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Prism => "prism",
+            Self::Python => "python",
+            Self::Java => "java",
+            Self::Other => "other",
+        }
+    }
+}
+
+/// Asks for the state of a job that no service has.
+pub(super) async fn service(context: &Context) -> Result<Service, Error> {
+    let ask = || async {
+        let answer =
+            context.rpc(&method("GetState"), message::about(NOBODY), std::time::Duration::from_secs(5)).await?;
+        told(&answer)
+    };
+    context.retry(Backoff { tries: 2, ..Backoff::READ }, ask).await
+}
+
+fn told(answer: &Rpc) -> Result<Service, Error> {
+    Ok(match (answer.status, answer.message.as_str()) {
+        (5, _) => Service::Java,
+        (2, text) if text.starts_with("job with id ") => Service::Prism,
+        (2, text) if text.starts_with("Exception calling application") => Service::Python,
+        (12, _) => return Err(no_job_service()),
+        (4 | 7 | 8 | 14 | 16, _) => {
+            return Err(super::response::answered(answer.clone()).err().unwrap_or_else(no_job_service));
+        }
+        _ => Service::Other,
+    })
+}
+
+fn no_job_service() -> Error {
+    Error::new(ErrorKind::MalformedResponse, "no_job_service", "what answers there is no Beam job service")
+        .suggest("correct `targets.<name>.url`: http://host:port of the job endpoint, for Prism 8073 by default")
+}
+
+/// True where `Drain` is implemented: asked for a job that no service has.
+pub(super) async fn drains(context: &Context) -> Result<bool, Error> {
+    match flow::call(context, "Drain", message::about(NOBODY), std::time::Duration::from_secs(5)).await {
+        Err(error) if error.kind() == ErrorKind::Unsupported => Ok(false),
+        Err(error) if matches!(error.reason(), "runner_error" | "job_unknown_to_service" | "refused_by_service") => {
+            Ok(true)
+        }
+        Err(error) => Err(error),
+        Ok(_) => Ok(true),
+    }
+}
+
+pub(super) async fn probe(context: &Context) -> Result<Probe, Error> {
+    let service = service(context).await?;
+    let drains = drains(context).await?;
+    let python = python(context).await?;
+    let environment = options::environment(&context.target)?;
+    let submits = python.submits() && environment.is_some();
+    let facts = json!({
+        "service": service.word(),
+        "python_version": python.version,
+        "beam_version": python.beam_version,
+        "environment": environment.map(|environment| environment.kind),
+    });
+    let mut warnings = warnings(context, service);
+    warnings.extend(python.warning);
+    if options::environment(&context.target)?.is_none() {
+        warnings.push(options::NO_ENVIRONMENT.into());
+    }
+    Ok(Probe {
+        version: None,
+        capabilities: capabilities(service, drains, submits, python.yaml),
+        facts: facts.as_object().cloned().unwrap_or_default(),
+        warnings,
+    })
+}
+
+fn capabilities(service: Service, drains: bool, submits: bool, yaml: bool) -> Vec<Capability> {
+    use Capability as C;
+    let ends = service != Service::Python;
+    let rows = [
+        (C::Batch, true),
+        // Python's runs a pipeline to its end before it reads more.
+        (C::Streaming, ends),
+        (C::PythonSubmit, submits),
+        (C::YamlSubmit, submits && yaml),
+        (C::Cancel, ends),
+        (C::Drain, drains),
+        (C::Metrics, ends),
+        (C::Logging, true),
+    ];
+    rows.into_iter().filter(|(_, can)| *can).map(|(capability, _)| capability).collect()
+}
+
+fn warnings(context: &Context, service: Service) -> Vec<String> {
+    let plain = context.target.url.as_deref().is_some_and(|url| url.starts_with("http://") && !is_loopback(url));
+    let rows = [
+        (plain, "calls to this target travel unencrypted: use https, or keep it on loopback"),
+        (true, "the service keeps its jobs in memory: a restart forgets them"),
+        (
+            service == Service::Python,
+            "Beam's Python job service answers CANCELLED and lets the job go on: cancels are refused",
+        ),
+        (service == Service::Other, "this job service is none of those the product is tested with"),
+    ];
+    rows.into_iter().filter(|(holds, _)| *holds).map(|(_, text)| text.to_owned()).collect()
+}
+
+/// What this host and its interpreter can do for a submission.
+struct Python {
+    version: Option<String>,
+    beam_version: Option<String>,
+    yaml: bool,
+    warning: Option<String>,
+}
+
+impl Python {
+    fn submits(&self) -> bool {
+        self.beam_version.is_some()
+    }
+}
+
+async fn python(context: &Context) -> Result<Python, Error> {
+    let none = |warning: &str| Python { version: None, beam_version: None, yaml: false, warning: Some(warning.into()) };
+    match program(context).await {
+        Ok(Some(Fact::Program { found: true, version, beam_version, yaml })) => {
+            let missing = "the target's `python` cannot import apache_beam, so nothing can be submitted";
+            let warning = beam_version.is_none().then(|| missing.to_owned());
+            Ok(Python { version, beam_version, yaml, warning })
+        }
+        Ok(_) => Ok(none("the target's `python` cannot be started, so nothing can be submitted")),
+        Err(error) if error.kind() == ErrorKind::Unsupported => {
+            Ok(none("this host starts no processes, so it only watches: submit through a beam-mcp-server"))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// What the target's interpreter says of itself.
+pub(super) async fn program(context: &Context) -> Result<Option<Fact>, Error> {
+    let query = Query::Program { target: context.target.name.clone(), program: "python".into() };
+    let nobody = Handle { folder: String::new(), pid: 0, start_time: 0 };
+    Ok(context.io.observe(nobody, vec![query]).await?.pop())
+}

@@ -1,0 +1,140 @@
+"""Runs a Beam program until it submits its pipeline, and keeps that instead of running it.
+
+The program is pointed at a Job API that lives in this process, on a socket only this user reaches.
+Its first `Run` ends the process: `<folder>/prepare.pb` then holds the request of `Prepare`, and
+`<folder>/result.json` says CAPTURED. Nothing that follows `run()` in the program runs.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+import shutil
+import sys
+import tempfile
+import threading
+from collections.abc import Callable
+from concurrent import futures
+from typing import Any
+
+CAPTURED = "prepare.pb"
+RUNNER = "PortableRunner"
+PREPARATION = "captured"
+# Listed by every program; it only tells a reader what was installed where the program ran.
+OWN_DEPENDENCY = "submission_environment_dependencies.txt"
+
+Row = dict[str, Any]
+Report = Callable[[Row], None]
+
+
+class OtherRunnerError(RuntimeError):
+    """The pipeline would run elsewhere than on the target."""
+
+
+def job_service(folder: str, finish: Callable[[], None]) -> Any:
+    """A servicer that keeps one pipeline and then ends the program."""
+    # Beam is imported late: the program may not have it.
+    from apache_beam.portability.api import beam_job_api_pb2, beam_job_api_pb2_grpc
+
+    class Servicer(beam_job_api_pb2_grpc.JobServiceServicer):  # type: ignore[misc]
+        def DescribePipelineOptions(self, request: Any, context: Any) -> Any:  # noqa: ARG002, N802
+            return beam_job_api_pb2.DescribePipelineOptionsResponse()
+
+        def Prepare(self, request: Any, context: Any) -> Any:  # noqa: ARG002, N802
+            drop_own_dependency(request.pipeline)
+            write_bytes(folder, CAPTURED, request.SerializeToString())
+            # No staging endpoint: nothing is staged.
+            return beam_job_api_pb2.PrepareJobResponse(preparation_id=PREPARATION)
+
+        def GetStateStream(self, request: Any, context: Any) -> Any:  # noqa: ARG002, N802
+            yield beam_job_api_pb2.JobStateEvent(state=beam_job_api_pb2.JobState.STOPPED)
+
+        def GetMessageStream(self, request: Any, context: Any) -> Any:  # noqa: ARG002, N802
+            return iter(())
+
+        def Run(self, request: Any, context: Any) -> Any:  # noqa: ARG002, N802
+            finish()
+
+    return Servicer()
+
+
+def drop_own_dependency(pipeline: Any) -> None:
+    """Leaves only what workers need."""
+    for environment in pipeline.components.environments.values():
+        kept = [item for item in environment.dependencies if not is_own(item)]
+        del environment.dependencies[:]
+        environment.dependencies.extend(kept)
+
+
+def is_own(artifact: Any) -> bool:
+    return OWN_DEPENDENCY.encode() in artifact.role_payload
+
+
+def write_bytes(folder: str, name: str, data: bytes) -> None:
+    """Whole or not at all, also when the machine stops."""
+    path = os.path.join(folder, name)
+    with open(path + ".tmp", "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(path + ".tmp", path)
+
+
+def refuse_other_runners(pipeline: Any) -> None:
+    """Makes `pipeline.run` refuse to run anywhere but here; a program may choose its runner itself."""
+    original: Callable[..., Any] = pipeline.run
+
+    @functools.wraps(original)
+    def run(self: Any, *args: Any, **kwargs: Any) -> Any:
+        runner = type(self.runner).__name__
+        if runner != RUNNER:
+            raise OtherRunnerError(
+                f"the pipeline was given {runner} and not the runner on the command line; "
+                "build its options with PipelineOptions() or PipelineOptions(sys.argv[1:])"
+            )
+        return original(self, *args, **kwargs)
+
+    pipeline.run = run
+
+
+class Capture:
+    """The Job API of this process."""
+
+    def __init__(self, folder: str, report: Report) -> None:
+        self.folder, self.report = folder, report
+        # Paths of sockets are short, and the job's folder may not be.
+        self.place = tempfile.mkdtemp(prefix="beam-mcp-api-", dir="/tmp")  # noqa: S108
+        self.address = f"unix:{self.place}/job"
+        self.pid = os.getpid()
+        self.once = threading.Lock()
+
+    def start(self) -> list[str]:
+        """Serves; the options that lead a program here."""
+        import apache_beam
+        import grpc
+        from apache_beam.portability.api import beam_job_api_pb2_grpc
+
+        refuse_other_runners(apache_beam.Pipeline)
+        unbounded = [("grpc.max_receive_message_length", -1)]
+        self.server = grpc.server(futures.ThreadPoolExecutor(4), options=unbounded)
+        servicer = job_service(self.folder, self.finish)
+        beam_job_api_pb2_grpc.add_JobServiceServicer_to_server(servicer, self.server)
+        self.server.add_insecure_port(self.address)
+        self.server.start()
+        return [f"--runner={RUNNER}", f"--job_endpoint={self.address}", "--job_server_timeout=60"]
+
+    def finish(self) -> None:
+        """Reports and ends the process, whatever else the program has under way."""
+        with self.once:
+            self.report({"state": "CAPTURED"})
+            self.close()
+            for stream in (sys.stdout, sys.stderr):
+                with contextlib.suppress(Exception):
+                    stream.flush()
+            os._exit(0)
+
+    def close(self) -> None:
+        """Takes the socket away; a child that the program forked leaves it."""
+        if os.getpid() == self.pid:
+            shutil.rmtree(self.place, ignore_errors=True)
