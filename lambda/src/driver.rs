@@ -192,6 +192,7 @@ fn is_idle(effect: &Effect) -> bool {
 mod tests {
     use beam_mcp_core::{
         ErrorKind,
+        effect::{Handle, Signal},
         engine::Share,
         flow::Wake,
         store::{Commit, Expect, Key, Put, Write},
@@ -274,7 +275,8 @@ mod tests {
 
     #[tokio::test]
     async fn what_the_host_lacks_is_unsupported() {
-        let flow = Flow::new(|io| async move { io.rpc("t", "/m", Vec::new(), Duration::from_secs(1)).await });
+        let handle = Handle { folder: String::new(), pid: 0, start_time: 0 };
+        let flow = Flow::new(|io| async move { io.signal(handle, Signal::Term).await });
         let ended = driver().drive(flow, &Attendance::new(Purpose::Answer)).await;
         assert_eq!(ended.unwrap_err().kind(), ErrorKind::Unsupported);
     }

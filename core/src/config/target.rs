@@ -67,7 +67,8 @@ pub struct Target {
     pub name: String,
     /// What runs there.
     pub runner: RunnerKind,
-    /// Base URL of its REST API, without a trailing slash.
+    /// Base URL of its REST API, or of its Job API (portable: `http://host:port` of the job endpoint), without a
+    /// trailing slash.
     #[serde(default)]
     pub url: Option<String>,
     /// Credential the host attaches.
@@ -85,19 +86,23 @@ pub struct Target {
     /// Prefixes a caller's savepoint path or directory must start with; empty: only `savepoint_dir` and its children.
     #[serde(default)]
     pub savepoint_prefixes: Vec<String>,
-    /// Python interpreter with `apache_beam` (Direct).
+    /// Python interpreter with `apache_beam` (Direct, portable).
     #[serde(default)]
     pub python: Option<String>,
-    /// Dotted prefixes of installed Python modules that callers may run (Direct); `apache_beam.examples` always.
+    /// Absolute path of Beam's Prism, for jobs that name the runner `PrismRunner` (Direct); nothing is downloaded.
+    #[serde(default)]
+    pub prism: Option<String>,
+    /// Dotted prefixes of installed Python modules that callers may run (Direct, portable); `apache_beam.examples` always.
     #[serde(default)]
     pub modules: Vec<String>,
-    /// Variables a child sees besides the host's own allow-list (Direct); `env:NAME` and `file:PATH` are resolved by the host.
+    /// Variables a child sees besides the host's own allow-list (Direct, portable); `env:NAME` and `file:PATH` are
+    /// resolved by the host.
     #[serde(default)]
     pub env: BTreeMap<String, String>,
-    /// Most jobs at once (Direct); default 8.
+    /// Most children at once (Direct: jobs; portable: programs that build a pipeline); default 8.
     #[serde(default)]
     pub max_jobs: Option<u32>,
-    /// Limits of each job's process (Direct).
+    /// Limits of each child (Direct, portable).
     #[serde(default)]
     pub limits: Limits,
     /// Google Cloud project (Dataflow).
@@ -133,6 +138,7 @@ impl Target {
             savepoint_dir: None,
             savepoint_prefixes: Vec::new(),
             python: None,
+            prism: None,
             modules: Vec::new(),
             env: BTreeMap::new(),
             max_jobs: None,

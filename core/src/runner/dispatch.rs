@@ -53,6 +53,7 @@ impl Runner {
 /// `invalid_argument` that names the target.
 pub fn check_target(target: &Target) -> Result<(), Error> {
     match target.runner {
+        RunnerKind::Direct => Direct::check_target(target).map_err(|error| error.with("target", &target.name)),
         RunnerKind::Portable => Portable::check_target(target).map_err(|error| error.with("target", &target.name)),
         RunnerKind::Simulator => Simulator::check_target(target).map_err(|error| error.with("target", &target.name)),
         _ => Ok(()),
@@ -61,7 +62,7 @@ pub fn check_target(target: &Target) -> Result<(), Error> {
 
 fn not_driven(kind: RunnerKind) -> Error {
     Error::unsupported("runner_not_driven", format!("this version of beam-mcp does not drive {} yet", kind.as_str()))
-        .suggest("use a flink, direct or simulator target; list_runners shows them")
+        .suggest("use a target of another runner; list_runners shows them")
 }
 
 impl Backend for Runner {

@@ -428,7 +428,7 @@ async fn the_wrapper_runs_a_file_and_tells_how_it_ended() {
     let program = Query::Program { target: "local".into(), program: "python".into() };
     let nobody = Handle { folder: String::new(), pid: 0, start_time: 0 };
     let said = scene.ask(&nobody, program).await;
-    assert!(matches!(said, Fact::Program { found: true, version: Some(_), beam_version: None }), "{said:?}");
+    assert!(matches!(said, Fact::Program { found: true, version: Some(_), beam_version: None, .. }), "{said:?}");
 
     let files = crate::stage::Files::open(scene.supervisor.0.artifacts.clone(), &[]).unwrap();
     let code = "import os, sys\nprint(sys.argv[1:], os.getcwd())\nprint('bad', file=sys.stderr)\nsys.exit(3)\n";

@@ -82,6 +82,7 @@ fn query_word(query: &Query) -> &'static str {
         Query::Alive => "alive",
         Query::Result => "result",
         Query::Log { .. } => "log",
+        Query::File { .. } => "file",
         Query::Program { .. } => "program",
     }
 }

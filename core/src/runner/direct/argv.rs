@@ -17,6 +17,7 @@ use crate::{
 
 /// Most workers a caller may ask for; 0 lets Beam take one per core.
 const WORKERS: u64 = 256;
+const PRISM: &str = "PrismRunner";
 const MODES: [&str; 3] = ["in_memory", "multi_threading", "multi_processing"];
 
 /// The options of a job as the program gets them, in order of name, the product's own last.
@@ -32,8 +33,28 @@ pub(super) fn resolve(target: &Target, spec: &JobSpec, operator_options: bool) -
     check_workers(&options)?;
     check_mode(&options)?;
     note_flags(&mut options);
-    options.push(the_runner(runner)?);
+    let runner = the_runner(runner, target)?;
+    if runner.value == PRISM {
+        take(&mut options, "prism_location");
+        let path = target.prism.clone().unwrap_or_default();
+        options.push(product("prism_location", path.into(), "the target's `prism`"));
+    }
+    options.push(runner);
     Ok(options)
+}
+
+/// Checks that Prism is a file of this machine: of anything else Beam makes a download.
+///
+/// # Errors
+/// `invalid_argument`, reason `bad_prism`.
+pub(super) fn check_prism(target: &Target) -> Result<(), Error> {
+    match &target.prism {
+        Some(path) if !path.starts_with('/') => {
+            Err(Error::invalid("bad_prism", "`prism` is the absolute path of the program")
+                .suggest("for instance /opt/beam/prism, built by `go install` from Beam's Go SDK"))
+        }
+        Some(_) | None => Ok(()),
+    }
 }
 
 /// Beam's direct runners do not read `parallelism`; what a caller means by it is the number of workers.
@@ -84,8 +105,8 @@ fn check_mode(options: &[ResolvedOption]) -> Result<(), Error> {
     })
 }
 
-/// `FnApiRunner`, or the other runner of the direct family that a caller may name.
-fn the_runner(asked: Option<ResolvedOption>) -> Result<ResolvedOption, Error> {
+/// `FnApiRunner`, or another runner of the direct family that a caller may name.
+fn the_runner(asked: Option<ResolvedOption>, target: &Target) -> Result<ResolvedOption, Error> {
     let Some(mut option) = asked else {
         return Ok(product("runner", json!("FnApiRunner"), "the runner of this target"));
     };
@@ -93,7 +114,12 @@ fn the_runner(asked: Option<ResolvedOption>) -> Result<ResolvedOption, Error> {
     let (runner, note) = match name.strip_suffix("runner").unwrap_or(&name) {
         "fnapi" => ("FnApiRunner", ""),
         "bundlebaseddirect" => ("BundleBasedDirectRunner", ""),
+        "prism" if target.prism.is_some() => (PRISM, ""),
         "direct" | "switchingdirect" => ("FnApiRunner", "instead of DirectRunner, which first downloads Prism"),
+        "prism" => {
+            let error = wrong_runner(&option);
+            return Err(error.suggest("ask the operator to set `targets.<name>.prism`, or leave `runner` out"));
+        }
         _ => return Err(wrong_runner(&option)),
     };
     option.value = json!(runner);
@@ -103,9 +129,12 @@ fn the_runner(asked: Option<ResolvedOption>) -> Result<ResolvedOption, Error> {
 }
 
 fn wrong_runner(option: &ResolvedOption) -> Error {
-    Error::invalid("wrong_runner", "this target runs FnApiRunner or BundleBasedDirectRunner")
-        .with("runner", options::text(&option.value))
-        .suggest("leave `runner` out, or submit to a target of the other runner; list_runners shows them")
+    Error::invalid(
+        "wrong_runner",
+        "this target runs FnApiRunner, BundleBasedDirectRunner or, where it has Prism, PrismRunner",
+    )
+    .with("runner", options::text(&option.value))
+    .suggest("leave `runner` out, or submit to a target of the other runner; list_runners shows them")
 }
 
 #[cfg(test)]
@@ -157,8 +186,25 @@ mod tests {
         ] {
             assert_eq!(argv(None, json!({"runner": asked})).unwrap().last().unwrap(), given);
         }
+        let prism = argv(None, json!({"runner": "PrismRunner"})).unwrap_err();
+        assert!(prism.suggestion().contains("prism"), "{}", prism.suggestion());
         for wrong in ["FlinkRunner", "my.module.Runner", "PrismRunner"] {
             assert_eq!(argv(None, json!({"Runner": wrong})).unwrap_err().reason(), "wrong_runner");
+        }
+    }
+
+    #[test]
+    fn prism_is_the_operators_program_and_never_a_download() {
+        let mut target = Target::new("local", RunnerKind::Direct);
+        target.prism = Some("/opt/beam/prism".into());
+        let options = json!({"runner": "prism", "prism_location": "https://example.org/prism.zip"});
+        let spec = JobSpec { pipeline_options: serde_json::from_value(options).unwrap(), ..JobSpec::default() };
+        assert_eq!(resolve(&target, &spec, false).unwrap_err().reason(), "operator_only_option");
+        let argv = items(&resolve(&target, &spec, true).unwrap());
+        assert_eq!(argv, ["--prism_location=/opt/beam/prism", "--runner=PrismRunner"]);
+        for bad in ["prism", "https://example.org/prism", "./prism"] {
+            target.prism = Some(bad.into());
+            assert_eq!(check_prism(&target).unwrap_err().reason(), "bad_prism", "{bad}");
         }
     }
 

@@ -38,6 +38,7 @@ fn probed(context: &Context, found: bool, python: Option<&str>, beam: Option<Str
     use Capability as C;
     let mut facts = Map::new();
     facts.insert("python_version".into(), json!(python));
+    facts.insert("prism".into(), json!(context.target.prism.is_some()));
     facts.insert("max_jobs".into(), json!(context.target.max_jobs.unwrap_or(crate::config::DEFAULT_MAX_JOBS)));
     let warning = if !found {
         Some("the target's `python` cannot be started: set `targets.<name>.python` to an interpreter with apache_beam")

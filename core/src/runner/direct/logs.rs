@@ -16,7 +16,7 @@ const CHUNK: u64 = 256 << 10;
 const LINE: usize = 8 << 10;
 
 /// Where a page begins; `None`: near the end.
-pub(super) fn start(token: Option<&str>) -> Result<Option<(u64, u64)>, Error> {
+pub(in crate::runner) fn start(token: Option<&str>) -> Result<Option<(u64, u64)>, Error> {
     let Some(token) = token else { return Ok(None) };
     let offsets = token.split_once('.').and_then(|(err, out)| Some((err.parse().ok()?, out.parse().ok()?)));
     offsets.map(Some).ok_or_else(|| {
@@ -25,7 +25,8 @@ pub(super) fn start(token: Option<&str>) -> Result<Option<(u64, u64)>, Error> {
     })
 }
 
-pub(super) fn queries(start: Option<(u64, u64)>) -> Vec<Query> {
+/// What is asked for a page.
+pub(in crate::runner) fn queries(start: Option<(u64, u64)>) -> Vec<Query> {
     vec![
         Query::Alive,
         Query::Log { stream: LogStream::Stderr, from: start.map(|(err, _)| err), max: CHUNK },
@@ -43,7 +44,7 @@ struct Part {
 }
 
 /// The page of an observation.
-pub(super) fn page(job_id: &str, query: &LogQuery, facts: &[Fact]) -> LogPage {
+pub(in crate::runner) fn page(job_id: &str, query: &LogQuery, facts: &[Fact]) -> LogPage {
     let alive = facts.iter().any(|fact| matches!(fact, Fact::Alive { alive: true, .. }));
     let tail = query.page_token.is_none();
     let mut logs = facts.iter().filter(|fact| matches!(fact, Fact::Log { .. }));

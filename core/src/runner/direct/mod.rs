@@ -1,4 +1,5 @@
-//! Direct: a user's Python file or module under Beam's `FnApiRunner`, in a supervised child of the server.
+//! Direct: a user's Python file, module or Beam YAML under Beam's `FnApiRunner`, in a supervised child of the server.
+//! Where the target has Prism, a job may name `PrismRunner` instead: the child then starts it for itself.
 //!
 //! The child waits on a pipe until its identity is stored (security-reliability.md R9), so a job runs at most once. It
 //! leaves `state.json` when it starts and `result.json` when it ends; how it ended otherwise only the host that
@@ -7,7 +8,7 @@
 
 mod argv;
 mod flow;
-mod logs;
+pub(in crate::runner) mod logs;
 mod metrics;
 mod request;
 mod response;
@@ -16,6 +17,7 @@ mod tests;
 
 use super::{Backend, Begun, Context, Look, PlannedCall, Probe, Progress, Sighting, Submission, Submitted};
 use crate::{
+    config::Target,
     error::Error,
     job::{Job, JobSpec, LogPage, LogQuery, Metrics, Operation},
 };
@@ -29,6 +31,14 @@ impl Direct {
     /// The calls of a target.
     pub fn new(context: Context) -> Self {
         Self { context }
+    }
+
+    /// Checks what the configuration says about a target.
+    ///
+    /// # Errors
+    /// `invalid_argument` for a Prism that is no file.
+    pub fn check_target(target: &Target) -> Result<(), Error> {
+        argv::check_prism(target)
     }
 }
 

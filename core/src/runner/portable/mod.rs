@@ -24,7 +24,7 @@
 //! | cancel | ends the workers | **says CANCELLED, goes on, says DONE**: refused | yes |
 //! | cancel of an unknown job | **OK without a state** | UNKNOWN | |
 //! | drain | UNIMPLEMENTED | UNIMPLEMENTED | UNIMPLEMENTED |
-//! | metrics | live | at the end | live |
+//! | metrics | live; `attempted` is that of the last progress, and stays behind | at the end | live |
 //! | messages kept | the last 100 | the 10 most important | from the start |
 //! | `Run` twice | runs twice | runs twice | refused |
 //! | `Run` of an unknown preparation | **the process dies** | UNKNOWN | `NOT_FOUND` |

@@ -202,15 +202,34 @@ fn messages_are_the_log() {
         (recorded!("prism/jobs"), recorded!("prism/messages-words"), "pipeline completed"),
         (recorded!("python/jobs"), recorded!("python/messages-words"), "Completed job"),
     ] {
+        let ours = native_id(&all);
         let script = vec![("GetJobs", all), ("GetMessageStream", messages)];
         let query = LogQuery { max_results: 100, ..LogQuery::default() };
-        let (end, asked) = play(script, |runner| async move { runner.logs(&job(TOKEN, None), &query).await });
+        let job = Job { native_id: Some(ours), ..job(TOKEN, None) };
+        let (end, asked) = play(script, |runner| async move { runner.logs(&job, &query).await });
         let page = end.unwrap();
         assert!(page.logs.iter().any(|entry| entry.message.contains(said)), "{page:?}");
         assert_eq!(page.next_page_token, None);
         let Some(Effect::Rpc { stream, .. }) = asked.last() else { panic!() };
         assert!(stream.is_some(), "a stream that never ends is not waited for");
     }
+}
+
+fn native_id(all: &Reply) -> String {
+    let Reply::Rpc { body, .. } = all else { panic!() };
+    let jobs = crate::job_api::message::jobs(body.as_slice()).unwrap();
+    jobs.iter().map(super::response::native_id).find(|id| id.ends_with(TOKEN)).unwrap()
+}
+
+#[test]
+fn what_the_code_wrote_is_the_log_until_the_service_has_the_job() {
+    let log = |text: &str| Fact::Log { from: 0, size: text.len() as u64, data: text.into() };
+    let alive = Fact::Alive { alive: false, exit_code: None, signal: None, limit: None, released: false };
+    let facts = Reply::Facts { facts: vec![alive, log("INFO:root:building\n"), log("")] };
+    let query = LogQuery { max_results: 9, ..LogQuery::default() };
+    let (end, _) = play(vec![("OBSERVE", facts)], |runner| async move { runner.logs(&job(TOKEN, None), &query).await });
+    let page = end.unwrap();
+    assert_eq!((page.logs[0].message.as_str(), page.next_page_token.is_some()), ("INFO:root:building", true));
 }
 
 #[test]
