@@ -66,7 +66,7 @@ impl Sender {
 
     /// Makes one gRPC call to a target.
     pub async fn rpc(&self, call: rpc::Call) -> Reply {
-        self.0.rpc(&call).await.map_or_else(Reply::Fault, |answer| answer)
+        self.0.rpc(&call).await.unwrap_or_else(Reply::Fault)
     }
 
     /// Sends once; once more with a renewed credential after 401.

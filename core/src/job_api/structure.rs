@@ -7,6 +7,8 @@ use crate::error::Error;
 
 /// Deepest value that is read.
 const DEPTH: usize = 32;
+/// Below it every whole number has a double of its own: 2 to the 53rd.
+const EXACT: f64 = 9_007_199_254_740_992.0;
 
 /// The members of an encoded struct.
 ///
@@ -43,11 +45,11 @@ fn value(bytes: &[u8], depth: usize) -> Result<Value, Error> {
 
 /// A number as JSON would write it: whole where it is.
 fn whole(number: f64) -> Value {
-    #[expect(clippy::cast_possible_truncation, reason = "checked by the comparison")]
-    let whole = number as i64;
-    #[expect(clippy::cast_precision_loss, reason = "compared with what it came from")]
-    let exact = (whole as f64) == number && whole.unsigned_abs() < 1 << 53;
-    if exact { whole.into() } else { number.into() }
+    if number.fract() == 0.0 && number.abs() < EXACT {
+        #[expect(clippy::cast_possible_truncation, reason = "it is whole and below 2 to the 53rd")]
+        return (number as i64).into();
+    }
+    number.into()
 }
 
 /// The bytes of a struct's members. Written behind those of another struct they are added to it, and win there.

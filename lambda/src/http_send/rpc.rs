@@ -13,8 +13,8 @@ use super::{Inner, builder, built, classify, fault};
 
 /// Largest message taken in an answer to a unary call.
 const MESSAGE_BYTES: u64 = 16 << 20;
-/// Longest status message kept.
-const TEXT_BYTES: usize = 4 << 10;
+/// Most characters of a status message.
+const TEXT: usize = 4 << 10;
 const UNIMPLEMENTED: u32 = 12;
 const UNKNOWN: u32 = 2;
 
@@ -162,9 +162,8 @@ fn without_grpc(http: u16) -> Reply {
 }
 
 fn percent_decoded(text: &str) -> String {
-    let mut text = beam_mcp_core::url::decode(text, false).unwrap_or_else(|| text.to_owned());
-    text.truncate(text.floor_char_boundary(TEXT_BYTES));
-    text
+    let text = beam_mcp_core::url::decode(text, false).unwrap_or_else(|| text.to_owned());
+    text.chars().take(TEXT).collect()
 }
 
 #[cfg(test)]
@@ -184,6 +183,6 @@ mod tests {
     #[test]
     fn status_messages_are_decoded() {
         assert_eq!((percent_decoded("a%20b%C3%A9").as_str(), percent_decoded("100%").as_str()), ("a bé", "100%"));
-        assert_eq!(percent_decoded(&"x".repeat(9000)).len(), TEXT_BYTES);
+        assert_eq!(percent_decoded(&"x".repeat(9000)).len(), TEXT);
     }
 }

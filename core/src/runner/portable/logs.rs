@@ -41,7 +41,7 @@ async fn of_the_code(context: &Context, job: &Job, query: &LogQuery) -> Result<L
 
 fn page(job_id: &str, query: &LogQuery, events: &[Event], ended: bool) -> Result<LogPage, Error> {
     let messages: Vec<_> = events.iter().filter_map(message).collect();
-    let (from, lost) = start(query.page_token.as_deref(), &messages)?;
+    let (from, is_gap) = start(query.page_token.as_deref(), &messages)?;
     let most = usize::try_from(query.max_results.clamp(1, 1000)).unwrap_or(1000);
     let read = messages.iter().enumerate().skip(from).map(|(index, message)| (index, message.entry(job_id)));
     let fitting: Vec<_> = read.filter(|(_, entry)| query.admits(entry, None)).collect();
@@ -54,13 +54,13 @@ fn page(job_id: &str, query: &LogQuery, events: &[Event], ended: bool) -> Result
     Ok(LogPage {
         logs: shown.into_iter().take(most).map(|(_, entry)| entry).collect(),
         next_page_token: token.filter(|_| !complete),
-        notes: notes(query, &messages, lost),
+        notes: notes(query, &messages, is_gap),
     })
 }
 
-fn notes(query: &LogQuery, messages: &[Message<'_>], lost: bool) -> Vec<String> {
+fn notes(query: &LogQuery, messages: &[Message<'_>], is_gap: bool) -> Vec<String> {
     let rows = [
-        (lost, "the service no longer keeps the message the last page ended with: some may be missing"),
+        (is_gap, "the service no longer keeps the message the last page ended with: some may be missing"),
         (query.since_ms.is_some(), "the messages carry no time with a zone, so a limit in time leaves none out"),
         (messages.is_empty(), "the service keeps no messages of this job; its workers log where they run"),
     ];

@@ -39,7 +39,6 @@ pub(super) fn answered(rpc: Rpc) -> Result<Vec<u8>, Error> {
     };
     let error = Error::new(kind, reason, format!("the job service answered {}: {said}", rpc.status)).landed_as(landed);
     Err(match rpc.status {
-        7 | 16 => error.retry_as(Retry::Never),
         8 | 14 => error.retry_as(Retry::After(Duration::from_secs(1))),
         4 => error,
         _ => error.retry_as(Retry::Never),
@@ -137,7 +136,7 @@ pub(super) fn state(state: State) -> Option<JobState> {
 
 /// Why a job failed, of what the service tells about it: the last line of the last error that says something.
 pub(super) fn cause(events: &[Event]) -> String {
-    let errors = events.iter().rev().filter_map(|event| match event {
+    let mut errors = events.iter().rev().filter_map(|event| match event {
         Event::Message { importance: 5, text, .. } => Some(text),
         Event::Message { .. } | Event::State(_) => None,
     });
@@ -145,7 +144,7 @@ pub(super) fn cause(events: &[Event]) -> String {
         let spoken = |line: &&str| !line.trim().is_empty() && !line.starts_with([' ', '\t']);
         text.lines().rev().find(spoken).map(|line| text::clean_line(line.trim(), 2048))
     };
-    errors.filter_map(line).next().unwrap_or_default()
+    errors.find_map(line).unwrap_or_default()
 }
 
 #[cfg(test)]

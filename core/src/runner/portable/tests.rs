@@ -246,19 +246,26 @@ fn a_probe_tells_the_services_apart() {
         let script = vec![("GetState", state), ("Drain", drain), ("OBSERVE", program)];
         play(script, |runner| async move { runner.probe().await }).0.unwrap()
     };
-    use Capability as C;
     let prism = probe(recorded!("prism/unknown-getstate"), recorded!("prism/unknown-drain"), program(true));
     assert_eq!(prism.facts["service"], "prism");
-    assert!([C::Cancel, C::PythonSubmit, C::YamlSubmit, C::Metrics].iter().all(|c| prism.capabilities.contains(c)));
-    assert!(!prism.capabilities.contains(&C::Drain));
+    assert!(
+        [Capability::Cancel, Capability::PythonSubmit, Capability::YamlSubmit, Capability::Metrics]
+            .iter()
+            .all(|c| prism.capabilities.contains(c))
+    );
+    assert!(!prism.capabilities.contains(&Capability::Drain));
     let python = probe(recorded!("python/unknown-getstate"), recorded!("python/unknown-drain"), program(false));
     assert_eq!(python.facts["service"], "python");
-    assert!(![C::Cancel, C::YamlSubmit, C::Metrics].iter().any(|c| python.capabilities.contains(c)));
+    assert!(
+        ![Capability::Cancel, Capability::YamlSubmit, Capability::Metrics]
+            .iter()
+            .any(|c| python.capabilities.contains(c))
+    );
     let reply = |status| Reply::Rpc { status, message: String::new(), body: Blob::EMPTY };
     let lambda = Reply::Unsupported { reason: "no".into() };
     let java = probe(reply(5), reply(5), lambda);
-    assert_eq!((&java.facts["service"], java.capabilities.contains(&C::Drain)), (&json!("java"), true));
-    assert!(!java.capabilities.contains(&C::PythonSubmit));
+    assert_eq!((&java.facts["service"], java.capabilities.contains(&Capability::Drain)), (&json!("java"), true));
+    assert!(!java.capabilities.contains(&Capability::PythonSubmit));
     let (end, _) = play(vec![("GetState", reply(12))], |runner| async move { runner.probe().await });
     assert_eq!(end.unwrap_err().reason(), "no_job_service");
 }

@@ -111,8 +111,9 @@ const YAML_BYTES: usize = 64 << 10;
 fn yaml_form(yaml: Option<String>) -> Result<(Option<String>, Option<String>), Error> {
     let Some(text) = yaml else { return Ok((None, None)) };
     let line = text.trim();
-    let is_path =
-        !line.contains('\n') && (line.starts_with("artifact:") || line.ends_with(".yaml") || line.ends_with(".yml"));
+    let extension = line.rsplit('.').next().unwrap_or_default().to_ascii_lowercase();
+    let is_named = line.starts_with("artifact:") || matches!(extension.as_str(), "yaml" | "yml");
+    let is_path = is_named && !line.contains('\n');
     if is_path {
         return Ok((Some(line.to_owned()), None));
     }
