@@ -65,11 +65,6 @@ pub fn is_token(text: &str) -> bool {
     text.len() == 32 && text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
 }
 
-/// The token of ours behind the last dot of a runner's id; runners that give their ids again show it so.
-pub fn token_in(native_id: &str) -> Option<&str> {
-    native_id.rsplit_once('.').map(|(_, token)| token).filter(|token| is_token(token))
-}
-
 fn is_plain(text: &str) -> bool {
     text.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
 }

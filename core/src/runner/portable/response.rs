@@ -6,7 +6,7 @@ use super::request::MARKER;
 use crate::{
     error::{Error, ErrorKind, Landed, Retry},
     flow::Rpc,
-    job::{Job, JobState, JobType, id::token_in},
+    job::{Job, JobState, JobType, id::is_token},
     job_api::message::{Event, JobInfo, State},
     runner::Sighting,
     text,
@@ -60,12 +60,12 @@ pub(super) fn with_token(id: &str, token: &str) -> String {
 
 /// Our token in a job's options.
 fn marker(info: &JobInfo) -> Option<&str> {
-    info.options.get(MARKER)?.as_str().filter(|token| crate::job::id::is_token(token))
+    info.options.get(MARKER)?.as_str().filter(|token| is_token(token))
 }
 
 /// The id the service knows a job by.
 pub(super) fn service_id(native_id: &str) -> &str {
-    token_in(native_id).and_then(|token| native_id.strip_suffix(token)?.strip_suffix('.')).unwrap_or(native_id)
+    native_id.rsplit_once('.').filter(|(_, token)| is_token(token)).map_or(native_id, |(id, _)| id)
 }
 
 /// The entry of a job: by its native id once that is known, else by our marker, and then only if it was run. What was
@@ -99,16 +99,13 @@ pub(super) fn listed(info: &JobInfo) -> Option<Sighting> {
 pub(super) fn sighting(info: &JobInfo, diagnostics: String) -> Sighting {
     Sighting {
         native_id: native_id(info),
+        token: marker(info).map(str::to_owned),
         name: Some(shown_name(info)).filter(|name| !name.is_empty()),
         state: state(info.state),
         runner_state: info.state.word().to_owned(),
         job_type: job_type(info),
-        started_ms: None,
-        ended_ms: None,
-        parallelism: None,
-        savepoint_path: None,
-        ended_with_savepoint: None,
         diagnostics,
+        ..Sighting::default()
     }
 }
 
