@@ -6,11 +6,12 @@
 //! (`env:NAME`, `file:PATH`) that the host resolves.
 
 mod check;
+mod google;
 mod seed_form;
 mod target;
 
 pub use check::nearest;
-pub use target::{CredentialRef, DEFAULT_MAX_JOBS, Identity, RunnerKind, Target};
+pub use target::{CredentialRef, DEFAULT_MAX_JOBS, Identity, RunnerKind, Target, TokenSource};
 
 use std::collections::BTreeMap;
 
@@ -225,6 +226,7 @@ impl Config {
         check_days("store.audit_days", document.store.audit_days, LEAST_DAYS_OF_AUDIT)?;
         for (name, target) in &mut targets {
             target.name.clone_from(name);
+            google::complete(target);
             check_target(name, target)?;
         }
         check::store(&document.store)?;
@@ -326,6 +328,8 @@ fn check_target(name: &str, target: &Target) -> Result<(), Error> {
     if target.runner.needs_url() && target.url.is_none() {
         return Err(check::bad(&format!("{path}.url"), "this runner needs a `url`"));
     }
+    google::check(&path, target)?;
+    target.credential.as_ref().map_or(Ok(()), |credential| check::credential(&path, credential))?;
     target.url.as_deref().map_or(Ok(()), |url| check::url(&format!("{path}.url"), url))
 }
 

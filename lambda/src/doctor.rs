@@ -5,7 +5,7 @@ use std::{fmt::Write as _, sync::Arc, time::Duration};
 use beam_mcp_core::{
     Call,
     auth::{Caller, Role},
-    config::{AuthConfig, CredentialRef, Target},
+    config::{AuthConfig, CredentialRef, Target, TokenSource},
     engine::{Engine, Host},
     text::clean_line,
 };
@@ -116,12 +116,17 @@ fn endpoint(target: &Target) -> String {
 
 /// The reference, which is no secret, and whether something is there.
 fn credential(reference: &CredentialRef) -> String {
-    let found = match reference.secret.split_once(':') {
+    let secret = match (&reference.secret, &reference.token) {
+        (_, Some(TokenSource::GoogleKey(place))) | (Some(place), None) => place,
+        (_, Some(token)) => return format!("token: {}", token.kind()),
+        (None, None) => return "neither secret nor token".into(),
+    };
+    let found = match secret.split_once(':') {
         Some(("env", name)) => std::env::var_os(name).is_some_and(|value| !value.is_empty()),
         Some(("file", path)) => std::fs::metadata(path).is_ok_and(|file| file.is_file() && file.len() > 0),
         _ => return "neither env:NAME nor file:PATH".into(),
     };
-    format!("{} ({})", reference.secret, if found { "set" } else { "missing" })
+    format!("{secret} ({})", if found { "set" } else { "missing" })
 }
 
 fn state(runner: &Value) -> String {
@@ -158,9 +163,9 @@ mod tests {
 
     #[test]
     fn a_pasted_secret_is_not_shown() {
-        let reference = CredentialRef { header: None, prefix: None, secret: "hunter2".into() };
+        let reference = CredentialRef { secret: Some("hunter2".into()), ..CredentialRef::default() };
         assert!(!credential(&reference).contains("hunter2"));
-        let named = CredentialRef { secret: "env:BEAM_MCP_SURELY_UNSET".into(), ..reference };
+        let named = CredentialRef { secret: Some("env:BEAM_MCP_SURELY_UNSET".into()), ..reference };
         assert_eq!(credential(&named), "env:BEAM_MCP_SURELY_UNSET (missing)");
     }
 

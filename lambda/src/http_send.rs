@@ -112,8 +112,13 @@ impl Inner {
         let Some(credential) = &request.credential else {
             return self.once(request, None).await;
         };
-        let no_credential = |error: crate::credentials::NoCredential| fault(FaultKind::Credential, error.0);
-        let attachment = self.credentials.get(&credential.0).await.map_err(no_credential)?;
+        // Less than the whole exchange may take, so that its end always says that nothing was sent.
+        let limit = Duration::from_millis(request.timeout_ms) * 9 / 10;
+        let attachment = match tokio::time::timeout(limit, self.credentials.get(&credential.0)).await {
+            Ok(Ok(attachment)) => attachment,
+            Ok(Err(error)) => return Err(fault(FaultKind::Credential, error.0)),
+            Err(_) => return Err(fault(FaultKind::Credential, "it could not be had in time")),
+        };
         let response = self.once(request, Some(&attachment)).await?;
         if response.status != 401 {
             return Ok(response);

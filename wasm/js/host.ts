@@ -11,7 +11,7 @@ export interface HostOptions {
   store?: Store;
   /** In place of the global `fetch`, for the calls to runners. */
   fetch?: Fetch;
-  /** The secret behind a reference of the configuration, `env:NAME` or `file:PATH`. */
+  /** The secret behind a reference of the configuration: `env:NAME`, `file:PATH`, or `token:` and the kind of a token's source. */
   secrets?: (reference: string) => string | Promise<string>;
   /** Only the page itself can reach `handle`, so requests need no token; default false. */
   trusted?: boolean;
@@ -27,7 +27,8 @@ export type Targets = Record<string, { url: string | null; credential: Credentia
 interface CredentialRef {
   header: string | null;
   prefix: string | null;
-  secret: string;
+  secret: string | null;
+  token: string | Record<string, unknown> | null;
 }
 
 /** Takes a frame of a streamed answer. */
@@ -78,12 +79,15 @@ export class EngineHost {
     }
   }
 
-  #credential({ header, prefix, secret }: CredentialRef): Credential {
+  #credential({ header, prefix, secret, token }: CredentialRef): Credential {
+    // A token is the page's to fetch: it is asked for by the kind of its source, such as `token:google_default`.
+    const kind = typeof token === "string" ? token : Object.keys(token ?? {})[0];
+    const reference = secret ?? `token:${kind}`;
     const read = () => {
-      if (this.#secrets) return this.#secrets(secret);
+      if (this.#secrets) return this.#secrets(reference);
       throw new Error("the engine was given no `secrets`");
     };
-    return credential(header ?? "authorization", prefix ?? "", read);
+    return credential(header ?? "authorization", prefix ?? (secret === null ? "Bearer " : ""), read);
   }
 
   /** Fires with the next commit that is not the reconciler's own. */

@@ -1,7 +1,7 @@
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::StoreConfig;
+use super::{CredentialRef, StoreConfig, TokenSource};
 use crate::error::Error;
 
 pub(super) fn bad(path: &str, message: &str) -> Error {
@@ -37,6 +37,34 @@ pub(super) fn url(path: &str, url: &str) -> Result<(), Error> {
         return Err(bad(path, "expected http://host:port or https://host:port, without user, query or fragment"));
     }
     Ok(())
+}
+
+/// Checks where a credential comes from; what is there is the host's to find out.
+pub(super) fn credential(target: &str, credential: &CredentialRef) -> Result<(), Error> {
+    let path = format!("{target}.credential");
+    let token = match (&credential.secret, &credential.token) {
+        (Some(_), None) => return Ok(()),
+        (None, Some(token)) => token,
+        (None, None) | (Some(_), Some(_)) => return Err(bad(&path, "one of `secret` and `token` is expected")),
+    };
+    let (fits, expected) = match token {
+        TokenSource::GoogleDefault => (true, ""),
+        TokenSource::GoogleKey(place) => (is_place(place), "env:NAME or file:PATH of the key"),
+        TokenSource::GoogleMetadata(account) => (is_account(account), "an account of the machine, such as default"),
+        TokenSource::Command(argv) => {
+            (argv.first().is_some_and(|program| program.starts_with('/')), "the absolute path of a program first")
+        }
+        TokenSource::File(path) => (path.starts_with('/'), "an absolute path"),
+    };
+    if fits { Ok(()) } else { Err(bad(&format!("{path}.token.{}", token.kind()), &format!("expected {expected}"))) }
+}
+
+fn is_place(text: &str) -> bool {
+    matches!(text.split_once(':'), Some(("env" | "file", rest)) if !rest.is_empty())
+}
+
+fn is_account(text: &str) -> bool {
+    !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || "-_.@".contains(c))
 }
 
 /// Checks the table, and that it is the only place for jobs.

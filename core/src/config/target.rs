@@ -111,6 +111,10 @@ pub struct Target {
     /// Region (Dataflow).
     #[serde(default)]
     pub region: Option<String>,
+    /// Prefixes, each to the end of a path segment, that a caller's template must lie beneath (Dataflow); Google's own
+    /// templates always may be taken.
+    #[serde(default)]
+    pub template_prefixes: Vec<String>,
     /// Master URL (Spark).
     #[serde(default)]
     pub spark_master: Option<String>,
@@ -145,6 +149,7 @@ impl Target {
             limits: Limits::default(),
             project: None,
             region: None,
+            template_prefixes: Vec::new(),
             spark_master: None,
             speed: None,
             script: None,
@@ -185,17 +190,52 @@ impl Identity {
     }
 }
 
-/// Where the host finds a credential and how it attaches it.
-#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+/// Where the host finds a credential and how it attaches it: one of `secret` and `token`.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 #[cfg_attr(feature = "server", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct CredentialRef {
     /// Header it goes into; default `authorization`.
     #[serde(default)]
     pub header: Option<String>,
-    /// Text before the secret, for instance `Bearer `.
+    /// Text before the secret; default `Bearer ` for a `token`, nothing for a `secret`.
     #[serde(default)]
     pub prefix: Option<String>,
     /// `env:NAME` or `file:PATH`; never the secret itself.
-    pub secret: String,
+    #[serde(default)]
+    pub secret: Option<String>,
+    /// Where tokens that live for a time come from.
+    #[serde(default)]
+    pub token: Option<TokenSource>,
+}
+
+/// Where tokens come from. Each is kept while it lives and fetched again five minutes before its end.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[cfg_attr(feature = "server", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum TokenSource {
+    /// Google's application default credentials: the file `GOOGLE_APPLICATION_CREDENTIALS` names, what
+    /// `gcloud auth application-default login` left, or the metadata server of the machine.
+    GoogleDefault,
+    /// `env:NAME` or `file:PATH` of a Google key as JSON: a service account's, or an authorised user's.
+    GoogleKey(String),
+    /// Google's metadata server, for this account of the machine, for instance `default`.
+    GoogleMetadata(String),
+    /// Absolute path and arguments of a program that prints a token, or JSON with `access_token` and `expires_in`.
+    Command(Vec<String>),
+    /// Path of a file that somebody keeps a valid token in.
+    File(String),
+}
+
+impl TokenSource {
+    /// The key it stands under.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::GoogleDefault => "google_default",
+            Self::GoogleKey(_) => "google_key",
+            Self::GoogleMetadata(_) => "google_metadata",
+            Self::Command(_) => "command",
+            Self::File(_) => "file",
+        }
+    }
 }

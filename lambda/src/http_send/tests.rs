@@ -92,7 +92,8 @@ async fn a_refused_credential_is_read_again_once() {
     std::fs::write(file.path(), "old").unwrap();
     let mut target = target("t", &url);
     let secret = format!("file:{}", file.path().display());
-    target.credential = Some(CredentialRef { header: Some("x-key".into()), prefix: None, secret });
+    target.credential =
+        Some(CredentialRef { header: Some("x-key".into()), secret: Some(secret), ..CredentialRef::default() });
     let sender = sender(&target, None);
     let mut request = get("/");
     request.credential = Some(beam_mcp_core::effect::CredentialId("t".into()));
