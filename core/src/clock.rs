@@ -22,9 +22,50 @@ fn civil(days_since_epoch: u64) -> (u64, u64, u64) {
     (year, month, day_of_year - (153 * shifted + 2) / 5 + 1)
 }
 
+/// Unix milliseconds of RFC 3339 text in UTC, `2026-11-20T09:45:23.659018Z`; what is finer than a millisecond is cut.
+pub fn unix_ms(text: &str) -> Option<u64> {
+    let (date, time) = text.strip_suffix('Z')?.split_once('T')?;
+    let (time, fraction) = time.split_once('.').unwrap_or((time, ""));
+    let [year, month, day] = numbers(date, '-')?;
+    let [hour, minute, second] = numbers(time, ':')?;
+    let fits = (1970..=9999).contains(&year) && (1..=12).contains(&month) && (1..=31).contains(&day);
+    if !fits || hour > 23 || minute > 59 || second > 60 || !fraction.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let digits: String = fraction.chars().chain("000".chars()).take(3).collect();
+    let seconds = days(year, month, day) * 86_400 + hour * 3_600 + minute * 60 + second;
+    Some(seconds * 1_000 + digits.parse::<u64>().ok()?)
+}
+
+fn numbers(text: &str, between: char) -> Option<[u64; 3]> {
+    let numbers: Option<Vec<u64>> = text.split(between).map(|part| part.parse().ok()).collect();
+    numbers?.try_into().ok()
+}
+
+/// Days since 1970-01-01: the inverse of [`civil`].
+fn days(year: u64, month: u64, day: u64) -> u64 {
+    let year = year - u64::from(month <= 2);
+    let (era, year_of_era) = (year / 400, year % 400);
+    let shifted = if month > 2 { month - 3 } else { month + 9 };
+    let day_of_year = (153 * shifted + 2) / 5 + day - 1;
+    era * 146_097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - 719_468
+}
+
 #[cfg(test)]
 mod tests {
-    use super::rfc3339;
+    use super::{rfc3339, unix_ms};
+
+    #[test]
+    fn moments_read_back() {
+        for ms in [0, 951_782_400_000, 1_795_167_923_659, 1_709_164_800_001, 4_102_444_799_999] {
+            assert_eq!(unix_ms(&rfc3339(ms)), Some(ms));
+        }
+        assert_eq!(unix_ms("2026-11-20T09:45:23Z"), Some(1_795_167_923_000));
+        assert_eq!(unix_ms("2026-11-20T09:45:23.659018Z"), Some(1_795_167_923_659));
+        for bad in ["", "2026-11-20", "2026-13-20T09:45:23Z", "2026-11-20T09:45:23+01:00", "x-1-1T1:1:1Z", "1-1T1:1Z"] {
+            assert_eq!(unix_ms(bad), None, "{bad}");
+        }
+    }
 
     #[test]
     fn known_moments() {

@@ -6,6 +6,7 @@
 mod backend;
 pub mod code;
 mod contract;
+pub mod dataflow;
 pub mod direct;
 mod dispatch;
 pub mod flink;

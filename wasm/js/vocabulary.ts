@@ -300,6 +300,7 @@ export interface GetOperationOutput {
   id: string;
   job_id: string;
   kind: string;
+  min_workers?: number;
   operation_id: string;
   parallelism?: number;
   requested_at: string;
@@ -457,9 +458,9 @@ export interface UpdateJobInput {
   plan_digest?: string;
   /** What changes. */
   scaling?: {
-    /** Largest number of workers; same as `parallelism` on Flink. */
+    /** Largest number of workers; same as `parallelism`. */
     max_workers?: number;
-    /** Smallest number of workers; only 1 is possible on Flink. */
+    /** Smallest number of workers; only 1 is possible on Flink, any up to `max_workers` on Dataflow. */
     min_workers?: number;
     /** Same as `parallelism`. */
     num_workers?: number;

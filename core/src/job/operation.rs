@@ -95,6 +95,9 @@ pub struct Operation {
     /// Parallelism asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parallelism: Option<u32>,
+    /// Smallest number of workers asked for, where the runner chooses between bounds (Dataflow); 1 where nothing is said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub min_workers: Option<u32>,
     /// Parallelism the runner shows, per vertex name.
     #[serde(default, skip_serializing_if = "std::collections::BTreeMap::is_empty")]
     pub actual: std::collections::BTreeMap<String, u32>,

@@ -83,9 +83,11 @@ fn step(job: &mut Job, state: JobState, ended_ms: Option<u64>, at_ms: u64) {
     if state.is_terminal() {
         job.ended_ms = ended_ms.or(Some(at_ms));
         job.observed_ms = Some(at_ms);
-        if state == JobState::Canceled && job.ending() == Some(OperationKind::Cancel) {
-            job.ended_by = Some(EndedBy::Cancel);
-        }
+        job.ended_by = match (state, job.ending()) {
+            (JobState::Canceled, Some(OperationKind::Cancel)) => Some(EndedBy::Cancel),
+            (JobState::Drained, Some(OperationKind::Drain)) => Some(EndedBy::Drain),
+            _ => job.ended_by,
+        };
     }
 }
 

@@ -371,6 +371,7 @@ mod tests {
             savepoint_dir: None,
             savepoint_path: Some("file:/sp".into()),
             parallelism: None,
+            min_workers: None,
             actual: std::collections::BTreeMap::new(),
             force: false,
             diagnostics: String::new(),

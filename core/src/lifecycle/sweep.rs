@@ -72,6 +72,7 @@ fn cancel(context: &Context, job: &Job) -> Operation {
         savepoint_dir: None,
         savepoint_path: None,
         parallelism: None,
+        min_workers: None,
         actual: std::collections::BTreeMap::new(),
         force: false,
         diagnostics: String::new(),

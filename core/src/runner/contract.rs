@@ -21,6 +21,8 @@ pub enum Capability {
     JarSubmit,
     /// Submission of a Python file or module.
     PythonSubmit,
+    /// Launch of a Dataflow template.
+    TemplateSubmit,
     /// Submission of a Beam YAML pipeline.
     YamlSubmit,
     /// Plain cancel.

@@ -1,6 +1,6 @@
 use super::{
     Backend, Begun, Build, Context, Look, Memory, PlannedCall, Probe, Progress, Sighting, Submission, Submitted,
-    direct::Direct, flink::Flink, portable::Portable, simulator::Simulator,
+    dataflow::Dataflow, direct::Direct, flink::Flink, portable::Portable, simulator::Simulator,
 };
 use crate::{
     config::{Identity, RunnerKind, Target},
@@ -10,6 +10,8 @@ use crate::{
 
 /// The runner of a target.
 pub enum Runner {
+    /// Google Cloud Dataflow.
+    Dataflow(Dataflow),
     /// A supervised child.
     Direct(Direct),
     /// A scripted cluster.
@@ -23,6 +25,7 @@ pub enum Runner {
 macro_rules! each {
     ($self:ident, $runner:ident => $call:expr) => {
         match $self {
+            Runner::Dataflow($runner) => $call.await,
             Runner::Direct($runner) => $call.await,
             Runner::Simulator($runner) => $call.await,
             Runner::Flink($runner) => $call.await,
@@ -38,6 +41,7 @@ impl Runner {
     /// `unsupported` for runners this version cannot drive.
     pub fn open(context: Context) -> Result<Self, Error> {
         match context.target.runner {
+            RunnerKind::Dataflow => Ok(Self::Dataflow(Dataflow::new(context))),
             RunnerKind::Direct => Ok(Self::Direct(Direct::new(context))),
             RunnerKind::Simulator => Ok(Self::Simulator(Simulator::new(context))),
             RunnerKind::Flink => Ok(Self::Flink(Flink::new(context))),
@@ -86,6 +90,7 @@ impl Backend for Runner {
     }
     fn identity(&self) -> Identity {
         match self {
+            Self::Dataflow(runner) => runner.identity(),
             Self::Direct(runner) => runner.identity(),
             Self::Flink(runner) => runner.identity(),
             Self::Portable(runner) => runner.identity(),

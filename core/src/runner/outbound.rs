@@ -5,12 +5,32 @@ use std::time::Duration;
 use super::Context;
 use crate::{
     effect::{Request, Response, StreamLimit},
-    error::Error,
-    flow::Rpc,
+    error::{Error, ErrorKind, Landed},
+    flow::{Now, Rpc},
     guard::{self, Outcome, Permit},
+    job::Job,
     pace::Backoff,
     retry::retry_while,
 };
+
+/// A submission leaves within this of its permit, or not at all: less than others wait before they take it up.
+const SENT_WITHIN: Duration = Duration::from_secs(15);
+
+/// Refuses to send a submission long after its permit: others look for it by then, and may have sent it themselves. A
+/// process that stood still may not notice on its own clock. `began` is when the work on the submission began here.
+///
+/// # Errors
+/// `unavailable`, reason `not_sent_in_time`: certainly nothing was sent.
+pub(super) fn in_time(job: &Job, began: Now, now: Now) -> Result<(), Error> {
+    // A process may stand still as soon as it has its permit.
+    let permitted_ms = if job.sent_ms > 0 { job.sent_ms } else { began.wall_ms };
+    let wall = Duration::from_millis(now.wall_ms.abs_diff(permitted_ms));
+    if now.mono.saturating_sub(began.mono).max(wall) <= SENT_WITHIN {
+        return Ok(());
+    }
+    let message = "it took too long to get ready; the job was not sent and will be";
+    Err(Error::new(ErrorKind::Unavailable, "not_sent_in_time", message).landed_as(Landed::No))
+}
 
 /// Time that must be left for a call to be made, and what is kept back of it for the way back.
 const LEAST: Duration = Duration::from_millis(200);
@@ -163,6 +183,26 @@ fn rpc_outcome(answer: &Result<Rpc, Error>) -> Option<Outcome> {
 mod tests {
     use super::*;
     use crate::effect::{Fault, FaultKind};
+
+    #[test]
+    fn a_submission_leaves_soon_after_its_permit_or_not_at_all() {
+        let at = |mono_s, wall_ms| Now { mono: Duration::from_secs(mono_s), wall_ms };
+        let id = crate::job::JobId::own("t", "0123456789abcdef0123456789abcdef");
+        let mut job = Job::intended(id, crate::config::RunnerKind::Flink, "p", crate::job::JobSpec::default(), 0);
+        for (sent_ms, began, now, left) in [
+            (50_000, at(1, 50_000), at(16, 65_000), true),
+            (0, at(1, 50_000), at(16, 65_000), true),
+            (50_000, at(1, 50_000), at(17, 51_000), false),
+            (50_000, at(1, 50_000), at(2, 65_001), false),
+            (50_000, at(1, 50_000), at(2, 34_000), false),
+            (30_000, at(1, 50_000), at(1, 50_000), false),
+        ] {
+            job.sent_ms = sent_ms;
+            let outcome = in_time(&job, began, now);
+            assert_eq!(outcome.is_ok(), left, "{sent_ms} {began:?} {now:?}");
+            assert!(outcome.err().is_none_or(|error| error.landed() == Landed::No));
+        }
+    }
 
     #[test]
     fn what_is_the_targets_trouble_counts_and_nothing_else() {

@@ -109,7 +109,15 @@ fn ask(input: &Input, mode: Mode) -> Result<Ask, Error> {
         wait_seconds: input.wait_seconds,
         ..How::default()
     };
-    Ok(Ask { job_id: JobId::parse(&input.job_id)?, kind, savepoint_dir, parallelism: None, force, how })
+    Ok(Ask {
+        job_id: JobId::parse(&input.job_id)?,
+        kind,
+        savepoint_dir,
+        parallelism: None,
+        min_workers: None,
+        force,
+        how,
+    })
 }
 
 /// `with_savepoint: true` asks for a savepoint where there can be one; an explicit mode is never changed.

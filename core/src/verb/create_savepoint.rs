@@ -73,7 +73,8 @@ impl Define for CreateSavepoint {
         };
         let job_id = JobId::parse(&input.job_id)?;
         let savepoint_dir = same("savepoint_path", input.savepoint_path, "savepoint_dir", input.savepoint_dir)?;
-        operate(&context, Ask { job_id, kind, savepoint_dir, parallelism: None, force: false, how }).await
+        operate(&context, Ask { job_id, kind, savepoint_dir, parallelism: None, min_workers: None, force: false, how })
+            .await
     }
 }
 

@@ -29,6 +29,8 @@ pub(super) struct Ask {
     pub(super) kind: OperationKind,
     pub(super) savepoint_dir: Option<String>,
     pub(super) parallelism: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) min_workers: Option<u32>,
     pub(super) force: bool,
     #[serde(skip)]
     pub(super) how: How,
@@ -143,6 +145,7 @@ fn new_operation(context: &Context, ask: &Ask) -> Operation {
         savepoint_dir: ask.savepoint_dir.clone(),
         savepoint_path: None,
         parallelism: ask.parallelism,
+        min_workers: ask.min_workers,
         actual: BTreeMap::new(),
         force: ask.force,
         diagnostics: String::new(),
@@ -184,6 +187,7 @@ async fn plan(context: &Context, job: &Job, operation: &Operation) -> Result<Pla
         ..Plan::default()
     };
     let bound = (&job.id, job.generation, job.state, &operation.savepoint_dir, operation.parallelism, operation.force);
+    let bound = (bound, operation.min_workers);
     Ok(plan.sealed(&digest_of(&bound)))
 }
 

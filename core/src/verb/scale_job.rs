@@ -54,16 +54,21 @@ impl Define for ScaleJob {
             wait_seconds: input.wait_seconds,
             ..How::default()
         };
-        scale(&context, &input.job_id, input.parallelism, how).await
+        scale(&context, &input.job_id, (None, input.parallelism), how).await
     }
 }
 
-/// Scales by any door.
-pub(super) async fn scale(context: &Context, job_id: &str, parallelism: u32, how: How) -> Result<Changed, Error> {
+/// Scales by any door, between a least number of workers, where one is given, and a largest.
+pub(super) async fn scale(
+    context: &Context,
+    job_id: &str,
+    (min_workers, parallelism): (Option<u32>, u32),
+    how: How,
+) -> Result<Changed, Error> {
     if !(1..=32_768).contains(&parallelism) {
         return Err(Error::invalid("bad_parallelism", "`parallelism` is a whole number from 1 to 32768"));
     }
     let (job_id, parallelism) = (JobId::parse(job_id)?, Some(parallelism));
-    operate(context, Ask { job_id, kind: OperationKind::Scale, savepoint_dir: None, parallelism, force: false, how })
-        .await
+    let kind = OperationKind::Scale;
+    operate(context, Ask { job_id, kind, savepoint_dir: None, parallelism, min_workers, force: false, how }).await
 }

@@ -5,7 +5,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::{Changed, Context, Hints, operate::How, registry::Define, scale_job::scale};
-use crate::{auth::Scope, error::Error};
+use crate::{auth::Scope, config::RunnerKind, error::Error, job::JobId};
 
 /// Input of `update_job`.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -35,9 +35,9 @@ pub struct Scaling {
     pub parallelism: Option<u32>,
     /// Same as `parallelism`.
     pub num_workers: Option<u32>,
-    /// Largest number of workers; same as `parallelism` on Flink.
+    /// Largest number of workers; same as `parallelism`.
     pub max_workers: Option<u32>,
-    /// Smallest number of workers; only 1 is possible on Flink.
+    /// Smallest number of workers; only 1 is possible on Flink, any up to `max_workers` on Dataflow.
     pub min_workers: Option<u32>,
 }
 
@@ -59,6 +59,7 @@ impl Define for UpdateJob {
                 .with("option", name)
                 .suggest("stop the job with a savepoint, then restore_job with the new options"));
         }
+        let least = least(&context, &input)?;
         let how = How {
             verb: Self::NAME,
             idempotency_key: input.idempotency_key,
@@ -67,14 +68,22 @@ impl Define for UpdateJob {
             wait_seconds: input.wait_seconds,
             ..How::default()
         };
-        scale(&context, &input.job_id, parallelism(&input.scaling)?, how).await
+        scale(&context, &input.job_id, (least, parallelism(&input.scaling)?), how).await
+    }
+}
+
+/// The smallest number of workers, where the runner chooses between bounds.
+fn least(context: &Context, input: &Input) -> Result<Option<u32>, Error> {
+    let job = JobId::parse(&input.job_id)?;
+    let bounded = context.state.target(job.target()).is_some_and(|target| target.runner == RunnerKind::Dataflow);
+    match input.scaling.min_workers {
+        None | Some(1) => Ok(None),
+        least if bounded => Ok(least),
+        Some(_) => Err(Error::unsupported("lower_bound_is_one", "`min_workers` other than 1 cannot be promised")),
     }
 }
 
 fn parallelism(scaling: &Scaling) -> Result<u32, Error> {
-    if scaling.min_workers.is_some_and(|least| least != 1) {
-        return Err(Error::unsupported("lower_bound_is_one", "`min_workers` other than 1 cannot be promised"));
-    }
     let named = [scaling.parallelism, scaling.num_workers, scaling.max_workers];
     let mut values = named.into_iter().flatten();
     let first = values.next().ok_or_else(|| {

@@ -25,6 +25,7 @@ const ALLOWED: &[&str] = &[
     "quote",
     "ref-cast",
     "ref-cast-impl",
+    "regex-lite",
     "schemars",
     "schemars_derive",
     "serde",

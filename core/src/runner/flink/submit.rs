@@ -1,7 +1,5 @@
 //! Submission: version, jar, run. Exactly one run is sent; what became of it is read, never assumed.
 
-use std::time::Duration;
-
 use serde_json::{Value, json};
 
 use super::{
@@ -12,13 +10,9 @@ use super::{
 };
 use crate::{
     error::{Error, ErrorKind, Landed},
-    flow::Now,
     job::Job,
-    runner::{Look, Submission, Submitted},
+    runner::{Look, Submission, Submitted, outbound::in_time},
 };
-
-/// A run leaves within this of its permit, or not at all: less than others wait before they take a submission up.
-const SENT_WITHIN: Duration = Duration::from_secs(15);
 
 /// Body of a run, of the fields the release knows: up to 1.19 the claim mode is called `restoreMode`.
 ///
@@ -50,17 +44,6 @@ pub(super) fn plan_body(submission: &Submission) -> Value {
     body
 }
 
-/// Refuses to send long after the permit: others look for the submission by then, and may have sent it themselves. The
-/// jar that took so long to upload is there the next time. A process that stood still may not notice on its own clock.
-fn in_time(permitted: Now, now: Now) -> Result<(), Error> {
-    let wall = Duration::from_millis(now.wall_ms.abs_diff(permitted.wall_ms));
-    if now.mono.saturating_sub(permitted.mono).max(wall) <= SENT_WITHIN {
-        return Ok(());
-    }
-    let message = "it took too long to get ready; the job was not sent and will be";
-    Err(Error::new(ErrorKind::Unavailable, "not_sent_in_time", message).landed_as(Landed::No))
-}
-
 fn submission(job: &Job) -> Result<&Submission, Error> {
     job.submission.as_ref().ok_or_else(|| Error::misuse("a submit without a submission"))
 }
@@ -69,13 +52,11 @@ impl Flink {
     pub(super) async fn submit_job(&self, job: &Job) -> Result<Submitted, Error> {
         let (submission, token) = (submission(job)?, native_id(job)?);
         let began = self.context.io.now();
-        // A process may stand still as soon as it has its permit.
-        let wall_ms = if job.sent_ms > 0 { job.sent_ms } else { began.wall_ms };
-        let permitted = Now { wall_ms, ..began };
         let series = self.ready_to_submit().await.map_err(|error| error.landed_as(Landed::No))?;
         let jar = self.jar_id(submission).await?;
         let body = run_body(submission, token, series);
-        in_time(permitted, self.context.io.now())?;
+        // A jar that took too long to upload is there the next time.
+        in_time(job, began, self.context.io.now())?;
         let run = request::run_request(&self.context.target, &jar, body);
         match self.write(run, response::job_id_of_run).await {
             Ok(id) if id == token => Ok(Submitted::Accepted { native_id: id }),
@@ -136,16 +117,6 @@ mod tests {
             flink::testing::{NOW_MS, Played, TOKEN, fault, job, json, play, recorded, target},
         },
     };
-
-    #[test]
-    fn a_run_leaves_soon_after_its_permit_or_not_at_all() {
-        let at = |mono_s, wall_ms| Now { mono: Duration::from_secs(mono_s), wall_ms };
-        in_time(at(1, 50_000), at(16, 65_000)).unwrap();
-        for late in [at(17, 51_000), at(2, 65_001), at(2, 34_000)] {
-            let error = in_time(at(1, 50_000), late).unwrap_err();
-            assert_eq!((error.reason(), error.landed()), ("not_sent_in_time", Landed::No));
-        }
-    }
 
     const JAR: &str = "aaaa-ratejob.jar";
     const RUN: &str = "POST /jars/ce2878db-e571-4a88-902a-adc8bff06e63_ratejob.jar/run";

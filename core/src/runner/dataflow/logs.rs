@@ -1,0 +1,241 @@
+//! Logs: what Dataflow says about a job, its job messages and what its autoscaler did. What workers write is in Cloud
+//! Logging, which is another service.
+
+use super::{
+    Dataflow,
+    flow::native_id,
+    request,
+    response::{self, AutoscalingEvent, Message, MessagePage},
+};
+use crate::{
+    clock::{rfc3339, unix_ms},
+    error::Error,
+    job::{Job, LogEntry, LogPage, LogQuery, Severity},
+    text::{clean, clean_line},
+};
+
+/// Longest message that is kept.
+const MESSAGE_BYTES: usize = 8 << 10;
+/// Pages of messages that are read for one answer: 4,000 messages.
+const MOST_PAGES: usize = 20;
+
+/// Where a page ended: the time of its last entry, and how many entries of that time were shown.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+struct Place {
+    at_ms: u64,
+    shown: usize,
+}
+
+struct Placed {
+    at_ms: u64,
+    entry: LogEntry,
+}
+
+impl Dataflow {
+    pub(super) async fn log_page(&self, job: &Job, query: &LogQuery) -> Result<LogPage, Error> {
+        let from = query.page_token.as_deref().map(place).transpose()?;
+        let start_ms = from.map(|place| place.at_ms).max(query.since_ms).filter(|ms| *ms > 0);
+        let (mut placed, whole) = self.messages(job, query, start_ms).await?;
+        placed.sort_by_key(|placed| placed.at_ms);
+        let mut page = cut(placed, query, from);
+        page.notes.push("messages of the Dataflow service; what workers write is in Cloud Logging".into());
+        if !whole {
+            page.notes.push("there are more messages than are read at once: go on with next_page_token".into());
+        }
+        if page.next_page_token.is_none() && !job.state.is_terminal() {
+            page.next_page_token = Some(token(from.unwrap_or_default()));
+        }
+        Ok(page)
+    }
+
+    /// Messages from a time on, and whether they are all.
+    async fn messages(&self, job: &Job, query: &LogQuery, start_ms: Option<u64>) -> Result<(Vec<Placed>, bool), Error> {
+        let (id, importance) = (native_id(job)?, importance(query.min_severity));
+        let (mut placed, mut page) = (Vec::new(), None::<String>);
+        for _ in 0..MOST_PAGES {
+            let start = start_ms.map(rfc3339);
+            let request = request::messages_request(&self.context.target, id, importance, start, page.as_deref());
+            let answer = self.read(request, response::read::<MessagePage>).await?;
+            let job_id = job.id.to_string();
+            placed.extend(answer.job_messages.iter().map(|message| said(&job_id, message)));
+            placed.extend(answer.autoscaling_events.iter().map(|event| scaled(&job_id, event)));
+            if answer.next_page_token.is_empty() {
+                return Ok((placed, true));
+            }
+            page = Some(answer.next_page_token);
+        }
+        Ok((placed, false))
+    }
+}
+
+/// Without a severity, all but what is for developers of Dataflow.
+fn importance(least: Option<Severity>) -> &'static str {
+    match least {
+        Some(Severity::Default | Severity::Debug) => "JOB_MESSAGE_DEBUG",
+        None => "JOB_MESSAGE_DETAILED",
+        Some(Severity::Info) => "JOB_MESSAGE_BASIC",
+        Some(Severity::Warn) => "JOB_MESSAGE_WARNING",
+        Some(Severity::Error | Severity::Fatal) => "JOB_MESSAGE_ERROR",
+    }
+}
+
+fn severity(word: &str) -> Severity {
+    match word {
+        "JOB_MESSAGE_DEBUG" | "JOB_MESSAGE_DETAILED" => Severity::Debug,
+        "JOB_MESSAGE_BASIC" => Severity::Info,
+        "JOB_MESSAGE_WARNING" => Severity::Warn,
+        "JOB_MESSAGE_ERROR" => Severity::Error,
+        _ => Severity::Default,
+    }
+}
+
+fn said(job_id: &str, message: &Message) -> Placed {
+    placed(job_id, &message.time, severity(&message.importance), &message.text, "job messages")
+}
+
+fn scaled(job_id: &str, event: &AutoscalingEvent) -> Placed {
+    let workers = |count: Option<i64>| count.map_or_else(|| "?".into(), |count| count.to_string());
+    let pool = if event.worker_pool.is_empty() { String::new() } else { format!(" of {}", event.worker_pool) };
+    let (current, target) = (workers(event.current_num_workers), workers(event.target_num_workers));
+    let text = &event.description.text;
+    let text = format!("{}{pool}: {current} workers, {target} wanted. {text}", event.event_type);
+    let severity = if event.event_type == "ACTUATION_FAILURE" { Severity::Warn } else { Severity::Info };
+    placed(job_id, &event.time, severity, &text, "autoscaling")
+}
+
+fn placed(job_id: &str, time: &str, severity: Severity, text: &str, source: &str) -> Placed {
+    let at_ms = unix_ms(time);
+    let entry = LogEntry {
+        timestamp: at_ms.map(|_| clean_line(time, 64)),
+        severity,
+        message: clean(text, MESSAGE_BYTES),
+        job_id: job_id.to_owned(),
+        source: source.to_owned(),
+        ..LogEntry::default()
+    };
+    Placed { at_ms: at_ms.unwrap_or(0), entry }
+}
+
+/// The newest entries, or, after a place, the next ones.
+fn cut(placed: Vec<Placed>, query: &LogQuery, from: Option<Place>) -> LogPage {
+    let most = usize::try_from(query.max_results).unwrap_or(usize::MAX);
+    let fitting = placed.into_iter().filter(|placed| query.admits(&placed.entry, Some(placed.at_ms)));
+    let mut fitting: Vec<Placed> = match from {
+        Some(from) => after(fitting, from),
+        None => fitting.collect(),
+    };
+    let mut begin = from.unwrap_or_default();
+    if from.is_some() {
+        fitting.truncate(most);
+    } else {
+        let skipped: Vec<Placed> = fitting.drain(..fitting.len().saturating_sub(most)).collect();
+        begin = skipped.iter().fold(begin, Place::after);
+    }
+    let end = fitting.iter().fold(begin, Place::after);
+    let next_page_token = (!fitting.is_empty()).then(|| token(end));
+    LogPage { logs: fitting.into_iter().map(|placed| placed.entry).collect(), next_page_token, notes: Vec::new() }
+}
+
+fn after(all: impl Iterator<Item = Placed>, from: Place) -> Vec<Placed> {
+    let mut same = 0;
+    all.filter(|placed| {
+        same += usize::from(placed.at_ms == from.at_ms);
+        placed.at_ms > from.at_ms || (placed.at_ms == from.at_ms && same > from.shown)
+    })
+    .collect()
+}
+
+impl Place {
+    fn after(self, placed: &Placed) -> Self {
+        let shown = if placed.at_ms == self.at_ms { self.shown + 1 } else { 1 };
+        Self { at_ms: placed.at_ms, shown }
+    }
+}
+
+fn place(token: &str) -> Result<Place, Error> {
+    let parts = token.split_once('.').and_then(|(at, shown)| Some((at.parse().ok()?, shown.parse().ok()?)));
+    let (at_ms, shown) = parts.ok_or_else(|| {
+        Error::invalid("bad_page_token", "the page token is not one this job's log gave out")
+            .suggest("leave page_token out to begin again")
+    })?;
+    Ok(Place { at_ms, shown })
+}
+
+fn token(place: Place) -> String {
+    format!("{}.{}", place.at_ms, place.shown)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::{
+        effect::Reply,
+        runner::{
+            Backend,
+            dataflow::testing::{Played, answer, job, play, target},
+        },
+    };
+
+    const FIRST: &str = "GET jobs/{id}/messages?minimumImportance=JOB_MESSAGE_DETAILED&pageSize=200";
+
+    fn message(second: u32, text: &str) -> Value {
+        json!({"id": "x", "time": format!("2026-11-25T20:00:{second:02}.000Z"), "messageText": text,
+            "messageImportance": "JOB_MESSAGE_BASIC"})
+    }
+
+    fn logs(query: LogQuery, script: Vec<(&'static str, Reply)>) -> Played<LogPage> {
+        play(target(), script, |it| async move { it.logs(&job(), &query).await })
+    }
+
+    fn asked(max_results: u32, page_token: Option<&str>) -> LogQuery {
+        LogQuery { max_results, page_token: page_token.map(str::to_owned), ..LogQuery::default() }
+    }
+
+    fn texts(page: &LogPage) -> Vec<&str> {
+        page.logs.iter().map(|entry| entry.message.as_str()).collect()
+    }
+
+    #[test]
+    fn the_newest_page_comes_first_and_the_next_goes_on_from_there() {
+        let second = "GET jobs/{id}/messages?minimumImportance=JOB_MESSAGE_DETAILED&pageSize=200&pageToken=p%2F2";
+        let one = answer(200, json!({"jobMessages": [message(1, "a"), message(2, "b")], "nextPageToken": "p/2"}));
+        let event = json!({"time": "2026-11-25T20:00:03.000Z", "eventType": "TARGET_NUM_WORKERS_CHANGED",
+            "currentNumWorkers": "1", "targetNumWorkers": "4", "description": {"messageText": "Raised."}});
+        let two = answer(200, json!({"jobMessages": [message(2, "c")], "autoscalingEvents": [event]}));
+        let page = logs(asked(2, None), vec![(FIRST, one), (second, two)]).end.unwrap();
+        assert_eq!(texts(&page), ["c", "TARGET_NUM_WORKERS_CHANGED: 1 workers, 4 wanted. Raised."]);
+        assert_eq!((page.logs[1].source.as_str(), page.logs[1].severity), ("autoscaling", Severity::Info));
+        let token = page.next_page_token.unwrap();
+        assert_eq!(token, "1795636803000.1");
+        let from = "GET jobs/{id}/messages?minimumImportance=JOB_MESSAGE_DETAILED\
+                    &startTime=2026-11-25T20%3A00%3A03.000Z&pageSize=200";
+        let more = json!({"jobMessages": [message(3, "d"), message(4, "e")]});
+        let next = logs(asked(5, Some("1795636803000.1")), vec![(from, answer(200, more.clone()))]).end.unwrap();
+        assert_eq!(texts(&next), ["e"], "as many of the same moment as were shown are passed over");
+        let none = logs(
+            asked(5, Some("1795636804000.1")),
+            vec![(&*from.replace("03.000", "04.000").leak(), answer(200, json!({})))],
+        );
+        let none = none.end.unwrap();
+        assert_eq!((none.logs.len(), none.next_page_token.as_deref()), (0, Some("1795636804000.1")));
+    }
+
+    #[test]
+    fn filters_are_the_services_where_it_has_them_and_ours_elsewhere() {
+        let query = LogQuery {
+            max_results: 9,
+            min_severity: Some(Severity::Warn),
+            contains: Some("quota".into()),
+            since_ms: Some(1_795_636_800_000),
+            ..LogQuery::default()
+        };
+        let call = "GET jobs/{id}/messages?minimumImportance=JOB_MESSAGE_WARNING\
+                    &startTime=2026-11-25T20%3A00%3A00.000Z&pageSize=200";
+        let warn = |text: &str| json!({"time": "2026-11-25T20:00:09Z", "messageText": text, "messageImportance": "JOB_MESSAGE_WARNING"});
+        let body = json!({"jobMessages": [warn("over quota"), warn("other")]});
+        assert_eq!(texts(&logs(query, vec![(call, answer(200, body))]).end.unwrap()), ["over quota"]);
+        assert_eq!(logs(asked(1, Some("x")), vec![]).reason(), "bad_page_token");
+    }
+}

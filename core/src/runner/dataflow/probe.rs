@@ -1,0 +1,76 @@
+//! Probing: the credential and the region, by the smallest list there is.
+
+use serde_json::{Map, json};
+
+use super::{
+    Dataflow,
+    request::{self, Filter},
+    response::{self, JobPage},
+};
+use crate::{
+    error::Error,
+    pace::Backoff,
+    runner::{Capability, Probe},
+};
+
+impl Dataflow {
+    pub(super) async fn probe_region(&self) -> Result<Probe, Error> {
+        let target = &self.context.target;
+        let twice = Backoff { tries: 2, ..Backoff::READ };
+        let request = request::jobs_request(target, Filter::Active, 1, None);
+        let page = self.read_within(twice, request, response::read::<JobPage>).await?;
+        let facts = json!({"project": target.project, "region": target.region});
+        Ok(Probe {
+            version: Some("v1b3".into()),
+            capabilities: capabilities(),
+            facts: facts.as_object().cloned().unwrap_or_else(Map::new),
+            warnings: page.failed_location.iter().map(|place| format!("{} did not answer", place.name)).collect(),
+        })
+    }
+}
+
+/// What every region has: a scale is of streaming jobs with Streaming Engine, a savepoint is a snapshot.
+fn capabilities() -> Vec<Capability> {
+    use Capability as C;
+    vec![
+        C::Batch,
+        C::Streaming,
+        C::TemplateSubmit,
+        C::YamlSubmit,
+        C::Cancel,
+        C::Drain,
+        C::Savepoints,
+        C::Restore,
+        C::Rescale,
+        C::Metrics,
+        C::Logging,
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::runner::{
+        Backend,
+        dataflow::testing::{answer, play, refusal, target},
+    };
+
+    const SMALLEST: &str = "GET jobs?filter=ACTIVE&pageSize=1";
+
+    #[test]
+    fn a_probe_tells_what_the_region_can_do() {
+        let played = play(target(), vec![(SMALLEST, answer(200, json!({})))], |it| async move { it.probe().await });
+        let probe = played.end.unwrap();
+        assert_eq!(
+            (probe.facts["project"].as_str(), probe.facts["region"].as_str()),
+            (Some("acme-prod"), Some("us-central1"))
+        );
+        assert!(probe.capabilities.contains(&Capability::Drain) && !probe.capabilities.contains(&Capability::Stop));
+    }
+
+    #[test]
+    fn a_refused_credential_is_not_asked_with_again() {
+        let refused = vec![(SMALLEST, refusal(401, "UNAUTHENTICATED", "no"))];
+        assert_eq!(play(target(), refused, |it| async move { it.probe().await }).reason(), "credential_refused");
+    }
+}
