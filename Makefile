@@ -27,7 +27,7 @@ demo: venv beam ## run WordCount for real (TARGET=direct, or TARGET=flink with a
 	@VENV=$(VENV) FLINK_VERSION=$(FLINK_VERSION) bash examples/demo.sh $(TARGET)
 
 .PHONY: test
-test: test-rust test-explore test-python test-js ## all tests that need no cluster
+test: test-rust test-explore test-python test-dataflow test-js ## all tests that need no cluster
 
 .PHONY: test-rust
 test-rust: ## core, native host, vectors
@@ -42,6 +42,11 @@ test-python: venv beam ## the Python package against real servers, and the Direc
 	$(BIN)/pip install -q -r tests/python/requirements.txt
 	BEAM_MCP_SERVER=$(abspath $(BIN))/beam-mcp-server BEAM_PYTHON=$(abspath $(BIN))/python \
 	  $(BIN)/python -m pytest -q tests/python
+
+.PHONY: test-dataflow
+test-dataflow: venv beam ## the Dataflow runner on an emulated Dataflow, which Google's and Beam's own clients drive too
+	$(BIN)/pip install -q -r tests/python/requirements.txt -r tests/dataflow/requirements.txt
+	BEAM_MCP_SERVER=$(abspath $(BIN))/beam-mcp-server $(BIN)/python -m pytest -q tests/dataflow
 
 .PHONY: test-js
 test-js: wasm venv ## the wasm modules and their JavaScript in Node
@@ -121,9 +126,9 @@ lint: venv ## clippy, rustfmt, ruff, mypy, pyright
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	cargo clippy -p beam-mcp-tests --all-targets --features explore --locked -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc -q --workspace --no-deps --locked
-	$(BIN)/pip install -q -r tests/python/requirements.txt
-	$(BIN)/ruff check python tests/python examples lambda/src/direct
-	$(BIN)/ruff format --check python tests/python
+	$(BIN)/pip install -q -r tests/python/requirements.txt -r tests/dataflow/requirements.txt
+	$(BIN)/ruff check python tests/python tests/dataflow examples lambda/src/direct
+	$(BIN)/ruff format --check python tests/python tests/dataflow
 	$(BIN)/mypy
 	$(BIN)/pyright
 
