@@ -85,10 +85,8 @@ def test_s1s_python_file_on_dataflow_is_refused_with_what_to_do(
 
 def test_a_flex_template_and_beam_yaml_are_launched(server: Server, emulator: Emulator) -> None:
     streaming(server)
-    yaml = {"yaml_pipeline": "pipeline:\n  type: chain\n"}
-    inline = server.ok(
-        "POST", "/jobs", {"target": "df", "job_name": "y", "template_parameters": yaml}
-    )
+    text = "pipeline:\n  type: chain\n  transforms: []\n"
+    inline = server.ok("POST", "/jobs", {"target": "df", "job_name": "y", "yaml": text})
     file = server.ok(
         "POST", "/jobs", {"target": "df", "job_name": "y", "code_path": "gs://b/p.yaml"}
     )
@@ -97,7 +95,7 @@ def test_a_flex_template_and_beam_yaml_are_launched(server: Server, emulator: Em
     )
     assert first["environment"]["enableStreamingEngine"] is True
     assert second["containerSpecGcsPath"].endswith("/flex/Yaml_Template")
-    assert second["parameters"] == yaml
+    assert second["parameters"] == {"yaml_pipeline": text}
     assert third["parameters"] == {"yaml_pipeline_file": "gs://b/p.yaml"}
     assert server.wait(inline["job_id"], "RUNNING")["job_type"] == "BATCH"
     server.wait(file["job_id"], "RUNNING")

@@ -46,7 +46,7 @@ impl Runner {
             RunnerKind::Simulator => Ok(Self::Simulator(Simulator::new(context))),
             RunnerKind::Flink => Ok(Self::Flink(Flink::new(context))),
             RunnerKind::Portable => Ok(Self::Portable(Portable::new(context))),
-            kind => Err(not_driven(kind)),
+            kind @ RunnerKind::Spark => Err(not_driven(kind)),
         }
     }
 }

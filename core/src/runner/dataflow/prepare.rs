@@ -130,8 +130,9 @@ impl Dataflow {
 /// The parameters of the call and those among its options; one in both must be the same.
 fn given(spec: &JobSpec, resolved: &mut Resolved, yaml_file: Option<String>) -> Result<Map<String, Value>, Error> {
     let mut all = spec.template_parameters.clone();
-    let file = yaml_file.map(|path| ("yaml_pipeline_file".to_owned(), Value::from(path)));
-    for (name, value) in std::mem::take(&mut resolved.parameters).into_iter().chain(file) {
+    let yaml = [(template::YAML, spec.yaml.clone()), (template::YAML_FILE, yaml_file)];
+    let yaml = yaml.into_iter().filter_map(|(name, text)| Some((name.to_owned(), Value::from(text?))));
+    for (name, value) in std::mem::take(&mut resolved.parameters).into_iter().chain(yaml) {
         if all.get(&name).is_some_and(|there| *there != value) {
             return Err(Error::invalid("contradicting_aliases", format!("`{name}` is set twice, to different values"))
                 .suggest("set it once, in `template_parameters`"));

@@ -14,8 +14,8 @@ use crate::{
 /// Google's own templates.
 const GOOGLE: &str = "gs://dataflow-templates";
 /// The parameter that holds a pipeline in Beam YAML, and the one that holds the path of one.
-const YAML: &str = "yaml_pipeline";
-const YAML_FILE: &str = "yaml_pipeline_file";
+pub(super) const YAML: &str = "yaml_pipeline";
+pub(super) const YAML_FILE: &str = "yaml_pipeline_file";
 
 /// A template a caller may launch.
 #[derive(Clone, Debug, PartialEq)]
@@ -55,9 +55,7 @@ pub(super) fn choose(spec: &JobSpec, target: &Target, operator: bool) -> Result<
         }
         (Some(path), None) => Chosen { path: path.clone(), yaml_file: None },
         (None, Some(path)) => yaml_file(path, target)?,
-        (None, None) if spec.template_parameters.keys().any(|name| name == YAML || name == YAML_FILE) => {
-            Chosen { path: yaml_template(target), yaml_file: None }
-        }
+        (None, None) if is_yaml(spec) => Chosen { path: yaml_template(target), yaml_file: None },
         (None, None) => return Err(no_template(spec)),
     };
     if spec.module.is_some() || spec.entry_class.is_some() || !spec.args.is_empty() {
@@ -65,6 +63,10 @@ pub(super) fn choose(spec: &JobSpec, target: &Target, operator: bool) -> Result<
     }
     check_path(&chosen.path, target, operator)?;
     Ok(chosen)
+}
+
+fn is_yaml(spec: &JobSpec) -> bool {
+    spec.yaml.is_some() || spec.template_parameters.keys().any(|name| name == YAML || name == YAML_FILE)
 }
 
 fn yaml_template(target: &Target) -> String {
@@ -80,13 +82,13 @@ fn yaml_file(path: &str, target: &Target) -> Result<Chosen, Error> {
         return Ok(Chosen { path: yaml_template(target), yaml_file: Some(path.to_owned()) });
     }
     Err(Error::unsupported("yaml_file_on_the_server", "Dataflow reads Beam YAML from Cloud Storage or from the call")
-        .suggest("set `code_path` to a gs:// path, or put the text into template_parameters.yaml_pipeline"))
+        .suggest("set `code_path` to a gs:// path, or send the text in `yaml`"))
 }
 
 fn programs(message: &'static str) -> Error {
     Error::unsupported("template_needed", message).suggest(
-        "build a flex template of the pipeline and name it in `template_path`, send Beam YAML in \
-         template_parameters.yaml_pipeline, or run the program on a direct or flink target",
+        "build a flex template of the pipeline and name it in `template_path`, send Beam YAML in `yaml`, or run the \
+         program on a target of another runner",
     )
 }
 
@@ -95,7 +97,7 @@ fn no_template(spec: &JobSpec) -> Error {
         return programs("a Dataflow target launches templates, not Python modules");
     }
     Error::invalid("no_template", "a Dataflow job names a template")
-        .suggest("set `template_path` to a gs:// path, or template_parameters.yaml_pipeline to a pipeline in Beam YAML")
+        .suggest("set `template_path` to a gs:// path, or `yaml` to a pipeline in Beam YAML")
 }
 
 /// True for a plain path in Cloud Storage.
@@ -215,6 +217,8 @@ mod tests {
         let parameters = [("yaml_pipeline".to_owned(), "pipeline: …".into())];
         let inline = JobSpec { template_parameters: parameters.into_iter().collect(), ..JobSpec::default() };
         assert_eq!(chosen(inline, false).unwrap().path, yaml);
+        let text = JobSpec { yaml: Some("pipeline: …".into()), ..JobSpec::default() };
+        assert_eq!(chosen(text, false).unwrap().path, yaml);
         let both = JobSpec { code_path: Some("x.yaml".into()), ..named("gs://dataflow-templates/x") };
         let with_class = JobSpec { entry_class: Some("A".into()), ..named("gs://dataflow-templates/x") };
         let module = JobSpec { module: Some("m".into()), ..JobSpec::default() };
