@@ -85,10 +85,7 @@ pub enum Effect {
     ///
     /// The first one commits status 200 and `text/event-stream`.
     #[cfg(feature = "server")]
-    Emit {
-        /// Text of one event's `data`; has no newline. Empty: begins the stream, or keeps it alive, without an event.
-        data: String,
-    },
+    Emit(Frame),
     /// Tells waiting flows of this process (and others, where the host can) that a topic moved: [`Reply::Ok`].
     #[cfg(feature = "server")]
     Publish {
@@ -115,6 +112,39 @@ pub struct StreamLimit {
     pub quiet_ms: u64,
     /// Most bytes of frames.
     pub max_bytes: u64,
+}
+
+/// One frame of a streamed answer.
+#[cfg(feature = "server")]
+#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
+pub struct Frame {
+    /// Text of one event's `data`; has no newline. Empty and without an id: begins the stream, or keeps it alive,
+    /// without an event.
+    pub data: String,
+    /// Id of the event, for a stream that can be taken up again. Only where a host holds sessions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// Name of the event where it is not `message`. Only where a host holds sessions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub event: Option<String>,
+}
+
+#[cfg(feature = "server")]
+impl Frame {
+    /// A message as it is.
+    pub fn data(data: String) -> Self {
+        Self { data, ..Self::default() }
+    }
+
+    /// Bytes of its data.
+    pub fn len(&self) -> usize {
+        self.data.len()
+    }
+
+    /// True for a frame that carries nothing: see [`Frame::data`].
+    pub fn is_empty(&self) -> bool {
+        self.data.is_empty() && self.id.is_none()
+    }
 }
 
 /// The answer to one [`Effect`].

@@ -2,8 +2,9 @@
 //!
 //! Revision 2026-07-28 is the native one: each request carries its version and the client's capabilities, so nothing
 //! is remembered between two requests. The older revisions (2025-11-25 to 2024-11-05) are served on the same endpoint.
-//! Where the surface holds [`Sessions`], `initialize` opens one and the client can be asked and told news; elsewhere it
-//! is answered and forgotten, and the version header, where there is one, says how an answer must look.
+//! Where the surface holds [`Sessions`], `initialize` opens one and the client can be asked and told news, and the two
+//! endpoints of 2024-11-05 are served beside ([`pair()`]); elsewhere it is answered and forgotten, and the version header,
+//! where there is one, says how an answer must look.
 //!
 //! # How a request is taken
 //! ```text
@@ -43,6 +44,7 @@ mod message;
 mod modern;
 mod offer;
 mod outcome;
+mod pair;
 mod param;
 mod plan;
 mod protocol_error;
@@ -67,6 +69,7 @@ pub use offer::{
     Reference, Resource, ResourcePage, ResourceTemplate, Role, Tool, ToolResult,
 };
 pub use outcome::{Ask, Outcome, Task, TaskDetail, TaskState, TaskStatus};
+pub use pair::{is_pair, pair};
 pub use session::Sessions;
 pub use surface::{Answer, Handled, Surface};
 pub use version::Version;

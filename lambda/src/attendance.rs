@@ -12,7 +12,7 @@ use std::{
     time::Duration,
 };
 
-use beam_mcp_core::effect::Reply;
+use beam_mcp_core::effect::{Frame, Reply};
 use tokio::sync::Notify;
 
 use crate::{
@@ -51,7 +51,7 @@ pub struct Attendance {
 
 #[derive(Debug, Default)]
 struct Queue {
-    frames: VecDeque<String>,
+    frames: VecDeque<Frame>,
     bytes: usize,
     started: bool,
     ended: bool,
@@ -124,12 +124,12 @@ impl Attendance {
     }
 
     /// Hands a frame to the caller: [`Reply::Ok`], or [`Reply::Closed`] when they are gone or far too slow.
-    pub async fn emit(&self, data: String) -> Reply {
+    pub async fn emit(&self, frame: Frame) -> Reply {
         if self.purpose != Purpose::Stream {
             return Reply::Unsupported { reason: "this host cannot stream an answer".into() };
         }
-        let mut data = Some(data);
-        match tokio::time::timeout(PATIENCE, self.push(&mut data)).await {
+        let mut frame = Some(frame);
+        match tokio::time::timeout(PATIENCE, self.push(&mut frame)).await {
             Ok(()) if !self.is_gone() => Reply::Ok,
             _ => {
                 self.leave();
@@ -138,11 +138,11 @@ impl Attendance {
         }
     }
 
-    async fn push(&self, data: &mut Option<String>) {
+    async fn push(&self, frame: &mut Option<Frame>) {
         loop {
             let mut room = pin!(self.room.notified());
             room.as_mut().enable();
-            if self.is_gone() || self.queue().push(data) {
+            if self.is_gone() || self.queue().push(frame) {
                 return;
             }
             room.await;
@@ -158,11 +158,11 @@ impl Attendance {
     pub fn end(&self, last: String) {
         let mut queue = self.queue();
         queue.ended = true;
-        queue.add(last);
+        queue.add(Frame::data(last));
     }
 
     /// The next frame; `None` after the last one, pending while there is none.
-    pub fn poll_frame(&self, context: &mut Context<'_>) -> Poll<Option<String>> {
+    pub fn poll_frame(&self, context: &mut Context<'_>) -> Poll<Option<Frame>> {
         let mut queue = self.queue();
         match queue.frames.pop_front() {
             None if queue.ended => Poll::Ready(None),
@@ -180,19 +180,19 @@ impl Attendance {
     }
 
     /// The next frame; `None` after the last one.
-    pub async fn frame(&self) -> Option<String> {
+    pub async fn frame(&self) -> Option<Frame> {
         poll_fn(|context| self.poll_frame(context)).await
     }
 }
 
 impl Queue {
-    fn push(&mut self, data: &mut Option<String>) -> bool {
-        let bytes = data.as_ref().map_or(0, String::len);
+    fn push(&mut self, frame: &mut Option<Frame>) -> bool {
+        let bytes = frame.as_ref().map_or(0, Frame::len);
         // One frame always finds room, so that nobody starves while others do not read.
         let fits = self.frames.is_empty()
             || (self.frames.len() < MOST_FRAMES && self.bytes + bytes <= MOST_BYTES && self.has_memory(bytes));
         if fits {
-            self.add(data.take().unwrap_or_default());
+            self.add(frame.take().unwrap_or_default());
         }
         fits
     }
@@ -208,10 +208,10 @@ impl Queue {
         }
     }
 
-    fn add(&mut self, data: String) {
+    fn add(&mut self, frame: Frame) {
         self.started = true;
-        self.bytes += data.len();
-        self.frames.push_back(data);
+        self.bytes += frame.len();
+        self.frames.push_back(frame);
         if let Some(reader) = self.reader.take() {
             reader.wake();
         }
@@ -225,21 +225,25 @@ mod tests {
     use super::*;
     use crate::budget::Budget;
 
+    fn frame(data: &str) -> Frame {
+        Frame::data(data.into())
+    }
+
     #[tokio::test(start_paused = true)]
     async fn a_reader_that_stops_reading_is_cut() {
         let caller = Attendance::new(Purpose::Stream);
         for _ in 0..MOST_FRAMES {
-            assert_eq!(caller.emit("x".into()).await, Reply::Ok);
+            assert_eq!(caller.emit(frame("x")).await, Reply::Ok);
         }
-        assert_eq!(caller.emit("one too many".into()).await, Reply::Closed);
+        assert_eq!(caller.emit(frame("one too many")).await, Reply::Closed);
         assert!(caller.is_gone());
     }
 
     #[tokio::test(start_paused = true)]
     async fn bytes_are_bounded_too() {
         let caller = Attendance::new(Purpose::Stream);
-        assert_eq!(caller.emit("x".repeat(MOST_BYTES * 2)).await, Reply::Ok);
-        assert_eq!(caller.emit("y".into()).await, Reply::Closed);
+        assert_eq!(caller.emit(frame(&"x".repeat(MOST_BYTES * 2))).await, Reply::Ok);
+        assert_eq!(caller.emit(frame("y")).await, Reply::Closed);
     }
 
     #[tokio::test(start_paused = true)]
@@ -247,10 +251,10 @@ mod tests {
         let budget = Budget::new(10);
         let (hog, other) = (Attendance::streaming(budget.share()), Attendance::streaming(budget.share()));
         for caller in [&hog, &other] {
-            assert_eq!(caller.emit("first".into()).await, Reply::Ok);
+            assert_eq!(caller.emit(frame("first")).await, Reply::Ok);
         }
-        assert_eq!(hog.emit("x".repeat(10)).await, Reply::Ok);
-        assert_eq!(other.emit("y".into()).await, Reply::Closed);
+        assert_eq!(hog.emit(frame(&"x".repeat(10))).await, Reply::Ok);
+        assert_eq!(other.emit(frame("y")).await, Reply::Closed);
         assert!(other.frame().await.is_some() && hog.frame().await.is_some());
         assert_eq!(hog.frame().await.map(|frame| frame.len()), Some(10));
         assert!(budget.share().grow(10));
@@ -263,16 +267,16 @@ mod tests {
             let caller = caller.clone();
             async move {
                 for number in 0..MOST_FRAMES * 3 {
-                    assert_eq!(caller.emit(number.to_string()).await, Reply::Ok);
+                    assert_eq!(caller.emit(frame(&number.to_string())).await, Reply::Ok);
                 }
             }
         });
         for number in 0..MOST_FRAMES * 3 {
-            assert_eq!(caller.frame().await, Some(number.to_string()));
+            assert_eq!(caller.frame().await, Some(frame(&number.to_string())));
         }
         writer.await.unwrap();
         caller.end("last".into());
-        assert_eq!((caller.frame().await.as_deref(), caller.frame().await), (Some("last"), None));
+        assert_eq!((caller.frame().await, caller.frame().await), (Some(frame("last")), None));
     }
 
     #[tokio::test]
@@ -286,6 +290,6 @@ mod tests {
         caller.leave();
         waiting.await.unwrap();
         caller.left().await;
-        assert!(matches!(caller.emit("x".into()).await, Reply::Unsupported { .. }));
+        assert!(matches!(caller.emit(frame("x")).await, Reply::Unsupported { .. }));
     }
 }

@@ -120,7 +120,7 @@ impl Driver {
                 tokio::time::sleep(Duration::from_millis(ms)).await;
                 Reply::Elapsed
             }
-            Effect::Emit { data } => caller.emit(data).await,
+            Effect::Emit(frame) => caller.emit(frame).await,
             Effect::Publish { topic, payload } => {
                 self.topics.publish(&topic, payload);
                 Reply::Ok
@@ -185,7 +185,7 @@ fn is_wait(effect: &Effect) -> bool {
 
 /// True for effects that only wait: a stop does not wait with them.
 fn is_idle(effect: &Effect) -> bool {
-    matches!(effect, Effect::Sleep { .. } | Effect::Wait { .. } | Effect::Emit { .. })
+    matches!(effect, Effect::Sleep { .. } | Effect::Wait { .. } | Effect::Emit(_))
 }
 
 #[cfg(test)]

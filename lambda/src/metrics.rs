@@ -79,7 +79,7 @@ impl Metrics {
             Effect::Launch(_) => 6,
             Effect::Signal { .. } => 7,
             Effect::Observe { .. } => 8,
-            Effect::Emit { .. } => 9,
+            Effect::Emit(_) => 9,
             Effect::Publish { .. } => 10,
             Effect::Wait { .. } => 11,
             _ => return,

@@ -203,7 +203,7 @@ impl Job {
             Answer::Whole(Err(_)) => {}
             Answer::Stream(caller) => {
                 while let Some(frame) = caller.frame().await {
-                    session.write(frame).await;
+                    session.write(frame.data).await;
                 }
             }
         }

@@ -34,19 +34,29 @@ class Client:
     mode: str
     handshake: bool
     """Opens with `initialize`."""
+    sse: bool
+    """Speaks the transport of 2024-11-05."""
 
 
 CLIENTS = [
-    Client("mcp 2.x auto", "MCP_PYTHON", "python_sdk.py", "auto", handshake=False),
-    Client("mcp 2.x legacy", "MCP_PYTHON", "python_sdk.py", "legacy", handshake=True),
-    Client("mcp 2.x 2026-07-28", "MCP_PYTHON", "python_sdk.py", "2026-07-28", handshake=False),
-    Client("fastmcp", "FASTMCP_PYTHON", "fastmcp_client.py", "auto", handshake=False),
+    Client("mcp 2.x auto", "MCP_PYTHON", "python_sdk.py", "auto", handshake=False, sse=True),
+    Client("mcp 2.x legacy", "MCP_PYTHON", "python_sdk.py", "legacy", handshake=True, sse=True),
+    Client(
+        "mcp 2.x 2026-07-28",
+        "MCP_PYTHON",
+        "python_sdk.py",
+        "2026-07-28",
+        handshake=False,
+        sse=False,
+    ),
+    Client("fastmcp", "FASTMCP_PYTHON", "fastmcp_client.py", "auto", handshake=False, sse=True),
     Client(
         "langchain-mcp-adapters",
         "LANGCHAIN_MCP_PYTHON",
         "langchain_client.py",
         "legacy",
         handshake=True,
+        sse=True,
     ),
     Client(
         "llama-index-tools-mcp",
@@ -54,15 +64,27 @@ CLIENTS = [
         "llama_index_client.py",
         "legacy",
         handshake=True,
+        sse=True,
     ),
-    Client("TypeScript v2 auto", "NODE", "typescript.mjs", "auto", handshake=False),
-    Client("TypeScript v2 legacy", "NODE", "typescript.mjs", "legacy", handshake=True),
-    Client("TypeScript v2 2026-07-28", "NODE", "typescript.mjs", "2026-07-28", handshake=False),
-    Client("TypeScript SDK 1.x", "NODE", "typescript.mjs", "1.x", handshake=True),
-    Client("Inspector CLI modern", "MCP_PYTHON", "inspector.py", "modern", handshake=False),
-    Client("Inspector CLI legacy", "MCP_PYTHON", "inspector.py", "legacy", handshake=True),
+    Client("TypeScript v2 auto", "NODE", "typescript.mjs", "auto", handshake=False, sse=True),
+    Client("TypeScript v2 legacy", "NODE", "typescript.mjs", "legacy", handshake=True, sse=True),
+    Client(
+        "TypeScript v2 2026-07-28",
+        "NODE",
+        "typescript.mjs",
+        "2026-07-28",
+        handshake=False,
+        sse=False,
+    ),
+    Client("TypeScript SDK 1.x", "NODE", "typescript.mjs", "1.x", handshake=True, sse=True),
+    Client(
+        "Inspector CLI modern", "MCP_PYTHON", "inspector.py", "modern", handshake=False, sse=False
+    ),
+    Client(
+        "Inspector CLI legacy", "MCP_PYTHON", "inspector.py", "legacy", handshake=True, sse=True
+    ),
 ]
-TRANSPORTS = ["stateless", "sessions", "stdio"]
+TRANSPORTS = ["stateless", "sessions", "stdio", "HTTP+SSE"]
 
 
 @dataclass(frozen=True)
@@ -143,8 +165,9 @@ def requests(log: Path) -> list[dict[str, object]]:
 
 def over_http(client: Client, folder: Path, transport: str) -> tuple[str, int]:
     """One cell over HTTP. Who shakes hands gets a session where there are any, and nobody else."""
+    kind, path = ("sse", "/sse") if transport == "HTTP+SSE" else ("http", "/mcp")
     with serving(folder, config(folder, transport)) as origin:
-        fault = run(client, "http", [f"{origin}/mcp"], transport)
+        fault = run(client, kind, [f"{origin}{path}"], transport)
     named = {line["session_id"] for line in requests(folder / "log") if line.get("session_id")}
     if not fault and bool(named) != (client.handshake and transport == "sessions"):
         fault = f"requests named {len(named)} sessions"
@@ -167,7 +190,12 @@ def cell(client: Client, transport: str) -> Result:
 def main() -> int:
     """Plays the matrix; the number of cells that failed."""
     only = os.environ.get("ONLY", "")
-    every = [(client, transport) for client in CLIENTS for transport in TRANSPORTS]
+    every = [
+        (client, transport)
+        for client in CLIENTS
+        for transport in TRANSPORTS
+        if client.sse or transport != "HTTP+SSE"
+    ]
     cells = [
         (client, transport) for client, transport in every if only in f"{client.name} {transport}"
     ]

@@ -10,7 +10,8 @@ use crate::{
     effect::{Blob, Response},
     error::{Error, ErrorKind, Retry},
     flow::Io,
-    mcp, rest,
+    mcp::{self, Surface as _},
+    rest,
     verb::Context,
 };
 
@@ -63,7 +64,7 @@ pub(super) async fn http(engine: Engine, io: Io, request: Box<HttpRequest>, mut 
 /// The answer of a host that turns a request away before the engine has seen it, in the form of its door.
 pub fn refuse(request: &HttpRequest, error: &Error, call: &Call, now_ms: u64) -> Response {
     let request_id = call.request_id();
-    let is_mcp = request.path == "/mcp" || request.path.starts_with("/mcp/");
+    let is_mcp = request.path == "/mcp" || request.path.starts_with("/mcp/") || mcp::is_pair(&request.path);
     let error = error.clone().with_wait(&call.seed);
     let mut response =
         if is_mcp { mcp::refusal(&error) } else { rest::failure(&error, &call.labels, &request_id, now_ms) };
@@ -109,6 +110,11 @@ fn time_limit(request: &HttpRequest) -> Result<Option<Duration>, Error> {
 async fn route(engine: &Engine, io: Io, request: HttpRequest, call: Call) -> Result<Response, Error> {
     if let Some(surface) = engine.surface(&request.path) {
         return mcp::http(io, surface, request, call).await;
+    }
+    if mcp::is_pair(&request.path)
+        && let Some(surface) = engine.surface("/mcp").filter(|surface| surface.sessions().is_some())
+    {
+        return mcp::pair(io, surface, request, call).await;
     }
     rest::handle(Context::new(io, call, Arc::clone(&engine.state)), request).await
 }

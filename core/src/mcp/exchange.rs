@@ -140,6 +140,19 @@ pub enum Answered {
 }
 
 impl Exchange {
+    /// What tells a session its news.
+    pub(super) fn of_session(io: Io, call: Call, session: &Session) -> Self {
+        let client = Client {
+            version: session.version().unwrap_or(Version::V2025_11_25),
+            capabilities: session.capabilities(),
+            streams: true,
+            progress_token: None,
+            log_level: Some(Level::Info),
+            session: None,
+        };
+        Self { io, call, client: Arc::new(client), input: Arc::default() }
+    }
+
     /// The revision of the request.
     pub fn version(&self) -> Version {
         self.client.version

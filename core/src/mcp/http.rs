@@ -6,10 +6,10 @@ use serde_json::Value;
 
 use super::{
     Exchange, Id, Surface, Version,
-    exchange::{Client, Level},
     header::{self, Headers},
     legacy::{self, Peer},
-    listen, media,
+    listen::{self, Start},
+    media,
     message::{Ask, Message, Unread},
     modern,
     plan::{Plan, Planned},
@@ -29,6 +29,8 @@ use crate::{
 
 /// Header that names a session.
 const SESSION: &str = "mcp-session-id";
+/// Header that names the last event a client saw.
+const LAST_EVENT: &str = "last-event-id";
 
 /// Serves one request to the endpoint. Host, origin and caller were checked before, a preflight answered.
 ///
@@ -64,7 +66,7 @@ pub fn refusal(error: &Error) -> Response {
     ProtocolError::of_kind(error.kind(), error.message().to_owned()).response(None)
 }
 
-fn no_method() -> ProtocolError {
+pub(super) fn no_method() -> ProtocolError {
     ProtocolError::of_kind(
         ErrorKind::MethodNotAllowed,
         "the endpoint takes POST; a stream or an end needs a session it holds",
@@ -200,21 +202,10 @@ impl<S: Surface> Door<'_, S> {
         if !self.surface.features().streams || !media::accepts_events(request) {
             return Ok(self.allow(no_method().response(None)));
         }
-        let exchange = Exchange {
-            io,
-            call: self.call.clone(),
-            client: Arc::new(Client {
-                version: session.version().unwrap_or(Version::V2025_11_25),
-                capabilities: session.capabilities(),
-                streams: true,
-                progress_token: None,
-                log_level: Some(Level::Info),
-                session: None,
-            }),
-            input: Arc::default(),
-        };
+        let start = self.headers.get(LAST_EVENT).map_or(Start::Fresh, |event| Start::After(event.to_owned()));
+        let exchange = Exchange::of_session(io, self.call.clone(), &session);
         // A stream that ends by itself has no last message.
-        let _ = listen::session_stream(self.surface, exchange, session).await;
+        let _ = listen::session_stream(self.surface, exchange, &session, start).await;
         Ok(wire::empty(200))
     }
 }

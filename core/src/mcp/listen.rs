@@ -4,8 +4,16 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::{Exchange, Id, Surface, protocol_error::ProtocolError, run::Stop, session::Session, wire};
+use super::{
+    Exchange, Id, Surface, Version, pair,
+    protocol_error::ProtocolError,
+    run::Stop,
+    session::{Seen, Session},
+    wire,
+};
 use crate::{
+    call::Call,
+    effect::Frame,
     error::Error,
     flow::{Io, Wake},
 };
@@ -14,6 +22,8 @@ use crate::{
 const MOST_WATCHED: usize = 100;
 /// One sleep between two looks; a wake comes at once.
 const REST: Duration = Duration::from_secs(600);
+/// The same on a stream that carries out requests.
+const PAIR_REST: Duration = Duration::from_secs(20);
 
 /// A list that changed. Whoever changes it publishes the topic.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -149,15 +159,26 @@ impl Watched {
         self.next(io, Duration::ZERO).await.map(drop)
     }
 
-    /// What moved next.
-    async fn next(&mut self, io: &Io, limit: Duration) -> Result<Vec<News>, Error> {
+    /// Takes up where a stream was.
+    fn take_up(&mut self, told: &Seen) {
+        for (topic, _, seen) in &mut self.0 {
+            *seen = told.get(topic).copied().unwrap_or(*seen);
+        }
+    }
+
+    fn seen(&self) -> Seen {
+        self.0.iter().map(|(topic, _, seen)| (topic.clone(), *seen)).collect()
+    }
+
+    /// What moved next, with its topic and how far that is now.
+    async fn next(&mut self, io: &Io, limit: Duration) -> Result<Vec<(String, u64, News)>, Error> {
         let topics = self.0.iter().map(|(topic, _, seen)| (topic.clone(), *seen)).collect();
         let Wake::Topics(moved) = io.wait(topics, limit).await? else { return Ok(Vec::new()) };
         let mut news = Vec::new();
         for (topic, what, seen) in &mut self.0 {
             if let Some((_, seq, _)) = moved.iter().find(|(name, ..)| name == topic) {
                 *seen = *seq;
-                news.push(what.clone());
+                news.push((topic.clone(), *seq, what.clone()));
             }
         }
         Ok(news)
@@ -185,7 +206,7 @@ pub(super) async fn listen<S: Surface>(
         let Ok(news) = watched.next(&exchange.io, REST).await else {
             return Ok(wire::success(id, wire::ListenEnded::new(id, surface.info())));
         };
-        for news in news {
+        for (.., news) in news {
             if let Some((method, mut params)) = told(surface, &exchange, news).await {
                 wire::set(&mut params, "_meta", tag.clone());
                 frames.push(wire::notification(method, &params));
@@ -194,24 +215,115 @@ pub(super) async fn listen<S: Surface>(
     }
 }
 
-/// Serves the GET stream of a session until its client leaves; the stream just ends.
-pub(super) async fn session_stream<S: Surface>(surface: &S, exchange: Exchange, session: Session) -> Result<(), Error> {
-    exchange.io.emit(String::new()).await?;
+/// How the stream of a session begins.
+pub(super) enum Start {
+    /// With what comes from now on.
+    Fresh,
+    /// With what came after an event.
+    After(String),
+    /// With the endpoint that takes the client's messages.
+    Endpoint(String),
+}
+
+/// Serves the stream of a session until its client leaves, another one begins or the session ends; it just ends.
+pub(super) async fn session_stream<S: Surface>(
+    surface: &S,
+    exchange: Exchange,
+    session: &Session,
+    start: Start,
+) -> Result<(), Error> {
+    let io = exchange.io.clone();
+    let time = exchange.call.deadline.saturating_sub(io.now().mono);
+    let number = session.begin_stream();
+    io.publish(session.topic(), String::new()).await?;
+    let mut stream = Stream { surface, exchange, session, number, time, count: 0, told: Seen::new() };
+    let mut start = Some(start);
     loop {
+        let uris = session.watched();
         let changes = vec![Change::Tools, Change::Prompts, Change::Resources];
-        let mut filter = Filter { changes, resources: session.watched(), tasks: Vec::new() };
-        let mut watched = Watched::find(surface, &exchange, &mut filter).await?;
+        let mut filter = Filter { changes, resources: uris.clone(), tasks: Vec::new() };
+        let mut watched = Watched::find(surface, &stream.exchange, &mut filter).await?;
         watched.0.push((session.topic(), News::Session, 0));
-        watched.begin(&exchange.io).await?;
-        'same: loop {
-            for news in watched.next(&exchange.io, REST).await? {
-                match told(surface, &exchange, news).await {
-                    Some((method, params)) => exchange.io.emit(wire::notification(method, &params)).await?,
-                    None if session.is_open() => break 'same,
-                    None => return Ok(()),
-                }
+        if let Some(Start::After(event)) = &start {
+            stream.told = session.seen_at(event);
+        } else {
+            watched.begin(&io).await?;
+        }
+        watched.take_up(&stream.told);
+        stream.told = watched.seen();
+        if let Some(start) = start.take() {
+            io.emit_frame(stream.first(start)).await?;
+        }
+        while session.watched() == uris {
+            if !stream.tell(watched.next(&io, stream.rest()).await?).await? {
+                return Ok(());
             }
         }
+    }
+}
+
+/// The stream of a session.
+struct Stream<'a, S> {
+    surface: &'a S,
+    exchange: Exchange,
+    session: &'a Session,
+    number: u64,
+    /// What one request on it may take.
+    time: Duration,
+    /// Requests on it so far.
+    count: u64,
+    told: Seen,
+}
+
+impl<S: Surface> Stream<'_, S> {
+    /// Requests on a stream can make the host drive it after its client left: it looks for the client more often.
+    fn rest(&self) -> Duration {
+        if self.session.has_inbox() { PAIR_REST } else { REST }
+    }
+
+    fn id(&self) -> Option<String> {
+        if self.session.has_inbox() { None } else { self.session.mark(&self.told) }
+    }
+
+    /// The first event lets a client of 2025-11-25 resume before anything was told; older ones would take it for a
+    /// broken message.
+    fn first(&self, start: Start) -> Frame {
+        match start {
+            Start::Endpoint(data) => Frame { data, event: Some("endpoint".into()), id: None },
+            _ if self.exchange.client.version >= Version::V2025_11_25 => Frame { id: self.id(), ..Frame::default() },
+            _ => Frame::default(),
+        }
+    }
+
+    /// Tells news, or that the stream is still there; false once it is over.
+    async fn tell(&mut self, news: Vec<(String, u64, News)>) -> Result<bool, Error> {
+        self.session.touch(self.exchange.io.now().wall_ms);
+        if news.is_empty() {
+            self.exchange.io.emit(String::new()).await?;
+        }
+        for (topic, moved, news) in news {
+            self.told.insert(topic, moved);
+            match told(self.surface, &self.exchange, news).await {
+                Some((method, params)) => {
+                    let data = wire::notification(method, &params);
+                    self.exchange.io.emit_frame(Frame { data, id: self.id(), event: None }).await?;
+                }
+                None => self.serve().await?,
+            }
+        }
+        Ok(self.session.is_current(self.number))
+    }
+
+    /// Carries out the requests that wait for this stream.
+    async fn serve(&mut self) -> Result<(), Error> {
+        let io = self.exchange.io.clone();
+        while let Some(request) = self.session.next_request() {
+            self.count += 1;
+            let seed = self.exchange.call.seed.child(&format!("request:{}", self.count));
+            let call = Call { seed, deadline: io.now().mono + self.time, ..self.exchange.call.clone() };
+            pair::serve(&io, self.surface, self.session, request, call).await?;
+        }
+        Ok(())
     }
 }
 

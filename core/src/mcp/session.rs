@@ -2,6 +2,11 @@
 //!
 //! They live in the memory of one process, bounded; a client whose session is gone is told so and opens another.
 
+mod inbox;
+mod stream;
+
+pub(super) use stream::Seen;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
@@ -54,6 +59,8 @@ struct Entry {
     asked: BTreeMap<String, Option<Result<Value, Value>>>,
     /// Questions so far.
     count: u64,
+    streams: stream::Streams,
+    inbox: Option<inbox::Inbox>,
 }
 
 /// One session; it may end while somebody holds this.
@@ -94,6 +101,8 @@ impl Sessions {
             watched: BTreeSet::new(),
             asked: BTreeMap::new(),
             count: 0,
+            streams: stream::Streams::default(),
+            inbox: None,
         };
         let mut all = self.lock();
         all.retain(|_, entry| now_ms.saturating_sub(entry.used_ms) < IDLE_MS);
@@ -171,8 +180,14 @@ impl Session {
         }
     }
 
-    pub(super) fn is_open(&self) -> bool {
-        self.all.lock().contains_key(&self.id)
+    /// What a handshake in the session settled on.
+    pub(super) fn settle(&self, version: Version, capabilities: Value) {
+        self.with(|entry| (entry.version, entry.capabilities) = (version, capabilities));
+    }
+
+    /// The session is in use.
+    pub(super) fn touch(&self, now_ms: u64) {
+        self.with(|entry| entry.used_ms = now_ms);
     }
 
     pub(super) fn close(&self) {

@@ -5,6 +5,7 @@ use std::{
     time::Duration,
 };
 
+use beam_mcp_core::effect::Frame;
 use bytes::Bytes;
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
@@ -36,7 +37,7 @@ impl Events {
     pub(super) fn poll_bytes(&mut self, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
         if let Poll::Ready(frame) = self.caller.poll_frame(context) {
             self.silence.reset();
-            return Poll::Ready(frame.map(|data| Bytes::from(event(&data))));
+            return Poll::Ready(frame.map(|frame| Bytes::from(event(&frame))));
         }
         if self.caller.is_gone() {
             return Poll::Ready(None);
@@ -53,28 +54,46 @@ impl Drop for Events {
     }
 }
 
-/// One event; a newline in its data would end it early, so each line gets its own field. Without data a comment, which
-/// readers pass over.
-fn event(data: &str) -> String {
-    if data.is_empty() {
+/// One event; a newline in its data would end it early, so each line gets its own field. A frame with nothing in it is a
+/// comment, which readers pass over.
+fn event(frame: &Frame) -> String {
+    if frame.is_empty() {
         return COMMENT.to_owned();
     }
-    let mut text = String::with_capacity(data.len() + 8);
-    for line in data.split(['\n', '\r']) {
-        text.push_str("data: ");
-        text.push_str(line);
-        text.push('\n');
+    let mut text = String::with_capacity(frame.len() + 64);
+    for (field, value) in [("event", &frame.event), ("id", &frame.id)] {
+        if let Some(value) = value {
+            push(&mut text, field, &value.replace(['\n', '\r', '\0'], ""));
+        }
+    }
+    for line in frame.data.split(['\n', '\r']) {
+        push(&mut text, "data", line);
     }
     text.push('\n');
     text
 }
 
+fn push(text: &mut String, field: &str, value: &str) {
+    text.extend([field, ": ", value, "\n"]);
+}
+
 #[cfg(test)]
 mod tests {
+    use super::*;
+
     #[test]
     fn data_stays_within_its_event() {
-        assert_eq!(super::event("{}"), "data: {}\n\n");
-        assert_eq!(super::event(""), ": \n\n");
-        assert_eq!(super::event("a\n\nevent: b"), "data: a\ndata: \ndata: event: b\n\n");
+        let event = |data: &str| event(&Frame::data(data.into()));
+        assert_eq!(event("{}"), "data: {}\n\n");
+        assert_eq!(event(""), ": \n\n");
+        assert_eq!(event("a\n\nevent: b"), "data: a\ndata: \ndata: event: b\n\n");
+    }
+
+    #[test]
+    fn an_event_has_its_id_and_name() {
+        let named = Frame { data: "/x".into(), id: Some("1".into()), event: Some("endpoint".into()) };
+        assert_eq!(event(&named), "event: endpoint\nid: 1\ndata: /x\n\n");
+        let priming = Frame { id: Some("0\nretry: 9".into()), ..Frame::default() };
+        assert_eq!(event(&priming), "id: 0retry: 9\ndata: \n\n");
     }
 }

@@ -187,7 +187,7 @@ impl<'a> Walk<'a> {
 
 fn wrong_kind(effect: &Effect) -> Reply {
     match effect {
-        Effect::Signal { .. } | Effect::Publish { .. } | Effect::Emit { .. } => Reply::Elapsed,
+        Effect::Signal { .. } | Effect::Publish { .. } | Effect::Emit(_) => Reply::Elapsed,
         _ => Reply::Ok,
     }
 }

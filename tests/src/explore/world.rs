@@ -52,7 +52,7 @@ pub fn label(effect: &Effect) -> String {
         Effect::Observe { queries, .. } => {
             format!("observe {}", queries.iter().map(query_word).collect::<Vec<_>>().join("+"))
         }
-        Effect::Emit { .. } => "emit".into(),
+        Effect::Emit(_) => "emit".into(),
         Effect::Publish { .. } => "publish".into(),
         Effect::Wait { .. } => "wait".into(),
         other => format!("{other:?}"),

@@ -3,8 +3,8 @@ use std::time::Duration;
 use super::Io;
 use crate::{
     effect::{
-        Effect, Fact, Handle, Held, Launch, Outcome, Query, Recipe, Refusal, Reply, Request, Response, Signal, Source,
-        StreamLimit,
+        Effect, Fact, Frame, Handle, Held, Launch, Outcome, Query, Recipe, Refusal, Reply, Request, Response, Signal,
+        Source, StreamLimit,
     },
     error::{Error, ErrorKind},
     store::{Commit, Committed, Key, Op, Page, Record, Scan, StoreReply},
@@ -144,7 +144,15 @@ impl Io {
     /// # Errors
     /// `cancelled` when the peer is gone.
     pub async fn emit(&self, data: String) -> Result<(), Error> {
-        match self.perform(Effect::Emit { data }).await {
+        self.emit_frame(Frame::data(data)).await
+    }
+
+    /// Sends one frame with its id or name.
+    ///
+    /// # Errors
+    /// `cancelled` when the peer is gone.
+    pub async fn emit_frame(&self, frame: Frame) -> Result<(), Error> {
+        match self.perform(Effect::Emit(frame)).await {
             Reply::Ok => Ok(()),
             Reply::Closed => Err(Error::cancelled()),
             other => Err(self.refused(other, "a frame")),

@@ -145,8 +145,8 @@ fn drive(mut flow: Flow<Response>, cancel: bool) -> Served {
         match flow.step(Now::default(), reply.take()) {
             Step::Done(answer) => return Served { answer, frames },
             Step::Effect(_) if cancel => reply = Some(Reply::Cancelled),
-            Step::Effect(Effect::Emit { data }) => {
-                frames.push(data);
+            Step::Effect(Effect::Emit(frame)) => {
+                frames.push(frame.data);
                 reply = Some(Reply::Ok);
             }
             Step::Effect(Effect::Sleep { .. }) => reply = Some(Reply::Elapsed),

@@ -99,7 +99,7 @@ impl World<'_> {
                 (Reply::Ok, 0)
             }
             Effect::Stage(recipe) => (staged(&recipe), 3),
-            Effect::Emit { .. } => (Reply::Ok, 0),
+            Effect::Emit(_) => (Reply::Ok, 0),
             other => (self.child(process, other), self.chances.between(1, 100)),
         };
         self.queue.push(self.now.saturating_add(after), Event::Reply(id, turn, reply));
