@@ -1,23 +1,27 @@
 #!/usr/bin/env bash
-# A real Flink standalone cluster on loopback, installed from PyPI only.
+# A real standalone cluster on loopback, Flink or Spark, installed from PyPI only.
 #
-#   start-runners.sh start  DIR   install what is missing, start, wait, print KEY=VALUE lines
-#   start-runners.sh stop   DIR   stop the processes recorded in DIR, and no others
-#   start-runners.sh status DIR   print each process and whether it lives; exit 1 when one does not
+#   start-runners.sh start  DIR [flink|spark]   install what is missing, start, wait, print KEY=VALUE lines
+#   start-runners.sh stop   DIR [flink|spark]   stop the processes recorded in DIR, and no others
+#   start-runners.sh status DIR [flink|spark]   print each process and whether it lives; exit 1 when one does not
 #
-# Environment (defaults):
+# Without a third word it is flink. Environment (defaults):
 #   FLINK_VERSION=2.2.1 (or 1.20.5)   FLINK_SLOTS=8   FLINK_SCHEDULER=adaptive (or default)
 #   FLINK_PORT=18081 (REST; the next four ports serve RPC, blobs, TaskManager RPC and data)
 #   FLINK_MEM_JM=1024m FLINK_MEM_TM=1400m   FLINK_ASYNC_STORE=5min (how long savepoint answers are kept)
-#   FLINK_START_TIMEOUT=120 FLINK_FETCH_TIMEOUT=900 (seconds)
+#   SPARK_VERSION=3.5.9 (or 4.1.4)   SPARK_CORES=8 SPARK_MEM=6g (what the one worker offers)
+#   SPARK_PORT=16066 (submission REST; the next five serve the master's RPC and page, the worker's RPC and page, history)
+#   START_TIMEOUT=120 FETCH_TIMEOUT=900 (seconds)
 #   BEAM_MCP_CACHE=~/.cache/beam-mcp   JAVA_HOME (else a Java 17 is looked for)
 # Needs: java 17, python3 with venv and pip, curl, flock, setsid.
 set -euo pipefail
 
-usage() { sed -n '2,14p' "$0" | sed 's/^# \{0,1\}//' >&2; exit 64; }
-[[ $# == 2 && -n $2 ]] || usage
+usage() { sed -n '2,18p' "$0" | sed 's/^# \{0,1\}//' >&2; exit 64; }
+[[ ($# == 2 || $# == 3) && -n $2 ]] || usage
 cmd=$1
+runner=${3:-flink}
 case $cmd in start | stop | status) ;; *) usage ;; esac
+case $runner in flink) NAMES=(jobmanager taskmanager) ;; spark) NAMES=(master worker history) ;; *) usage ;; esac
 if [[ $cmd == start ]]; then mkdir -p "$2"; fi
 [[ -d $2 ]] || { echo "start-runners: no such folder: $2" >&2; exit 1; }
 DIR=$(cd "$2" && pwd -P)
@@ -31,10 +35,15 @@ FLINK_PORT=${FLINK_PORT:-18081}
 FLINK_MEM_JM=${FLINK_MEM_JM:-1024m}
 FLINK_MEM_TM=${FLINK_MEM_TM:-1400m}
 FLINK_ASYNC_STORE=${FLINK_ASYNC_STORE:-5min}
-FLINK_START_TIMEOUT=${FLINK_START_TIMEOUT:-120}
-FLINK_FETCH_TIMEOUT=${FLINK_FETCH_TIMEOUT:-900}
+SPARK_VERSION=${SPARK_VERSION:-3.5.9}
+SPARK_CORES=${SPARK_CORES:-8}
+SPARK_MEM=${SPARK_MEM:-6g}
+SPARK_PORT=${SPARK_PORT:-16066}
+START_TIMEOUT=${START_TIMEOUT:-120}
+FETCH_TIMEOUT=${FETCH_TIMEOUT:-900}
 CACHE=${BEAM_MCP_CACHE:-${HOME:-/tmp}/.cache/beam-mcp}
 FLINK_HOME=$CACHE/flink-$FLINK_VERSION
+SPARK_HOME=$CACHE/spark-$SPARK_VERSION
 RUN=$DIR/run
 # Carried by every process started here, so that a reused pid is never taken for ours.
 MARK=-Dbeam.mcp.cluster=$DIR
@@ -67,22 +76,21 @@ find_java() {
 
 # --- Installation -------------------------------------------------------------------------------
 
-install_flink() (
-  [[ -d $FLINK_HOME/lib ]] && exit 0
+install() ( # HOME PACKAGE FOLDER: the folder of a source package, kept under HOME
+  [[ -d $1 ]] && exit 0
   mkdir -p "$CACHE"
-  exec 9>"$CACHE/flink-$FLINK_VERSION.lock"
-  flock -w "$FLINK_FETCH_TIMEOUT" 9 || die "another process has held $CACHE/flink-$FLINK_VERSION.lock for $FLINK_FETCH_TIMEOUT s"
-  [[ -d $FLINK_HOME/lib ]] && exit 0
-  say "fetching Flink $FLINK_VERSION"
+  exec 9>"$1.lock"
+  flock -w "$FETCH_TIMEOUT" 9 || die "another process has held $1.lock for $FETCH_TIMEOUT s"
+  [[ -d $1 ]] && exit 0
+  say "fetching $2"
   work=$(mktemp -d "$CACHE/fetch.XXXXXX")
   trap 'rm -rf "$work"' EXIT
   python3 -m venv "$work/venv" || die "python3 -m venv failed"
-  timeout "$FLINK_FETCH_TIMEOUT" "$work/venv/bin/pip" download -q --no-deps --no-binary :all: -d "$work" \
-    "apache-flink-libraries==$FLINK_VERSION" || die "could not fetch apache-flink-libraries==$FLINK_VERSION"
+  timeout "$FETCH_TIMEOUT" "$work/venv/bin/pip" download -q --no-deps --no-binary :all: -d "$work" "$2" || die "could not fetch $2"
   mkdir "$work/src"
-  tar xzf "$work"/apache_flink_libraries-*.tar.gz -C "$work/src" --strip-components=1 || die "the Flink package does not unpack"
-  [[ -d $work/src/deps/lib && -f $work/src/deps/bin/bash-java-utils.jar ]] || die "the Flink package has no deps/lib"
-  mv "$work/src/deps" "$FLINK_HOME"
+  tar xzf "$work"/*.tar.gz -C "$work/src" --strip-components=1 || die "the package $2 does not unpack"
+  [[ -d $work/src/$3 ]] || die "the package $2 has no folder $3"
+  mv "$work/src/$3" "$1"
 )
 
 # --- Flink --------------------------------------------------------------------------------------
@@ -146,7 +154,7 @@ launch() { # NAME COMMAND...: in a session of its own, so that signals to this s
 explain() { # TEXT: what can be known of a failed start, then stop what was started
   local name
   say "$1"
-  for name in jobmanager taskmanager; do
+  for name in "${NAMES[@]}"; do
     say "--- $name, last lines"
     tail -n 5 "$RUN/$name.out" "$DIR/log/$name/$name.log" >&2 2>/dev/null || true
   done
@@ -154,17 +162,32 @@ explain() { # TEXT: what can be known of a failed start, then stop what was star
   exit 1
 }
 
-start_all() {
-  local name java conf=$DIR/conf cp module flags=() jm=() tm=() end
-  for name in jobmanager taskmanager; do
+check_start() { # PORT VARIABLE: nothing of ours runs, nobody else is there, the tools are
+  local name
+  for name in "${NAMES[@]}"; do
     ! alive "$name" || die "$name already runs (pid $(pid_of "$name")): stop it first"
   done
-  [[ $FLINK_SCHEDULER == adaptive || $FLINK_SCHEDULER == default ]] || die "FLINK_SCHEDULER is adaptive or default, not $FLINK_SCHEDULER"
   for name in curl python3 flock setsid; do command -v "$name" >/dev/null || die "$name is not installed"; done
+  ! curl -s -m 2 -o /dev/null "http://$BIND:$1/" || die "port $1 is taken: set $2"
+  mkdir -p "$RUN"
+}
+
+wait_for() { # URL TEXT
+  local name end=$((SECONDS + START_TIMEOUT))
+  until curl -fsS -m 2 "$1" 2>/dev/null | grep -q -- "$2"; do
+    for name in "${NAMES[@]}"; do alive "$name" || explain "$name died while starting"; done
+    ((SECONDS < end)) || explain "$runner was not ready after $START_TIMEOUT s"
+    sleep 0.3
+  done
+}
+
+start_flink() {
+  local java conf=$DIR/conf cp module flags=() jm=() tm=()
+  [[ $FLINK_SCHEDULER == adaptive || $FLINK_SCHEDULER == default ]] || die "FLINK_SCHEDULER is adaptive or default, not $FLINK_SCHEDULER"
   java=$(find_java)
-  ! curl -s -m 2 -o /dev/null "http://$BIND:$FLINK_PORT/" || die "port $FLINK_PORT is taken: set FLINK_PORT"
-  install_flink
-  mkdir -p "$RUN" "$conf" "$DIR"/{tmp,web,checkpoints,savepoints,log/jobmanager,log/taskmanager}
+  check_start "$FLINK_PORT" FLINK_PORT
+  install "$FLINK_HOME" "apache-flink-libraries==$FLINK_VERSION" deps
+  mkdir -p "$conf" "$DIR"/{tmp,web,checkpoints,savepoints,log/jobmanager,log/taskmanager}
   write_config "$conf"
 
   cp=$(printf '%s:' "$FLINK_HOME"/lib/*.jar)
@@ -193,16 +216,48 @@ start_all() {
   launch taskmanager "$java" ${tm[0]} "${flags[@]}" "-Dlog.file=$DIR/log/taskmanager/taskmanager.log" -cp "$cp" \
     org.apache.flink.runtime.taskexecutor.TaskManagerRunner --configDir "$conf" ${tm[1]}
 
-  end=$((SECONDS + FLINK_START_TIMEOUT))
   sleep 0.5 # the marker shows once java has replaced setsid
-  until curl -fsS -m 2 "http://$BIND:$FLINK_PORT/overview" 2>/dev/null | grep -q "\"slots-total\":$FLINK_SLOTS,"; do
-    for name in jobmanager taskmanager; do alive "$name" || explain "$name died while starting"; done
-    ((SECONDS < end)) || explain "Flink was not ready after $FLINK_START_TIMEOUT s"
-    sleep 0.3
-  done
+  wait_for "http://$BIND:$FLINK_PORT/overview" "\"slots-total\":$FLINK_SLOTS,"
   printf '%s\n' "FLINK_URL=http://$BIND:$FLINK_PORT" "FLINK_VERSION=$FLINK_VERSION" "FLINK_HOME=$FLINK_HOME" \
     "FLINK_SAVEPOINTS=file://$DIR/savepoints" "FLINK_CHECKPOINTS=file://$DIR/checkpoints" | tee "$RUN/env"
 }
+
+# --- Spark --------------------------------------------------------------------------------------
+
+# The worker gives its drivers no module flags: what the product sends must do.
+start_spark() {
+  local conf=$DIR/conf page=$((SPARK_PORT + 2)) history=$((SPARK_PORT + 5)) java run
+  java=$(find_java)
+  check_start "$SPARK_PORT" SPARK_PORT
+  install "$SPARK_HOME" "pyspark==$SPARK_VERSION" deps
+  mkdir -p "$conf" "$DIR"/{work,events,shared}
+  cat >"$conf/spark-defaults.conf" <<S
+spark.eventLog.enabled            true
+spark.eventLog.dir                file://$DIR/events
+spark.history.fs.logDirectory     file://$DIR/events
+spark.history.fs.update.interval  1s
+spark.history.ui.port             $history
+spark.driver.bindAddress          $BIND
+spark.driver.host                 $BIND
+spark.master.rest.enabled         true
+spark.master.rest.host            $BIND
+spark.master.rest.port            $SPARK_PORT
+S
+  export SPARK_HOME SPARK_CONF_DIR=$conf SPARK_LOCAL_IP=$BIND SPARK_PUBLIC_DNS=$BIND SPARK_WORKER_DIR=$DIR/work
+  export SPARK_DAEMON_MEMORY=384m SPARK_DAEMON_JAVA_OPTS=$MARK JAVA_HOME=${java%/bin/java}
+  run=$SPARK_HOME/bin/spark-class
+  launch master "$run" org.apache.spark.deploy.master.Master --host "$BIND" --port $((SPARK_PORT + 1)) --webui-port "$page"
+  launch worker "$run" org.apache.spark.deploy.worker.Worker --host "$BIND" --port $((SPARK_PORT + 3)) \
+    --webui-port $((SPARK_PORT + 4)) -c "$SPARK_CORES" -m "$SPARK_MEM" "spark://$BIND:$((SPARK_PORT + 1))"
+  launch history "$run" org.apache.spark.deploy.history.HistoryServer
+  sleep 3 # the marker shows once java has replaced Spark's own shell scripts
+  wait_for "http://$BIND:$page/json/" '"aliveworkers" : 1'
+  wait_for "http://$BIND:$history/api/v1/applications" '^\['
+  printf '%s\n' "SPARK_URL=http://$BIND:$SPARK_PORT" "SPARK_MASTER_URL=http://$BIND:$page" "SPARK_HISTORY_URL=http://$BIND:$history" \
+    "SPARK_SHARED=$DIR/shared" "SPARK_VERSION=$SPARK_VERSION" "SPARK_HOME=$SPARK_HOME" | tee "$RUN/env"
+}
+
+# --- Stop and status ----------------------------------------------------------------------------
 
 stop_one() { # NAME: TERM, ten seconds of grace, KILL
   local pid tick
@@ -215,11 +270,15 @@ stop_one() { # NAME: TERM, ten seconds of grace, KILL
   fi
   rm -f "$RUN/$1.pid"
 }
-stop_all() { stop_one taskmanager; stop_one jobmanager; rm -f "$RUN/env"; }
+stop_all() { # the last started first
+  local at
+  for ((at = ${#NAMES[@]} - 1; at >= 0; at--)); do stop_one "${NAMES[at]}"; done
+  rm -f "$RUN/env"
+}
 
 status_all() {
   local name bad=0
-  for name in jobmanager taskmanager; do
+  for name in "${NAMES[@]}"; do
     if alive "$name"; then echo "$name $(pid_of "$name") up"; else echo "$name down"; bad=1; fi
   done
   if [[ $bad == 0 && -f $RUN/env ]]; then cat "$RUN/env"; fi
@@ -227,7 +286,7 @@ status_all() {
 }
 
 case $cmd in
-start) start_all ;;
+start) "start_$runner" ;;
 stop) stop_all ;;
 status) status_all ;;
 esac
