@@ -10,7 +10,7 @@ mod google;
 mod seed_form;
 mod target;
 
-pub use check::nearest;
+pub use check::{nearest, server as check_server};
 pub use target::{CredentialRef, DEFAULT_MAX_JOBS, Identity, RunnerKind, Target, TokenSource};
 
 use std::collections::BTreeMap;
@@ -330,7 +330,18 @@ fn check_target(name: &str, target: &Target) -> Result<(), Error> {
     }
     google::check(&path, target)?;
     target.credential.as_ref().map_or(Ok(()), |credential| check::credential(&path, credential))?;
-    target.url.as_deref().map_or(Ok(()), |url| check::url(&format!("{path}.url"), url))
+    let urls = [("url", &target.url), ("master_url", &target.master_url), ("history_url", &target.history_url)];
+    for (key, url) in urls {
+        url.as_deref().map_or(Ok(()), |url| check::url(&format!("{path}.{key}"), url))?;
+    }
+    if target.runner == RunnerKind::Spark && target.url.is_some() != target.master_url.is_some() {
+        return Err(check::bad(
+            &path,
+            "a Spark target needs `url`, its master's submission REST API (port 6066), and \
+            `master_url`, its master's web page (port 8080)",
+        ));
+    }
+    Ok(())
 }
 
 #[cfg(test)]

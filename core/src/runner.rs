@@ -10,15 +10,18 @@ pub mod dataflow;
 pub mod direct;
 mod dispatch;
 pub mod flink;
+mod log_line;
 pub mod options;
 mod outbound;
 pub mod portable;
 mod python;
 pub mod simulator;
+pub mod spark;
+mod stack_trace;
 
 pub use backend::Backend;
 pub use contract::{
-    Begun, Build, Capability, Look, Memory, PlannedCall, Probe, Progress, Provenance, ResolvedOption, Sighting,
+    Bearer, Begun, Build, Capability, Look, Memory, PlannedCall, Probe, Progress, Provenance, ResolvedOption, Sighting,
     Submission, Submitted,
 };
 pub use dispatch::{Runner, check_target};

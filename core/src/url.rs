@@ -27,15 +27,25 @@ pub fn decode(text: &str, plus: bool) -> Option<String> {
     String::from_utf8(bytes).ok()
 }
 
-/// True for an URL whose host is this machine.
-pub fn is_loopback(url: &str) -> bool {
+/// The host of a URL, or of what follows its scheme, without brackets.
+pub fn host(url: &str) -> &str {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
     let authority = rest.split('/').next().unwrap_or_default();
-    let host = match authority.strip_prefix('[') {
+    match authority.strip_prefix('[') {
         Some(v6) => v6.split(']').next().unwrap_or_default(),
         None => authority.split(':').next().unwrap_or_default(),
-    };
+    }
+}
+
+/// True for an URL whose host is this machine.
+pub fn is_loopback(url: &str) -> bool {
+    let host = host(url);
     host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+/// True for `http://` to anywhere but this machine.
+pub fn travels_in_the_clear(url: &str) -> bool {
+    url.starts_with("http://") && !is_loopback(url)
 }
 
 fn hex(byte: u8) -> Option<u8> {
@@ -64,6 +74,16 @@ pub fn pairs(query: &str) -> Option<Vec<(String, String)>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_leaves_the_machine_in_the_clear_is_known() {
+        for near in ["http://127.0.0.1:1", "http://localhost/x", "http://[::1]:8081", "https://flink.example"] {
+            assert!(!travels_in_the_clear(near), "{near}");
+        }
+        for far in ["http://flink.example:8081", "http://10.0.0.1", "http://127.0.0.1.evil.example:1"] {
+            assert!(travels_in_the_clear(far), "{far}");
+        }
+    }
 
     #[test]
     fn encoding_reads_back() {

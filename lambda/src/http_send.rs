@@ -148,7 +148,8 @@ impl Inner {
 
     /// The URL, exactly as configured and asked for: a path that URL parsing would change is refused.
     fn url(&self, request: &Request) -> Result<reqwest::Url, Fault> {
-        let base = self.endpoints.get(&request.target).ok_or_else(|| fault(FaultKind::UnknownTarget, ""))?;
+        let endpoint = self.endpoints.get(&request.target).ok_or_else(|| fault(FaultKind::UnknownTarget, ""))?;
+        let base = request.server.as_deref().map_or(endpoint.as_str(), |server| server.trim_end_matches('/'));
         let url = reqwest::Url::parse(&format!("{base}{}", request.path));
         let url = url.map_err(|_| fault(FaultKind::UnknownTarget, "not a URL"))?;
         if request.path.starts_with('/') && url.as_str().ends_with(&request.path) && !url.path().is_empty() {

@@ -33,6 +33,15 @@ test("method, path, query and headers are sent as asked, and nothing of the page
   });
 });
 
+test("another server of a target is reached, and only of a target", async () => {
+  await serving(ok, async (url, requests) => {
+    const reply = await send("http://127.0.0.1:9", { server: `${url}/`, path: "/log/?a=1" });
+    assert.deepEqual([reply.status, requests[0].url], [200, "/log/?a=1"]);
+    assert.equal((await send(url, { server: url, target: "other" })).kind, "unknown_target");
+    assert.equal(requests.length, 1);
+  });
+});
+
 test("a path that parsing would change is refused before anything is sent", async () => {
   await serving(ok, async (url, requests) => {
     for (const path of ["/a/../b", "no-slash", "/a b", "/a/./b"]) {

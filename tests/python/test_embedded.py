@@ -240,6 +240,18 @@ def test_side_by_side_keeps_the_order() -> None:
     assert told == [f"/{number}" for number in range(20) if number != 7]
 
 
+def test_another_server_of_a_target_is_reached() -> None:
+    with serving(lambda seen: answer(200, seen.path.encode())) as server:
+        host = host_of("http://127.0.0.1:9")
+        worker = send(path="/log/", method="GET", server=server.url)
+        text, bodies = host.perform({"effect": "send_all", "requests": [worker, worker]}, [])
+        assert [one["outcome"] for one in json.loads(text)["outcomes"]] == ["response", "response"]
+        assert bodies == [b"/log/", b"/log/"]
+        foreign = send(path="/log/", method="GET", server=server.url, target="nobody")
+        assert outcome(host.perform(foreign, []))["kind"] == "unknown_target"
+        host.close()
+
+
 def test_a_credential_is_attached_and_read_again_when_refused(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -381,6 +393,29 @@ def test_files_beneath_the_roots(tmp_path: Path) -> None:
     assert again["sha256"] == kept["sha256"]
     staging.close()
     assert not Path(staging._folder).exists()
+
+
+def test_a_jar_is_placed_under_its_hash_and_what_others_put_there_is_replaced(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "a.jar").write_bytes(b"jar bytes")
+    staging, folder = Staging([str(tmp_path)]), tmp_path / "shared"
+    recipe = {"base": {"path": "a.jar"}, "max_bytes": 100, "place": str(folder)}
+    with pytest.raises(Refused) as refusal:
+        staging.stage(recipe, [])
+    assert refusal.value.reason == "no_folder"
+    folder.mkdir()
+    place = folder / f"{staging.stage(recipe, [])['sha256']}.jar"
+    assert place.read_bytes() == b"jar bytes"
+    assert place.stat().st_mode & 0o777 == 0o644
+    made = place.stat().st_mtime_ns
+    staging.stage(recipe, [])
+    assert place.stat().st_mtime_ns == made
+    place.write_bytes(b"evil")
+    staging.stage(recipe, [])
+    assert place.read_bytes() == b"jar bytes"
+    assert list(folder.iterdir()) == [place]
+    staging.close()
 
 
 def test_entries_are_added_to_an_archive_and_the_same_parts_give_the_same_bytes(

@@ -14,6 +14,8 @@ export type Header = [name: string, value: string];
 export interface HttpRequest {
   /** Name of the target whose address and credential are used. */
   target: string;
+  /** Base URL of another server of the target, which the engine has checked. */
+  server?: string;
   method: "DELETE" | "GET" | "PATCH" | "POST" | "PUT";
   /** Absolute path with encoded query. */
   path: string;

@@ -89,7 +89,7 @@ export class Sender {
     const endpoint = this.endpoint(request.target);
     if (!endpoint) throw new Fault("unknown_target");
     const init = { method: request.method, signal, ...content(request, parts, sources) };
-    const once = (extra: Header[]) => this.#once(address(endpoint.url, request.path), request, init, extra);
+    const once = (extra: Header[]) => this.#once(address(request.server ?? endpoint.url, request.path), request, init, extra);
     const credential = request.credential === undefined ? undefined : endpoint.credential;
     if (!credential) return once([]);
     const header = await attached(credential.header());

@@ -30,6 +30,14 @@ fn unknown_key(path: &str, message: &str) -> Option<Error> {
     })
 }
 
+/// Checks the base URL of a server.
+///
+/// # Errors
+/// `invalid_argument`, reason `bad_configuration`.
+pub fn server(server: &str) -> Result<(), Error> {
+    url("url", server)
+}
+
 pub(super) fn url(path: &str, url: &str) -> Result<(), Error> {
     let rest = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://"));
     let authority = rest.and_then(|rest| rest.split('/').next()).unwrap_or_default();

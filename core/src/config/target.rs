@@ -115,9 +115,28 @@ pub struct Target {
     /// templates always may be taken.
     #[serde(default)]
     pub template_prefixes: Vec<String>,
-    /// Master URL (Spark).
+    /// Master as drivers reach it, `spark://host:7077` (Spark); by default what the master's page says.
     #[serde(default)]
     pub spark_master: Option<String>,
+    /// Base URL of the master's web page, port 8080 by default; `url` is that of its submission REST API, port 6066
+    /// by default (Spark).
+    #[serde(default)]
+    pub master_url: Option<String>,
+    /// Base URL of the history server, for metrics of applications that have ended (Spark).
+    #[serde(default)]
+    pub history_url: Option<String>,
+    /// Folder on this server's machine that workers read jars from: the checked copy of a jar is put there as
+    /// `<sha256>.jar` (Spark). Jars stay there; remove those no job uses.
+    #[serde(default)]
+    pub jar_folder: Option<String>,
+    /// The same folder as workers reach it, for instance `file:/mnt/jars` or `hdfs://…/jars`; by default `file:` and
+    /// `jar_folder` (Spark).
+    #[serde(default)]
+    pub jar_url: Option<String>,
+    /// Hosts on which workers and drivers serve their pages, besides those of the URLs above: names, addresses, and
+    /// `*.suffix` or `10.0.*` for many (Spark). Pages elsewhere are not read: anybody may register a worker.
+    #[serde(default)]
+    pub worker_hosts: Vec<String>,
     /// How many times faster than the wall clock (simulator); default 1.
     #[serde(default)]
     pub speed: Option<f64>,
@@ -151,6 +170,11 @@ impl Target {
             region: None,
             template_prefixes: Vec::new(),
             spark_master: None,
+            master_url: None,
+            history_url: None,
+            jar_folder: None,
+            jar_url: None,
+            worker_hosts: Vec::new(),
             speed: None,
             script: None,
             identity: Identity::Chosen,
@@ -182,6 +206,11 @@ impl Identity {
             Self::Chosen | Self::Named => true,
             Self::Marker | Self::None => false,
         }
+    }
+
+    /// True when a mark, and not its id, tells whose a job is.
+    pub fn is_marker(self) -> bool {
+        self == Self::Marker
     }
 
     /// True when a job can be asked for by our id.

@@ -28,13 +28,17 @@ pub struct CredentialId(pub String);
 
 /// One outbound HTTP request.
 ///
-/// The host joins `path` to the endpoint of `target` from its configuration, attaches the credential, refreshes it
+/// The host joins `path` to the endpoint of `target` from its configuration, or to `server`, attaches the credential, refreshes it
 /// single-flight and retries once after 401. It follows no redirect, uses no proxy of the environment, sends no
 /// header but these and its own framing, and repeats nothing by itself.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Request {
     /// Name of the target in the configuration; `server` is the beam-mcp server of a client.
     pub target: String,
+    /// Base URL of another server of the same target, `http://host:port` or `https://host:port`: one the configuration
+    /// names, or one the target named and the configuration admits. `None`: the target's endpoint. Never a caller's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server: Option<String>,
     /// The method.
     pub method: Method,
     /// Absolute path with encoded query, for instance `/jobs/overview`.
@@ -62,6 +66,7 @@ impl Request {
     pub fn new(target: &str, method: Method, path: impl Into<String>) -> Self {
         Self {
             target: target.to_owned(),
+            server: None,
             method,
             path: path.into(),
             headers: Vec::new(),

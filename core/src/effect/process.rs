@@ -25,6 +25,10 @@ pub struct Recipe {
     /// Reads the bytes as a Beam YAML pipeline, for [`Source::outline`].
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub outline: bool,
+    /// Folder of the host's machine, of the operator's configuration, into which the copy is also put as
+    /// `<sha256>.jar` for a cluster that reads it there. A host without files refuses it with `no_folder`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<String>,
     /// Largest size accepted, in bytes.
     pub max_bytes: u64,
 }
@@ -32,7 +36,7 @@ pub struct Recipe {
 impl Recipe {
     /// The bytes as they are.
     pub fn plain(base: Origin, max_bytes: u64) -> Self {
-        Self { base, add: Vec::new(), entry_class: None, outline: false, max_bytes }
+        Self { base, add: Vec::new(), entry_class: None, outline: false, place: None, max_bytes }
     }
 }
 
@@ -110,7 +114,7 @@ pub struct Artifact {
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
 pub struct Refusal {
     /// Machine word: `not_found`, `outside_roots`, `symlink`, `not_a_file`, `too_large`, `unreadable`, `bad_name`,
-    /// `bad_archive`, `disk_full`, `no_program`, `limit`, `already_ran`.
+    /// `bad_archive`, `disk_full`, `no_folder`, `no_program`, `limit`, `already_ran`.
     pub reason: String,
     /// What a person reads; names no path of the host beyond what the caller gave.
     #[serde(default)]

@@ -5,7 +5,7 @@ use super::{Seen, observe, reconcile::swallow_runner_errors, sweep};
 use crate::{
     error::Error,
     job::{Job, JobId},
-    runner::{Look, Sighting},
+    runner::{Backend, Bearer, Look, Runner, Sighting},
     store::{Owner, Stored, job_writes, owner_key},
     verb::Context,
 };
@@ -16,6 +16,7 @@ const MOST: usize = 200;
 /// Takes in the sightings that differ from what this process took in before; ended ones of ours stay as they are.
 pub(super) async fn discover(
     context: &Context,
+    runner: &Runner,
     target: &str,
     seen: impl Iterator<Item = Sighting>,
 ) -> Result<(), Error> {
@@ -26,7 +27,7 @@ pub(super) async fn discover(
             continue;
         }
         left -= 1;
-        let taken = one(context, target, sighting).await;
+        let taken = one(context, runner, target, sighting).await;
         if matches!(taken, Ok(true)) {
             context.state.watch(|watch| watch.took_in(name, print));
         }
@@ -43,8 +44,19 @@ fn print(sighting: &Sighting) -> u64 {
 }
 
 /// True when the same sighting needs no second look.
-async fn one(context: &Context, target: &str, sighting: Sighting) -> Result<bool, Error> {
-    if let Some((tenant, job)) = owned(context, target, &sighting).await? {
+async fn one(context: &Context, runner: &Runner, target: &str, mut sighting: Sighting) -> Result<bool, Error> {
+    let mut known = owned(context, target, &sighting).await?;
+    if known.is_none() && sighting.token.is_none() && runner.identity().is_marker() {
+        match runner.bearer(&sighting).await? {
+            Bearer::Token(token) => {
+                sighting.token = Some(token);
+                known = owned(context, target, &sighting).await?;
+            }
+            Bearer::Nothing => {}
+            Bearer::Unreadable => return Ok(false),
+        }
+    }
+    if let Some((tenant, job)) = known {
         return sweep::take_in(&context.for_tenant(&tenant), &job, sighting).await;
     }
     foreign(context, target, sighting).await?;

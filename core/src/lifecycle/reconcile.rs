@@ -65,7 +65,7 @@ async fn reconcile_target(context: &Context, target: &str, jobs: &[&Due]) -> Res
         let context = context.for_tenant(&due.tenant);
         swallow_runner_errors(refresh(&context, &due.job, sighting).await)?;
     }
-    discover(context, target, seen.into_values()).await
+    discover(context, &runner, target, seen.into_values()).await
 }
 
 /// The one list call of a round.

@@ -23,6 +23,9 @@ pub(super) async fn take_in(context: &Context, stored: &Stored<Job>, sighting: S
         sweep(context, job, &sighting).await?;
         return Ok(false);
     }
+    if is_of_earlier(job, &sighting) {
+        return Ok(true);
+    }
     // What was never sent cannot be there; what is unexplained has just been explained.
     let unsent = job.phase == Phase::Intent && !job.ambiguous;
     let ours = job.phase != Phase::Submitted || job.native_id.as_ref() == Some(&sighting.native_id);
@@ -36,10 +39,17 @@ pub(super) async fn take_in(context: &Context, stored: &Stored<Job>, sighting: S
 /// word.
 fn is_stray(job: &Job, sighting: &Sighting) -> bool {
     let runs = sighting.state.is_some_and(|state| state.is_live() && state != JobState::Cancelling);
-    let token = sighting.token.as_ref().unwrap_or(&sighting.native_id);
-    let of_earlier = token != job.token() && job.id.token() == Some(token.as_str());
+    let of_earlier = is_of_earlier(job, sighting);
     let other = job.native_id.as_ref().is_some_and(|id| *id != sighting.native_id);
     runs && (of_earlier || other || (job.state.is_terminal() && job.unconfirmed))
+}
+
+/// True for a submission of another generation than the one the row waits for or runs.
+fn is_of_earlier(job: &Job, sighting: &Sighting) -> bool {
+    match &sighting.token {
+        Some(token) => token != job.token(),
+        None => sighting.native_id != job.token() && job.id.token() == Some(sighting.native_id.as_str()),
+    }
 }
 
 /// Cancels it; the evidence is stored first, once for each late arrival.

@@ -1,6 +1,6 @@
 use std::future::Future;
 
-use super::{Begun, Build, Look, Memory, PlannedCall, Probe, Progress, Sighting, Submission, Submitted};
+use super::{Bearer, Begun, Build, Look, Memory, PlannedCall, Probe, Progress, Sighting, Submission, Submitted};
 use crate::{
     config::Identity,
     error::Error,
@@ -53,6 +53,12 @@ pub trait Backend {
     /// (class C), and with [`Identity::None`] the runner cannot even be asked for the first.
     fn identity(&self) -> Identity {
         Identity::Chosen
+    }
+
+    /// Whose a listed job is, where [`Backend::identity`] is [`Identity::Marker`] and the id says nothing. One that
+    /// cannot be read now is left alone until it can: it may be the answer to a submission that is under way.
+    fn bearer(&self, _sighting: &Sighting) -> impl Future<Output = Result<Bearer, Error>> + Send {
+        std::future::ready(Ok(Bearer::Nothing))
     }
 
     /// How long the runner recognises a second submission under our id, where [`Backend::identity`] says it does: read

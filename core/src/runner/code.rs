@@ -58,6 +58,11 @@ fn meaning(reason: &str) -> (ErrorKind, &'static str, &'static str) {
             "the program is not there",
             "ask the operator to correct the target's configuration; list_runners shows what is missing",
         ),
+        "no_folder" => (
+            K::FailedPrecondition,
+            "the folder from which the cluster reads jars is not there",
+            "ask the operator to make the target's `jar_folder` and to let the server write to it",
+        ),
         "already_ran" => (K::FailedPrecondition, "this job was started before", "submit it as a new job"),
         "disk_full" => (K::Unavailable, "the server's disk is full", "ask the operator for room and call again"),
         _ => (K::Internal, "the file cannot be read", "ask the operator to check the server's log"),

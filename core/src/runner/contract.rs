@@ -98,6 +98,17 @@ pub enum Look {
     Absent,
 }
 
+/// Whose a job is that a runner lists under an id of its own.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Bearer {
+    /// It bears this token.
+    Token(String),
+    /// It bears none of ours.
+    Nothing,
+    /// It cannot be read now.
+    Unreadable,
+}
+
 /// How long a runner recognises a second submission under our id.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -1,6 +1,7 @@
 use super::{
-    Backend, Begun, Build, Context, Look, Memory, PlannedCall, Probe, Progress, Sighting, Submission, Submitted,
-    dataflow::Dataflow, direct::Direct, flink::Flink, portable::Portable, simulator::Simulator,
+    Backend, Bearer, Begun, Build, Context, Look, Memory, PlannedCall, Probe, Progress, Sighting, Submission,
+    Submitted, dataflow::Dataflow, direct::Direct, flink::Flink, portable::Portable, simulator::Simulator,
+    spark::Spark,
 };
 use crate::{
     config::{Identity, RunnerKind, Target},
@@ -20,6 +21,8 @@ pub enum Runner {
     Flink(Flink),
     /// A job service.
     Portable(Portable),
+    /// Apache Spark.
+    Spark(Spark),
 }
 
 macro_rules! each {
@@ -30,23 +33,21 @@ macro_rules! each {
             Runner::Simulator($runner) => $call.await,
             Runner::Flink($runner) => $call.await,
             Runner::Portable($runner) => $call.await,
+            Runner::Spark($runner) => $call.await,
         }
     };
 }
 
 impl Runner {
     /// The runner of the context's target.
-    ///
-    /// # Errors
-    /// `unsupported` for runners this version cannot drive.
-    pub fn open(context: Context) -> Result<Self, Error> {
+    pub fn open(context: Context) -> Self {
         match context.target.runner {
-            RunnerKind::Dataflow => Ok(Self::Dataflow(Dataflow::new(context))),
-            RunnerKind::Direct => Ok(Self::Direct(Direct::new(context))),
-            RunnerKind::Simulator => Ok(Self::Simulator(Simulator::new(context))),
-            RunnerKind::Flink => Ok(Self::Flink(Flink::new(context))),
-            RunnerKind::Portable => Ok(Self::Portable(Portable::new(context))),
-            kind @ RunnerKind::Spark => Err(not_driven(kind)),
+            RunnerKind::Dataflow => Self::Dataflow(Dataflow::new(context)),
+            RunnerKind::Direct => Self::Direct(Direct::new(context)),
+            RunnerKind::Simulator => Self::Simulator(Simulator::new(context)),
+            RunnerKind::Flink => Self::Flink(Flink::new(context)),
+            RunnerKind::Portable => Self::Portable(Portable::new(context)),
+            RunnerKind::Spark => Self::Spark(Spark::new(context)),
         }
     }
 }
@@ -62,11 +63,6 @@ pub fn check_target(target: &Target) -> Result<(), Error> {
         RunnerKind::Simulator => Simulator::check_target(target).map_err(|error| error.with("target", &target.name)),
         _ => Ok(()),
     }
-}
-
-fn not_driven(kind: RunnerKind) -> Error {
-    Error::unsupported("runner_not_driven", format!("this version of beam-mcp does not drive {} yet", kind.as_str()))
-        .suggest("use a target of another runner; list_runners shows them")
 }
 
 impl Backend for Runner {
@@ -95,7 +91,11 @@ impl Backend for Runner {
             Self::Flink(runner) => runner.identity(),
             Self::Portable(runner) => runner.identity(),
             Self::Simulator(runner) => runner.identity(),
+            Self::Spark(runner) => runner.identity(),
         }
+    }
+    async fn bearer(&self, sighting: &Sighting) -> Result<Bearer, Error> {
+        each!(self, runner => runner.bearer(sighting))
     }
     async fn memory(&self) -> Result<Memory, Error> {
         each!(self, runner => runner.memory())

@@ -127,6 +127,32 @@ pub fn text(value: &Value) -> String {
     }
 }
 
+/// A string, number or truth value.
+pub fn is_plain(value: &Value) -> bool {
+    matches!(value, Value::String(_) | Value::Number(_) | Value::Bool(_))
+}
+
+/// The arguments of one option by the rules of Beam's Java `PipelineOptionsFactory`, and a note for people: a list of
+/// plain values becomes one argument each, anything nested is JSON.
+///
+/// # Errors
+/// As [`check_value`].
+pub fn arguments(option: &ResolvedOption) -> Result<(Vec<String>, String), Error> {
+    let items = match &option.value {
+        Value::Array(items) if items.iter().all(is_plain) => items.iter().map(text).collect(),
+        other => vec![text(other)],
+    };
+    items.iter().try_for_each(|item| check_value(&option.name, item))?;
+    let split = option.value.is_array() && items.len() > 1 && items.iter().any(|item| item.contains(','));
+    let note = match items.len() {
+        0 => "an empty list: nothing is sent",
+        _ if split => "Beam's Java SDK splits list values at commas",
+        _ => "",
+    };
+    let argument = |item: &String| format!("--{}={item}", option.name);
+    Ok((items.iter().map(argument).collect(), note.to_owned()))
+}
+
 fn normal(name: &str) -> String {
     name.chars().filter(|c| !matches!(c, '_' | '-')).map(|c| c.to_ascii_lowercase()).collect()
 }

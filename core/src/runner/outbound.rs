@@ -70,6 +70,27 @@ impl Context {
         outcomes
     }
 
+    /// Sends one read to a server beside the target's endpoint (a worker, a driver): within the time that is left, and
+    /// past the guard, since what such a server does says nothing about the target.
+    ///
+    /// # Errors
+    /// As [`Context::send`].
+    pub async fn send_aside(&self, request: Request) -> Result<Response, Error> {
+        self.io.send(self.within(request)?).await
+    }
+
+    /// The same for several, side by side.
+    ///
+    /// # Errors
+    /// As [`Context::send_aside`]; a request without an answer is an outcome.
+    pub async fn send_all_aside(&self, requests: Vec<Request>) -> Result<Vec<Result<Response, Error>>, Error> {
+        if requests.is_empty() {
+            return Ok(Vec::new());
+        }
+        let requests = requests.into_iter().map(|request| self.within(request)).collect::<Result<Vec<_>, _>>()?;
+        self.io.send_all(requests).await
+    }
+
     /// One unary gRPC call.
     ///
     /// # Errors

@@ -85,7 +85,7 @@ impl Context {
         })?;
         let deadline = self.until(limit);
         let seed = self.call.seed.child(&format!("runner {}", target.name));
-        Runner::open(runner::Context { io: self.io.clone(), guard, target, deadline, seed })
+        Ok(Runner::open(runner::Context { io: self.io.clone(), guard, target, deadline, seed }))
     }
 
     /// Refuses a verb of an interface that is switched off.

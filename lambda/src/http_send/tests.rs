@@ -38,6 +38,19 @@ async fn only_what_the_request_names_is_sent() {
 }
 
 #[tokio::test]
+async fn another_server_of_the_target_is_reached_and_only_of_a_target() {
+    let (url, mut seen) = peer(vec![answer(200, "content-length: 2\r\n", "{}")]).await;
+    let sender = sender(&target("t", "http://127.0.0.1:9"), None);
+    let other = Request { server: Some(format!("{url}/")), ..get("/log/?a=1") };
+    assert_eq!(sender.send(other.clone()).await.unwrap().status, 200);
+    let raw = seen.recv().await.unwrap().to_ascii_lowercase();
+    assert!(raw.starts_with("get /log/?a=1 http/1.1\r\n"), "{raw}");
+    assert!(raw.contains(&format!("host: {}", url.trim_start_matches("http://"))), "{raw}");
+    let foreign = Request { target: "gone".into(), ..other };
+    assert_eq!(sender.send(foreign).await.unwrap_err().kind, FaultKind::UnknownTarget);
+}
+
+#[tokio::test]
 async fn redirects_are_answers() {
     let (url, _seen) = peer(vec![answer(302, "location: http://127.0.0.1:1/\r\ncontent-length: 0\r\n", "")]).await;
     assert_eq!(sender(&target("t", &url), None).send(get("/")).await.unwrap().status, 302);

@@ -159,7 +159,10 @@ impl Incoming {
     }
 }
 
-fn each_chunk(bytes: &mut impl Read, mut take: impl FnMut(&[u8]) -> Result<(), Refusal>) -> Result<(), Refusal> {
+pub(super) fn each_chunk(
+    bytes: &mut impl Read,
+    mut take: impl FnMut(&[u8]) -> Result<(), Refusal>,
+) -> Result<(), Refusal> {
     let mut buffer = vec![0; BUFFER];
     loop {
         match bytes.read(&mut buffer) {

@@ -6,6 +6,7 @@
 mod archive;
 mod artifacts;
 mod outline;
+mod place;
 mod roots;
 mod upload;
 
@@ -49,6 +50,9 @@ impl Files {
         let most = recipe.max_bytes.min(MOST_BYTES);
         let (base, file_name) = self.base(&recipe.base, most)?;
         let id = if recipe.add.is_empty() { base } else { self.with_entries(&base, &recipe.add, most)? };
+        if let (Some(folder), Some(sha256)) = (&recipe.place, artifacts::hex_of(&id)) {
+            place::put(self.artifacts.file(&id)?, sha256, Path::new(folder))?;
+        }
         let mut source = self.describe(&id, file_name, recipe.entry_class.as_deref())?;
         if recipe.outline && outline::is_meant(&source.file_name) {
             source.outline = Some(outline::read(self.artifacts.file(&id)?).map_err(|error| unreadable(&error))?);

@@ -256,3 +256,25 @@ async fn an_upload_ends_at_its_limit_and_leaves_nothing() {
     let incoming = scene.folder.path().join("data/artifacts/incoming");
     assert_eq!(fs::read_dir(incoming).unwrap().count(), 0);
 }
+
+#[test]
+fn a_jar_is_placed_under_its_hash_and_what_others_put_there_is_replaced() {
+    let scene = Scene::new();
+    let folder = scene.folder.path().join("shared");
+    let bytes = jar(&[("a", "text")]);
+    let placing = Recipe { place: Some(folder.display().to_string()), ..recipe(bytes.clone(), None) };
+    assert_eq!(scene.files.carry_out(&placing).unwrap_err().reason, "no_folder");
+    fs::create_dir(&folder).unwrap();
+    let sha256 = scene.files.carry_out(&placing).unwrap().sha256;
+    let place = folder.join(format!("{sha256}.jar"));
+    assert_eq!(fs::read(&place).unwrap(), bytes);
+    let mode = |path: &Path| std::os::unix::fs::PermissionsExt::mode(&fs::metadata(path).unwrap().permissions());
+    assert_eq!(mode(&place) & 0o777, 0o644, "workers run as another user");
+    let made = fs::metadata(&place).unwrap().modified().unwrap();
+    scene.files.carry_out(&placing).unwrap();
+    assert_eq!(fs::metadata(&place).unwrap().modified().unwrap(), made, "the same content is left alone");
+    fs::write(&place, "evil").unwrap();
+    scene.files.carry_out(&placing).unwrap();
+    assert_eq!(fs::read(&place).unwrap(), bytes);
+    assert_eq!(fs::read_dir(&folder).unwrap().count(), 1);
+}

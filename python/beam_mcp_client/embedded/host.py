@@ -24,6 +24,8 @@ from .store import MemoryStore
 from .topics import Topics
 
 SIDE_BY_SIDE = 8
+MOST_SERVERS = 64
+"""Servers besides the targets' endpoints whose connections are kept."""
 TICK_S = 30.0
 """Longest time one round of the reconciler may take."""
 AGAIN_S = 15.0
@@ -62,13 +64,15 @@ class EmbeddedHost:
             for name, target in targets.items()
             if target.get("url")
         }
+        self._others: dict[str, HttpTransport] = {}
+        self._ways = threading.Lock()
         self._credentials = Credentials(targets)
         self._ticking = threading.Lock()
         self._next_tick = 0.0
 
     def close(self) -> None:
         """Closes connections and removes kept files."""
-        for transport in self._transports.values():
+        for transport in (*self._transports.values(), *self._others.values()):
             transport.close()
         self.staging.close()
 
@@ -167,10 +171,20 @@ class EmbeddedHost:
         finally:
             self._ticking.release()
 
-    def _send(self, effect: dict[str, Any], parts: list[bytes]) -> HttpResponse:
-        transport = self._transports.get(effect["target"])
+    def _transport(self, target: str, server: str | None) -> HttpTransport:
+        """The way to a target's endpoint, or to another server of it that the engine has checked."""
+        transport = self._transports.get(target)
         if transport is None:
             raise Fault("unknown_target")
+        if server is None:
+            return transport
+        with self._ways:
+            if len(self._others) >= MOST_SERVERS and server not in self._others:
+                self._others.pop(next(iter(self._others))).close()
+            return self._others.setdefault(server, HttpTransport(server))
+
+    def _send(self, effect: dict[str, Any], parts: list[bytes]) -> HttpResponse:
+        transport = self._transport(effect["target"], effect.get("server"))
         request = self._request(effect, parts)
         name = effect.get("credential")
         if name is None:

@@ -66,7 +66,33 @@ class Staging:
             source = self.keep([parts[part]], most)
         if recipe.get("add"):
             source = self._with_entries(source, recipe["add"], most)
+        if recipe.get("place"):
+            self._place(source, Path(recipe["place"]))
         return self.describe(source, name, recipe.get("entry_class"))
+
+    def _place(self, source: str, folder: Path) -> None:
+        """Puts the copy where a cluster reads it, under its hash.
+
+        Others may write there too, so a file that is there is read again.
+        """
+        if not folder.is_dir():
+            raise Refused("no_folder")
+        sha256 = source.removeprefix("sha256:")
+        place = folder / f"{sha256}.jar"
+        try:
+            if place.is_file() and _hash(place) == sha256:
+                return
+            copy = folder / f".{sha256}-{secrets.token_hex(8)}"
+            try:
+                shutil.copyfile(self.path(source), copy)
+                copy.chmod(0o644)
+                copy.replace(place)
+            finally:
+                copy.unlink(missing_ok=True)
+        except PermissionError as error:
+            raise Refused("no_folder") from error
+        except OSError as error:
+            raise Refused("unreadable", f"the jar cannot be placed: {error.strerror}") from error
 
     def keep(self, chunks: Iterable[bytes], most: int, name: str = "") -> str:
         """Keeps bytes and names them."""
@@ -136,6 +162,14 @@ class Staging:
                 raise Refused("bad_archive") from error
             copy.seek(0)
             return self.keep(iter_chunks(copy), most)
+
+
+def _hash(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        for chunk in iter_chunks(file):
+            digest.update(chunk)
+    return digest.hexdigest()
 
 
 def iter_chunks(file: BinaryIO | Any) -> Iterable[bytes]:

@@ -2,10 +2,9 @@
 
 use serde_json::{Map, Value};
 
-use super::options::is_plain;
 use crate::{
     error::{Error, ErrorKind},
-    runner::options::{check_value, same, text},
+    runner::options::{check_value, is_plain, same, text},
 };
 
 /// Option that holds entries of Flink's configuration.

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Flink, failure,
+    Flink,
     flow::{Beside, NAME_BYTES, native_id, parsed},
     request,
     response::{self, ExecutionResult, moment},
@@ -11,6 +11,7 @@ use super::{
 use crate::{
     error::Error,
     job::Job,
+    runner::stack_trace::{digest, without_paths},
     text::{clean, clean_line},
 };
 
@@ -77,8 +78,8 @@ impl Entry {
 fn exception(trace: &str, at: i64) -> JobException {
     JobException {
         at_ms: moment(at),
-        message: failure::digest(trace),
-        trace: clean(&failure::without_paths(trace), TRACE_BYTES),
+        message: digest(trace),
+        trace: clean(&without_paths(trace), TRACE_BYTES),
         ..JobException::default()
     }
 }

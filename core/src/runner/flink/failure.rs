@@ -5,91 +5,8 @@ use serde::Deserialize;
 use crate::{
     effect::Response,
     error::{Error, ErrorKind, Landed, Retry},
-    text::{clean, clean_line},
+    runner::stack_trace::digest,
 };
-
-/// Longest text kept of one failure.
-const LONGEST: usize = 2 << 10;
-
-/// Exceptions that only carry another one.
-const WRAPPERS: [&str; 4] = [
-    "java.util.concurrent.CompletionException: ",
-    "java.util.concurrent.ExecutionException: ",
-    "org.apache.flink.runtime.rest.handler.RestHandlerException: ",
-    "org.apache.flink.runtime.rest.NotFoundException: ",
-];
-
-/// First line and every `Caused by:` line of a stack trace, without repetitions, paths of the server and anything
-/// that hides in text.
-pub(super) fn digest(trace: &str) -> String {
-    let mut kept: Vec<String> = Vec::new();
-    for line in telling_lines(trace) {
-        let line = clean_line(&without_paths(&unwrapped(line)), LONGEST);
-        if kept.last().is_none_or(|last| message(last) != message(&line)) {
-            kept.push(line);
-        }
-    }
-    clean(&kept.join("\n"), LONGEST)
-}
-
-fn telling_lines(trace: &str) -> impl Iterator<Item = &str> {
-    let lines = trace.lines().map(str::trim).filter(|line| !line.is_empty());
-    lines.enumerate().filter(|(at, line)| *at == 0 || line.starts_with("Caused by:")).map(|(_, line)| line)
-}
-
-fn unwrapped(line: &str) -> String {
-    let (cause, mut rest) = match line.strip_prefix("Caused by: ") {
-        Some(rest) => ("Caused by: ", rest),
-        None => ("", line),
-    };
-    while let Some(inner) = WRAPPERS.iter().find_map(|wrapper| rest.strip_prefix(wrapper)) {
-        rest = inner;
-    }
-    format!("{cause}{rest}")
-}
-
-/// The line without `Caused by:` and the names of exception classes.
-fn message(line: &str) -> &str {
-    let mut rest = line.strip_prefix("Caused by: ").unwrap_or(line);
-    while let Some((_, inner)) = rest.split_once(": ").filter(|(class, _)| is_class(class)) {
-        rest = inner;
-    }
-    rest
-}
-
-fn is_class(text: &str) -> bool {
-    text.contains('.') && text.chars().all(|c| c.is_ascii_alphanumeric() || "._$".contains(c))
-}
-
-/// The text with absolute paths of files cut to their last segment. Addresses such as `s3://…` stay.
-pub(super) fn without_paths(text: &str) -> String {
-    let ends = |c: char| c.is_whitespace() || "'\"`()[]{}<>,;".contains(c);
-    let mut out = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(at) = rest.find(ends) {
-        let (token, tail) = rest.split_at(at);
-        out.push_str(&without_path(token));
-        let separator = tail.chars().next().map_or(0, char::len_utf8);
-        let (separator, tail) = tail.split_at(separator);
-        out.push_str(separator);
-        rest = tail;
-    }
-    out + &without_path(rest)
-}
-
-fn without_path(token: &str) -> String {
-    if token.contains("://") && !token.starts_with("file:") {
-        return token.to_owned();
-    }
-    let Some((head, path)) = token.find('/').and_then(|at| token.split_at_checked(at)) else {
-        return token.to_owned();
-    };
-    let starts_path = head.is_empty() || head.ends_with([':', '=']);
-    match path.trim_end_matches(['/', '.', ':']).rsplit_once('/') {
-        Some((folder, last)) if starts_path && !folder.trim_start_matches('/').is_empty() => format!("{head}…/{last}"),
-        _ => token.to_owned(),
-    }
-}
 
 #[derive(Deserialize)]
 struct Errors {
@@ -276,32 +193,11 @@ mod tests {
     }
 
     #[test]
-    fn paths_of_the_server_go_and_addresses_stay() {
-        for (text, expected) in [
-            ("Jar file /srv/web/upload/x_a.jar does not exist", "Jar file …/x_a.jar does not exist"),
-            ("opening '/a/b/c.jar'", "opening '…/c.jar'"),
-            ("at file:/proc/nowhere", "at file:…/nowhere"),
-            ("'file:///srv/savepoints/none'", "'file:…/none'"),
-            ("path=/etc/flink/conf", "path=…/conf"),
-            ("s3://bucket/a/b and hdfs://nn:8020/x/y", "s3://bucket/a/b and hdfs://nn:8020/x/y"),
-            ("org/apache/flink/Some and 1/2 and a/b/c", "org/apache/flink/Some and 1/2 and a/b/c"),
-            ("(1/1)#0 and /one", "(1/1)#0 and /one"),
-            ("", ""),
-        ] {
-            assert_eq!(without_paths(text), expected);
-        }
+    fn no_path_of_the_server_travels() {
         for reply in [recorded!("2.2.1/run-unreadable-jar"), recorded!("2.2.1/jar-delete-missing")] {
             let error = failed(reply);
             assert!(!error.message().contains("/srv"), "{}", error.message());
         }
-    }
-
-    #[test]
-    fn no_text_is_too_long_or_hides_anything() {
-        let long = format!("java.lang.Error: {}\u{1b}[31m\u{202e}\nCaused by: x{}", "é".repeat(5000), "y".repeat(9000));
-        let text = digest(&long);
-        assert!(text.len() <= LONGEST + '…'.len_utf8() && !text.contains(['\u{1b}', '\u{202e}']));
-        assert_eq!(digest(""), "");
         assert_eq!(failed(json(400, "")).message(), "\"\"");
     }
 }

@@ -4,7 +4,6 @@ use super::{
     exception::JobException,
     flow::NAME_BYTES,
     job_details::{JobDetails, job_state},
-    log_line::{self, Line},
     logs::LogFile,
     request::{LOG_TAIL_BYTES, Process},
     response::moment,
@@ -13,6 +12,7 @@ use crate::{
     clock::rfc3339,
     error::Error,
     job::{Job, JobState, LogEntry, LogPage, LogQuery, Severity},
+    runner::log_line::{self, Line},
     text::{clean, clean_line},
 };
 

@@ -12,7 +12,6 @@ mod failure;
 mod flow;
 mod jar;
 mod job_details;
-mod log_line;
 mod log_page;
 mod logs;
 mod look;

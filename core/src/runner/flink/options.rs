@@ -18,7 +18,7 @@ use crate::{
     job::JobSpec,
     runner::{
         Provenance, ResolvedOption,
-        options::{TOTAL_BYTES, check_args, check_value, merge, same, text},
+        options::{TOTAL_BYTES, arguments, check_args, merge, same, text},
     },
 };
 
@@ -105,7 +105,9 @@ impl Resolved {
             let backend = backend(&option.value)?;
             self.set(&mut option, "state.backend.type", backend.to_owned());
         } else {
-            option.note = self.argue(&option)?;
+            let (items, note) = arguments(&option)?;
+            self.argv.extend(items);
+            option.note = note;
         }
         self.options.push(option);
         Ok(())
@@ -122,28 +124,6 @@ impl Resolved {
         option.note = format!("sent as Flink's {key}={value}");
         self.configuration.insert(key.to_owned(), value.into());
     }
-
-    fn argue(&mut self, option: &ResolvedOption) -> Result<String, Error> {
-        let items = match &option.value {
-            Value::Array(items) if items.iter().all(is_plain) => items.iter().map(text).collect(),
-            other => vec![text(other)],
-        };
-        for item in &items {
-            check_value(&option.name, item)?;
-            self.argv.push(format!("--{}={item}", option.name));
-        }
-        let split = option.value.is_array() && items.len() > 1 && items.iter().any(|item| item.contains(','));
-        Ok(match items.len() {
-            0 => "an empty list: nothing is sent".into(),
-            _ if split => "Beam's Java SDK splits list values at commas".into(),
-            _ => String::new(),
-        })
-    }
-}
-
-/// A string, number or truth value.
-pub(super) fn is_plain(value: &Value) -> bool {
-    matches!(value, Value::String(_) | Value::Number(_) | Value::Bool(_))
 }
 
 /// `checkpointingInterval` is Beam's own option and stays an argument.

@@ -59,7 +59,7 @@ fn capabilities(config: &Config) -> Vec<Capability> {
 
 fn warnings(config: &Config, overview: &Overview, url: Option<&str>) -> Vec<String> {
     let known = config.series().is_some_and(|series| ((1, 19)..=(2, 2)).contains(&series));
-    let plain = url.is_some_and(|url| url.starts_with("http://") && !is_loopback(url));
+    let plain = url.is_some_and(crate::url::travels_in_the_clear);
     let rows = [
         (plain, "calls to this target travel unencrypted: use https, or keep it on loopback"),
         (!known, "this Flink version is not among those the product is tested with: 1.19 to 2.2"),

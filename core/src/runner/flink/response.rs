@@ -4,7 +4,7 @@
 use serde::{Deserialize, Deserializer, de::DeserializeOwned};
 
 use super::failure;
-use crate::{effect::Response, error::Error};
+use crate::{effect::Response, error::Error, runner::stack_trace::digest};
 
 /// Reads a success, or the error the answer stands for.
 pub(super) fn read<T: DeserializeOwned>(response: &Response) -> Result<T, Error> {
@@ -164,8 +164,8 @@ pub(super) struct Thrown {
 impl Thrown {
     /// What it says, in a few lines.
     pub(super) fn digest(&self) -> String {
-        let text = failure::digest(&self.stack_trace);
-        if text.is_empty() { failure::digest(&self.class) } else { text }
+        let text = digest(&self.stack_trace);
+        if text.is_empty() { digest(&self.class) } else { text }
     }
 
     /// True when it says that the job does not exist (any more).

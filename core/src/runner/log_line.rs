@@ -1,5 +1,5 @@
-//! Lines of Flink's log files in the layout Flink ships, `2026-11-20 09:45:23,659 WARN  some.Class [] - text`, also
-//! with the time in ISO 8601 (`2026-11-20T09:45:23,659`).
+//! Lines of log files in the layouts that Flink and Spark ship: `2026-11-20 09:45:23,659 WARN  some.Class [] - text`,
+//! also with the time in ISO 8601 (`2026-11-20T09:45:23,659`), and `26/11/20 09:45:23 WARN Class: text`.
 
 use crate::job::Severity;
 
@@ -32,10 +32,10 @@ pub(super) fn entries(tail: &str, cut: bool, offset_ms: i64) -> Vec<Line> {
     entries
 }
 
-fn head(line: &str, offset_ms: i64) -> Option<(u64, Severity)> {
-    let (time, rest) = line.split_at_checked(23)?;
+/// Time and severity of a line that begins with a time; `offset_ms` is the log clock's distance from UTC.
+pub(super) fn head(line: &str, offset_ms: i64) -> Option<(u64, Severity)> {
+    let (local, rest) = long_time(line).or_else(|| short_time(line))?;
     let (offset_ms, rest) = rest.strip_prefix('Z').map_or((offset_ms, rest), |rest| (0, rest));
-    let local = unix_ms(time)?;
     let at_ms = local.checked_sub(offset_ms).and_then(|ms| u64::try_from(ms).ok())?;
     let severity = match rest.split_whitespace().next()? {
         "TRACE" | "DEBUG" => Severity::Debug,
@@ -48,8 +48,22 @@ fn head(line: &str, offset_ms: i64) -> Option<(u64, Severity)> {
     Some((at_ms, severity))
 }
 
+fn long_time(line: &str) -> Option<(i64, &str)> {
+    let (time, rest) = line.split_at_checked(23)?;
+    Some((unix_ms(time)?, rest))
+}
+
+/// `yy/MM/dd HH:mm:ss` of this century.
+fn short_time(line: &str) -> Option<(i64, &str)> {
+    let (time, rest) = line.split_at_checked(17)?;
+    let (date, clock) = time.split_once(' ')?;
+    let fits = date.len() == 8 && date.bytes().filter(|byte| *byte == b'/').count() == 2;
+    let long = format!("20{} {clock},000", date.replace('/', "-"));
+    fits.then(|| unix_ms(&long)).flatten().map(|local| (local, rest))
+}
+
 /// Milliseconds of `yyyy-MM-dd HH:mm:ss,SSS` as if it were UTC; `T` may stand for the blank, `.` for the comma.
-fn unix_ms(time: &str) -> Option<i64> {
+pub(super) fn unix_ms(time: &str) -> Option<i64> {
     let shape = b"0000-00-00 00:00:00,000";
     let fits = |(byte, shape): (u8, &u8)| match shape {
         b'0' => byte.is_ascii_digit(),
@@ -103,6 +117,18 @@ mod tests {
                 ("2026-11-20T09:45:25.002Z".to_owned(), Severity::Debug, 2),
             ]
         );
+    }
+
+    #[test]
+    fn lines_of_spark_have_a_shorter_time() {
+        let at = |line| head(line, 0).map(|(at_ms, severity)| (rfc3339(at_ms), severity));
+        let expected = ("2026-11-25T20:01:45.000Z".to_owned(), Severity::Warn);
+        assert_eq!(at("26/11/25 20:01:45 WARN ShutdownHookManager: x"), Some(expected));
+        for bad in
+            ["26-11-25 20:01:45 INFO x", "26/1/125 20:01:45 INFO x", "26/13/25 20:01:45 INFO x", "26/11/25 20:01"]
+        {
+            assert_eq!(at(bad), None, "{bad}");
+        }
     }
 
     #[test]

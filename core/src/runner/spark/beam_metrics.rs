@@ -1,0 +1,121 @@
+//! Beam's metrics on Spark: the text of one accumulator, `MetricQueryResults(Counters(step:namespace:name: 3, …)…)`.
+
+use crate::{
+    job::{Metric, MetricKind, MetricValue},
+    text::clean_line,
+};
+
+/// Name of Beam's accumulator.
+pub(super) const ACCUMULATOR: &str = "Beam.Metrics";
+const NAME_BYTES: usize = 256;
+
+/// Beam's sections, in the order Beam writes them.
+const SECTIONS: [&str; 5] = ["Counters(", "Distributions(", "Gauges(", "StringSets(", "BoundedTries("];
+
+/// The metrics in the text, and how many could not be read.
+pub(super) fn metrics(text: &str) -> (Vec<Metric>, usize) {
+    let (mut metrics, mut unread) = (Vec::new(), 0);
+    for section in SECTIONS {
+        for item in items(body(text, section)) {
+            match metric(section, &item) {
+                Some(metric) => metrics.push(metric),
+                None => unread += 1,
+            }
+        }
+    }
+    (metrics, unread)
+}
+
+/// What stands between a section's parentheses: up to the next section or the end.
+fn body<'a>(text: &'a str, section: &str) -> &'a str {
+    let inner = text.strip_prefix("MetricQueryResults(").unwrap_or_default();
+    let marked =
+        |name: &str| if inner.starts_with(name) { Some(0) } else { inner.find(&format!("){name}")).map(|at| at + 1) };
+    let Some(from) = marked(section) else { return "" };
+    let next = SECTIONS.iter().filter_map(|other| marked(other)).filter(|at| *at > from).min();
+    let end = next.map_or_else(|| inner.trim_end_matches(')').len(), |at| at.saturating_sub(1));
+    inner.get(from + section.len()..end).unwrap_or_default()
+}
+
+/// The items of a section; a comma also stands inside values and may stand inside the names of steps.
+fn items(body: &str) -> Vec<String> {
+    let mut items: Vec<String> = Vec::new();
+    for piece in body.split(", ").filter(|piece| !piece.is_empty()) {
+        match items.last_mut().filter(|last| !is_whole(last)) {
+            Some(last) => *last = format!("{last}, {piece}"),
+            None => items.push(piece.to_owned()),
+        }
+    }
+    items
+}
+
+fn is_whole(item: &str) -> bool {
+    let Some((_, value)) = item.rsplit_once(": ") else { return false };
+    value.parse::<i64>().is_ok() || value.ends_with('}')
+}
+
+fn metric(section: &str, item: &str) -> Option<Metric> {
+    let (name, value) = match item.split_once(": DistributionResult{").or_else(|| item.split_once(": GaugeResult{")) {
+        Some((name, fields)) => (name, fields.trim_end_matches('}')),
+        None => item.rsplit_once(": ")?,
+    };
+    let field = |field: &str| {
+        let mut fields = value.split(", ").filter_map(|pair| pair.split_once('='));
+        fields.find(|(name, _)| *name == field).and_then(|(_, number)| number.parse::<i64>().ok())
+    };
+    let (kind, value) = match section {
+        "Counters(" => (MetricKind::Counter, MetricValue::Int(value.parse().ok()?)),
+        "Gauges(" => (MetricKind::Gauge, MetricValue::Int(field("value")?)),
+        "Distributions(" => {
+            let (count, sum, min, max) = (field("count")?, field("sum")?, field("min")?, field("max")?);
+            (MetricKind::Distribution, MetricValue::Distribution { count, sum, min, max })
+        }
+        _ => return None,
+    };
+    let mut parts = name.rsplitn(3, ':');
+    let (name, namespace, step) = (parts.next()?, parts.next()?, parts.next()?);
+    Some(Metric {
+        name: clean_line(name, NAME_BYTES),
+        namespace: clean_line(namespace, NAME_BYTES),
+        step: Some(clean_line(step, NAME_BYTES)),
+        kind,
+        attempted: Some(value),
+        committed: None,
+        unit: String::new(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_text_of_a_real_wordcount_is_read() {
+        let step = "CountWords/ExtractWords/ParMultiDo(ExtractWords)";
+        let text = format!(
+            "MetricQueryResults(Counters({step}:wordcount:words: 23087, {step}:wordcount:emptyLines: 1218)\
+             Distributions({step}:wordcount:wordLength: DistributionResult{{sum=94276, count=23087, min=1, max=14}}))"
+        );
+        let (metrics, unread) = metrics(&text);
+        let rows: Vec<_> = metrics.iter().map(|m| (m.name.as_str(), m.attempted.clone().unwrap())).collect();
+        let lengths = MetricValue::Distribution { count: 23087, sum: 94276, min: 1, max: 14 };
+        assert_eq!(
+            rows,
+            [("words", MetricValue::Int(23087)), ("emptyLines", MetricValue::Int(1218)), ("wordLength", lengths)]
+        );
+        assert_eq!((metrics[0].step.as_deref(), metrics[0].namespace.as_str(), unread), (Some(step), "wordcount", 0));
+    }
+
+    #[test]
+    fn names_with_commas_and_lies_are_told_apart() {
+        let (read, unread) = metrics(
+            "MetricQueryResults(Counters(a, b(c):ns:x: 1, d:ns:y: -2)Gauges(s:n:g: GaugeResult{value=7, timestamp=2026-01-01T00:00:00.000Z}))",
+        );
+        let names: Vec<_> = read.iter().map(|m| (m.step.as_deref().unwrap(), m.name.as_str())).collect();
+        assert_eq!((names, unread), (vec![("a, b(c)", "x"), ("d", "y"), ("s", "g")], 0));
+        for lie in ["", "x", "MetricQueryResults()", "MetricQueryResults(Counters()"] {
+            assert_eq!(metrics(lie), (vec![], 0), "{lie}");
+        }
+        assert_eq!(metrics("MetricQueryResults(Counters(x: 1, y:z: 2, huge:a:b: 99999999999999999999))").1, 3);
+    }
+}
