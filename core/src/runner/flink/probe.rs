@@ -13,7 +13,7 @@ use crate::{
     pace::Backoff,
     runner::{Capability, Probe},
     text::clean_line,
-    url::is_loopback,
+    url::travels_in_the_clear,
 };
 
 impl Flink {
@@ -59,7 +59,7 @@ fn capabilities(config: &Config) -> Vec<Capability> {
 
 fn warnings(config: &Config, overview: &Overview, url: Option<&str>) -> Vec<String> {
     let known = config.series().is_some_and(|series| ((1, 19)..=(2, 2)).contains(&series));
-    let plain = url.is_some_and(crate::url::travels_in_the_clear);
+    let plain = url.is_some_and(travels_in_the_clear);
     let rows = [
         (plain, "calls to this target travel unencrypted: use https, or keep it on loopback"),
         (!known, "this Flink version is not among those the product is tested with: 1.19 to 2.2"),

@@ -10,7 +10,7 @@ use crate::{
     job_api::{message, method},
     pace::Backoff,
     runner::{Capability, Context, Probe},
-    url::is_loopback,
+    url::travels_in_the_clear,
 };
 
 /// Who implements the Job API at a target.
@@ -120,7 +120,7 @@ fn capabilities(service: Service, drains: bool, submits: bool, yaml: bool) -> Ve
 }
 
 fn warnings(context: &Context, service: Service) -> Vec<String> {
-    let plain = context.target.url.as_deref().is_some_and(|url| url.starts_with("http://") && !is_loopback(url));
+    let plain = context.target.url.as_deref().is_some_and(travels_in_the_clear);
     let rows = [
         (plain, "calls to this target travel unencrypted: use https, or keep it on loopback"),
         (true, "the service keeps its jobs in memory: a restart forgets them"),

@@ -192,6 +192,7 @@ mod tests {
             size: 32,
             file_name: "wordcount.jar".into(),
             archive,
+            outline: None,
         })
     }
 

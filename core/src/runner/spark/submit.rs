@@ -177,6 +177,7 @@ mod tests {
             size: 9,
             file_name: String::new(),
             archive: None,
+            outline: None,
         };
         ("STAGE", Reply::Staged(source))
     }
