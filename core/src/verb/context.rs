@@ -68,7 +68,7 @@ impl Context {
     /// A caller who gave a time of their own gets that.
     ///
     /// # Errors
-    /// `failed_precondition` for a target that is gone from the configuration, `unsupported` for one not driven yet.
+    /// `failed_precondition` for a target that is gone from the configuration.
     pub fn runner(&self, target: &str) -> Result<Runner, Error> {
         self.runner_within(target, self.call.time_limit.unwrap_or(RUNNER_LIMIT))
     }

@@ -270,9 +270,9 @@ fn a_jar_is_placed_under_its_hash_and_what_others_put_there_is_replaced() {
     assert_eq!(fs::read(&place).unwrap(), bytes);
     let mode = |path: &Path| std::os::unix::fs::PermissionsExt::mode(&fs::metadata(path).unwrap().permissions());
     assert_eq!(mode(&place) & 0o777, 0o644, "workers run as another user");
-    let made = fs::metadata(&place).unwrap().modified().unwrap();
+    let first_written = fs::metadata(&place).unwrap().modified().unwrap();
     scene.files.carry_out(&placing).unwrap();
-    assert_eq!(fs::metadata(&place).unwrap().modified().unwrap(), made, "the same content is left alone");
+    assert_eq!(fs::metadata(&place).unwrap().modified().unwrap(), first_written, "the same content is left alone");
     fs::write(&place, "evil").unwrap();
     scene.files.carry_out(&placing).unwrap();
     assert_eq!(fs::read(&place).unwrap(), bytes);
