@@ -23,11 +23,12 @@ from beam_mcp_client import (
     ValidationError,
     _core,
 )
+from beam_mcp_client.embedded.credentials import Credentials
 from beam_mcp_client.embedded.host import EmbeddedHost, Interrupted
 from beam_mcp_client.embedded.staging import Refused, Staging
 from beam_mcp_client.embedded.topics import Topics
 from beam_mcp_client.embedded.transport import HOST
-from beam_mcp_client.transport import Abort
+from beam_mcp_client.transport import Abort, Fault
 from fake_server import Seen, answer, refusal, serving
 
 FAST = {"targets": {"sim": {"runner": "simulator", "speed": 100}}}
@@ -437,3 +438,33 @@ def test_entries_are_added_to_an_archive_and_the_same_parts_give_the_same_bytes(
         assert archive.read("META-INF/beam-mcp") == b"extra"
     (tmp_path / "broken.jar").write_bytes(b"PK\x03\x04 and nothing")
     assert refused(staging, "broken.jar") == "bad_archive"
+
+
+def test_a_token_comes_from_a_file_or_a_program(tmp_path: Path) -> None:
+    file = tmp_path / "token"
+    file.write_text("tok-1\n")
+    program = ["/bin/sh", "-c", """echo '{"access_token": "tok-2", "expires_in": 3599}'"""]
+    credentials = Credentials(
+        {
+            "file": {"credential": {"token": {"file": str(file)}}},
+            "program": {"credential": {"token": {"command": program}, "header": "X-Token"}},
+            "failing": {"credential": {"token": {"command": ["/bin/false"]}}},
+            "silent": {"credential": {"token": {"command": ["/bin/true"]}}},
+            "google": {"credential": {"token": "google_default"}},
+            "secret": {"credential": {"secret": f"file:{file}"}},
+        }
+    )
+    first = credentials.header("file")
+    assert first == ("authorization", "Bearer tok-1")
+    file.write_text("tok-3")
+    assert credentials.header("file") == first
+    assert credentials.renewed("file", first) == ("authorization", "Bearer tok-3")
+    assert credentials.header("program") == ("x-token", "Bearer tok-2")
+    assert credentials.header("secret") == ("authorization", "tok-3")
+    for name, detail in [
+        ("failing", "program failed"),
+        ("silent", "did not give a token"),
+        ("google", "beam-mcp-server"),
+    ]:
+        with pytest.raises(Fault, match=detail):
+            credentials.header(name)

@@ -22,7 +22,7 @@ impl Define for CreateJob {
     const NAME: &'static str = "create_job";
     const TITLE: &'static str = "Submit a job";
     const DESCRIPTION: &'static str = "Submits a Beam pipeline to a target: a Python file, module or Beam YAML on direct \
-        and portable, a jar on flink, a script on simulator. code_path is a path on the server or artifact:sha256:<hex>. Send an \
+        and portable, a jar on flink, a template or Beam YAML on dataflow, a script on simulator. code_path is a path on the server or artifact:sha256:<hex>. Send an \
         idempotency_key so that a repeated call makes no second job; dry_run shows the plan. Then use \
         wait_for_change.";
     const SCOPE: Scope = Scope::JobsWrite;

@@ -48,8 +48,8 @@ pub(super) struct CreateSavepoint;
 impl Define for CreateSavepoint {
     const NAME: &'static str = "create_savepoint";
     const TITLE: &'static str = "Take a savepoint";
-    const DESCRIPTION: &'static str = "Asks a streaming job on Flink for a savepoint and waits for the runner to \
-        confirm it. Answers with savepoint_path, or with a pending operation to poll with get_operation. Batch jobs and \
+    const DESCRIPTION: &'static str = "Asks a streaming job on Flink for a savepoint, on Dataflow for a snapshot, \
+        and waits for the runner to confirm it. Answers with savepoint_path, or with a pending operation to poll with get_operation. Batch jobs and \
         runners without savepoints are refused with the nearest alternative.";
     const SCOPE: Scope = Scope::JobsWrite;
     const HINTS: Hints = Hints::Write;

@@ -38,7 +38,7 @@ impl Define for ScaleJob {
     const NAME: &'static str = "scale_job";
     const TITLE: &'static str = "Scale a job";
     const DESCRIPTION: &'static str = "Changes the parallelism of a running streaming job in place (Flink with the \
-        adaptive scheduler). Answers once the runner shows the new parallelism, else with a pending operation. Where \
+        adaptive scheduler), or the largest number of workers on Dataflow. Answers once the runner shows the new parallelism, else with a pending operation. Where \
         the runner cannot, the refusal names the alternative; nothing is restarted silently.";
     const SCOPE: Scope = Scope::JobsWrite;
     const HINTS: Hints = Hints::Write;

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import os
+import subprocess
+import time
 from pathlib import Path
 from typing import Any
 
 from ..transport import Fault
 
 Header = tuple[str, str]
+
+# A token is asked for again this often, in seconds: its source does not say how long it lives.
+TOKEN_S = 60.0
+# Longest a program is waited for, in seconds.
+PROGRAM_S = 10.0
 
 
 class Credentials:
@@ -20,11 +28,12 @@ class Credentials:
             for name, target in targets.items()
             if target.get("credential")
         }
-        self._kept: dict[str, Header] = {}
+        self._kept: dict[str, tuple[Header, float]] = {}
 
     def header(self, target: str) -> Header:
         """The header of a target's credential."""
-        return self._kept.get(target) or self._read(target)
+        header, until = self._kept.get(target, (None, 0.0))
+        return header if header and time.monotonic() < until else self._read(target)
 
     def renewed(self, target: str, refused: Header) -> Header | None:
         """The same, read again; `None` when it is still the refused one."""
@@ -36,8 +45,14 @@ class Credentials:
         if reference is None:
             raise Fault("credential", "the target has no credential")
         name = (reference.get("header") or "authorization").lower()
-        header = (name, (reference.get("prefix") or "") + _secret(reference["secret"]))
-        self._kept[target] = header
+        token = reference.get("token")
+        secret = _token(token) if token else _secret(reference["secret"])
+        prefix = reference.get("prefix")
+        header = (
+            name,
+            ("Bearer " if token else "") + secret if prefix is None else prefix + secret,
+        )
+        self._kept[target] = (header, time.monotonic() + TOKEN_S if token else float("inf"))
         return header
 
 
@@ -50,3 +65,32 @@ def _secret(reference: str) -> str:
     if not secret.strip():
         raise Fault("credential", "the secret is empty")
     return secret.strip()
+
+
+def _token(source: str | dict[str, Any]) -> str:
+    """A token from a file or a program, as text or in OAuth's JSON."""
+    kind, place = next(iter(source.items())) if isinstance(source, dict) else (source, None)
+    if kind == "file":
+        text = _secret(f"file:{place}")
+    elif kind == "command" and place:
+        text = _printed(place)
+    else:
+        raise Fault(
+            "credential", f"`{kind}` needs a beam-mcp-server; here, name a `file` or a `command`"
+        )
+    if not text.startswith("{"):
+        return text
+    try:
+        return str(json.loads(text)["access_token"])
+    except (ValueError, KeyError):
+        raise Fault("credential", "its source did not give a token") from None
+
+
+def _printed(argv: list[str]) -> str:
+    try:
+        ran = subprocess.run(argv, capture_output=True, text=True, timeout=PROGRAM_S, check=True)
+    except (OSError, subprocess.SubprocessError):
+        raise Fault("credential", "the token's program failed") from None
+    if not ran.stdout.strip():
+        raise Fault("credential", "its source did not give a token")
+    return ran.stdout.strip()
