@@ -411,6 +411,34 @@ def test_a_running_job_is_replaced_in_place(server: Server, emulator: Emulator) 
     assert error["details"]["reason"] == "nothing_to_update"
 
 
+def test_options_of_a_running_job_change_by_an_update(server: Server, emulator: Emulator) -> None:
+    old = streaming(server)
+    change = {"update_options": {"machine_type": "n2-standard-8"}}
+    planned = server.ok("PATCH", f"/jobs/{old}", change | {"dry_run": True})["data"]["plan"]
+    launch = planned["calls"][0]["body"]["launchParameter"]
+    assert launch["update"] is True
+    new = server.ok("PATCH", f"/jobs/{old}", change)["job_id"]
+    assert new != old
+    server.wait(old, "UPDATED")
+    native = server.wait(new, "RUNNING")["native_id"]
+    assert emulator.service.jobs[native].environment["machineType"] == "n2-standard-8"
+    assert emulator.service.jobs[native].environment["maxWorkers"] == 3
+    both = server.refused("PATCH", f"/jobs/{new}", change | {"scaling": {"parallelism": 2}})
+    assert both["details"]["reason"] == "two_changes"
+
+
+def test_a_lost_answer_to_an_update_makes_no_second_update(
+    server: Server, emulator: Emulator
+) -> None:
+    """Sent again, an update would replace its own result."""
+    old = streaming(server)
+    emulator.service.timing.hidden = 1
+    emulator.faults.add(Fault("flexTemplates.launch", lost="answer"))
+    new = server.ok("PATCH", f"/jobs/{old}", {"update_options": {"num_workers": 2}})["job_id"]
+    server.wait(new, "RUNNING")
+    assert len(emulator.service.jobs) == 2
+
+
 # ---- credentials ----
 
 

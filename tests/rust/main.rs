@@ -2,5 +2,6 @@
 
 mod architecture;
 mod contract;
+mod dataflow;
 mod errors;
 mod tools;

@@ -148,6 +148,8 @@ export interface CreateJobInput {
   template_parameters?: Record<string, unknown>;
   /** Template to launch (Dataflow). */
   template_path?: string;
+  /** Beam YAML: the pipeline itself, or a path or artifact as in `code_path`, on one line. */
+  yaml?: string;
 }
 
 export interface CreateJobOutput {
@@ -467,7 +469,7 @@ export interface UpdateJobInput {
     /** Parallelism of every step. */
     parallelism?: number;
   };
-  /** Options to change in a running job; no runner of this version can, so any is refused. */
+  /** Options to change: on Dataflow a streaming job is replaced in place by another one that has its state; refused elsewhere. */
   update_options?: Record<string, unknown>;
   /** Longest to wait for the runner to show it, in seconds; default 20. */
   wait_seconds?: number;

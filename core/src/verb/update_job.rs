@@ -4,8 +4,14 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::{Changed, Context, Hints, operate::How, registry::Define, scale_job::scale};
-use crate::{auth::Scope, config::RunnerKind, error::Error, job::JobId};
+use super::{
+    Changed, Context, Hints,
+    create_job::{Ask, submit},
+    operate::How,
+    registry::Define,
+    scale_job::scale,
+};
+use crate::{auth::Scope, config::RunnerKind, error::Error, job::JobId, runner::dataflow};
 
 /// Input of `update_job`.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -15,7 +21,8 @@ pub struct Input {
     pub job_id: String,
     /// What changes.
     pub scaling: Scaling,
-    /// Options to change in a running job; no runner of this version can, so any is refused.
+    /// Options to change: on Dataflow a streaming job is replaced in place by another one that has its state; refused
+    /// elsewhere.
     pub update_options: Map<String, Value>,
     /// Makes a repeated call answer with the operation of the first.
     pub idempotency_key: Option<String>,
@@ -28,7 +35,7 @@ pub struct Input {
 }
 
 /// New size of a job. The names of the seeds mean the same on a runner that scales by parallelism.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[derive(Debug, Default, Deserialize, JsonSchema, PartialEq)]
 #[serde(deny_unknown_fields, default)]
 pub struct Scaling {
     /// Parallelism of every step.
@@ -46,18 +53,17 @@ pub(super) struct UpdateJob;
 impl Define for UpdateJob {
     const NAME: &'static str = "update_job";
     const TITLE: &'static str = "Update a job";
-    const DESCRIPTION: &'static str = "Changes a running job; today its scaling, the same as scale_job. Use scale_job \
-        for a plain change of parallelism, restore_job to start again from a savepoint with other options.";
+    const DESCRIPTION: &'static str = "Changes a running job: its scaling, the same as scale_job; on Dataflow also its \
+        options, by replacing it in place with a new job that has its state. Elsewhere use restore_job to start again \
+        from a savepoint with other options.";
     const SCOPE: Scope = Scope::JobsWrite;
     const HINTS: Hints = Hints::Write;
     type Input = Input;
     type Output = Changed;
 
     async fn run(context: Context, input: Input) -> Result<Changed, Error> {
-        if let Some(name) = input.update_options.keys().next() {
-            return Err(Error::unsupported("options_are_fixed", "the options of a running job cannot be changed")
-                .with("option", name)
-                .suggest("stop the job with a savepoint, then restore_job with the new options"));
+        if !input.update_options.is_empty() {
+            return replace(context, input).await;
         }
         let least = least(&context, &input)?;
         let how = How {
@@ -70,6 +76,38 @@ impl Define for UpdateJob {
         };
         scale(&context, &input.job_id, (least, parallelism(&input.scaling)?), how).await
     }
+}
+
+/// Options change by replacing the job in place, on a runner that does that: another job with the same name and state.
+async fn replace(context: Context, input: Input) -> Result<Changed, Error> {
+    let old = context.rows.job(&JobId::parse(&input.job_id)?).await?.value;
+    let named = dataflow::name_of(&old).filter(|_| old.runner == RunnerKind::Dataflow).map(str::to_owned);
+    let (Some(name), Some(mut spec)) = (named, old.spec.clone()) else {
+        return Err(Error::unsupported("options_are_fixed", "the options of a running job cannot be changed")
+            .with("option", input.update_options.keys().next().map(String::as_str).unwrap_or_default())
+            .suggest("stop the job with a savepoint, then restore_job with the new options"));
+    };
+    if input.scaling != Scaling::default() {
+        return Err(Error::invalid("two_changes", "`scaling` changes a job, `update_options` replaces it")
+            .suggest("send one of them"));
+    }
+    (spec.job_name, spec.savepoint_path) = (name, None);
+    spec.pipeline_options.extend(input.update_options);
+    spec.pipeline_options.insert("update".into(), true.into());
+    let target = context.state.config.target(Some(&spec.target))?.clone();
+    let ask = Ask { key: input.idempotency_key, dry_run: input.dry_run, digest: input.plan_digest };
+    let submitted = submit(context, spec, &target, ask, UpdateJob::NAME).await?;
+    let mut notes = submitted.notes;
+    notes.push(format!("the job {} is replaced in place by another one, which this answer is about", old.id));
+    Ok(Changed {
+        job_id: submitted.job.as_ref().map(|job| job.job_id.clone()),
+        state: submitted.job.as_ref().map(|job| job.state),
+        job: submitted.job,
+        plan: submitted.plan,
+        replayed: submitted.replayed,
+        notes,
+        ..Changed::default()
+    })
 }
 
 /// The smallest number of workers, where the runner chooses between bounds.

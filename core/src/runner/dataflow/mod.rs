@@ -25,6 +25,8 @@ mod template;
 #[cfg(test)]
 mod testing;
 
+pub use submit::name_of;
+
 use super::{Backend, Begun, Context, Look, Memory, PlannedCall, Probe, Progress, Sighting, Submission, Submitted};
 use crate::{
     config::Identity,

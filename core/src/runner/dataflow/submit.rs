@@ -39,6 +39,11 @@ pub(super) fn launch_of(job: &Job) -> Result<Launch<'_>, Error> {
     Ok(Launch { name, replaces: setting(submission, "replaces") })
 }
 
+/// The name a job of ours has on Dataflow, which an update of it keeps.
+pub fn name_of(job: &Job) -> Option<&str> {
+    setting(job.submission.as_ref()?, "name")
+}
+
 /// The request that launches what was prepared.
 pub(super) fn launch_request(target: &Target, submission: &Submission) -> Result<Request, Error> {
     let template = setting(submission, "template").ok_or_else(|| Error::misuse("a launch without a template"))?;
