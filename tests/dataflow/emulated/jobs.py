@@ -49,6 +49,7 @@ class Job:
     labels: dict[str, str]
     environment: dict[str, Any]
     parameters: dict[str, str]
+    shown_from: float = 0.0
     state: str = "JOB_STATE_PENDING"
     since: float = 0.0
     started: float = 0.0

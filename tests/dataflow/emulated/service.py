@@ -174,6 +174,7 @@ class Service:
             environment,
             parameters,
         )
+        job.shown_from = job.created + self.timing.hidden
         if environment.get("maxWorkers"):
             job.workers = {"maxNumWorkers": environment["maxWorkers"], "minNumWorkers": 1}
         job.say("BASIC", "Emulated: this job does no work.")
@@ -198,8 +199,9 @@ class Service:
 
     # ---- reading ------------------------------------------------------------
 
-    def _shown(self, job: Job) -> bool:
-        return time.time() >= job.created + self.timing.hidden
+    @staticmethod
+    def _shown(job: Job) -> bool:
+        return time.time() >= job.shown_from
 
     def _find(self, call: Call) -> Job:
         job = self.jobs.get(call.path["jobId"])
