@@ -63,7 +63,7 @@ impl Define for UpdateJob {
 
     async fn run(context: Context, input: Input) -> Result<Changed, Error> {
         if !input.update_options.is_empty() {
-            return replace(context, input).await;
+            return Box::pin(replace(context, input)).await;
         }
         let least = least(&context, &input)?;
         let how = How {
