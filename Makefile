@@ -15,6 +15,7 @@ BIN := $(VENV)/bin
 BEAM_VERSION := 2.77.0
 TARGET ?= direct
 FLINK_VERSION ?= 1.20.5
+SPARK_VERSION ?= 3.5.9
 
 .PHONY: help
 help: ## list the commands
@@ -23,8 +24,8 @@ help: ## list the commands
 # ---- the two commands -------------------------------------------------------
 
 .PHONY: demo
-demo: venv beam ## run WordCount for real (TARGET=direct, or TARGET=flink with a JDK 17 and Maven)
-	@VENV=$(VENV) FLINK_VERSION=$(FLINK_VERSION) bash examples/demo.sh $(TARGET)
+demo: venv beam ## run WordCount for real (TARGET=direct; TARGET=flink or spark with a JDK 17 and Maven)
+	@VENV=$(VENV) FLINK_VERSION=$(FLINK_VERSION) SPARK_VERSION=$(SPARK_VERSION) bash examples/demo.sh $(TARGET)
 
 .PHONY: test
 test: test-rust test-explore test-python test-dataflow test-js ## all tests that need no cluster
@@ -55,7 +56,7 @@ test-js: wasm venv ## the wasm modules and their JavaScript in Node
 # ---- slower suites ----------------------------------------------------------
 
 .PHONY: test-clusters
-test-clusters: venv ## the contract suite and S1's scripts against real Flink 1.20 and 2.2
+test-clusters: venv ## the contract suites against real Flink 1.20 and 2.2, with S1's scripts, and real Spark 3.5 and 4.1
 	bash tests/clusters/run.sh
 
 .PHONY: test-kill

@@ -1,4 +1,4 @@
-"""A real server in front of a real Flink cluster that run.sh has started."""
+"""A real server in front of the real Flink or Spark cluster that run.sh has started."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ import pytest
 import requests
 
 SERVER = Path(sys.executable).with_name("beam-mcp-server")
-FLINK_URL = os.environ["FLINK_URL"]
+FLINK_URL = os.environ.get("FLINK_URL")
 JARS = Path(os.environ["JARS"])
 
 
@@ -88,12 +88,31 @@ def port_of(ready: str) -> int:
     return int(json.loads(text)["port"]) if text.startswith("{") else int(text.rsplit(":", 1)[-1].rstrip("/"))
 
 
+def spark_target(env: Mapping[str, str]) -> dict[str, Any]:
+    """The Spark cluster that run.sh has started."""
+    properties = {
+        "spark.eventLog.enabled": "true",
+        "spark.eventLog.dir": env["SPARK_EVENTS"],
+        "spark.driver.memory": "512m",
+        "spark.executor.memory": "512m",
+    }
+    return {
+        "runner": "spark",
+        "url": env["SPARK_URL"],
+        "master_url": env["SPARK_MASTER_URL"],
+        "history_url": env["SPARK_HISTORY_URL"],
+        "jar_folder": env["SPARK_SHARED"],
+        "options": {"spark_configuration": properties},
+    }
+
+
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Server]:
-    """A server with the cluster as target `flink`, not started."""
+    """A server with the cluster as target `flink` or `spark`, not started."""
+    flink = {"runner": "flink", "url": FLINK_URL, "savepoint_dir": os.environ.get("FLINK_SAVEPOINTS")}
     config = {
         "targets": {
-            "flink": {"runner": "flink", "url": FLINK_URL, "savepoint_dir": os.environ.get("FLINK_SAVEPOINTS")},
+            **({"flink": flink} if FLINK_URL else {"spark": spark_target(os.environ)}),
             "dead": {"runner": "flink", "url": "http://127.0.0.1:9"},
             "direct": {"runner": "direct", "python": sys.executable},
         },

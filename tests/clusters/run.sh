@@ -1,25 +1,48 @@
 #!/usr/bin/env bash
-# The contract suite and the seeds' own scripts against real Flink clusters: 1.20 and 2.2 (FLINK_VERSIONS).
+# The contract suites against real clusters: Flink 1.20 and 2.2 with the seeds' own scripts (FLINK_VERSIONS), Spark 3.5 and,
+# for what differs there, 4.1 (SPARK_VERSIONS). An empty list leaves one out.
 # Needs .venv with client and server (make venv), a JDK 17 and Maven.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-versions=${FLINK_VERSIONS:-1.20.5 2.2.1}
+flinks=${FLINK_VERSIONS-1.20.5 2.2.1}
+sparks=${SPARK_VERSIONS-3.5.9 4.1.4}
+# What Spark 4 is asked for besides the whole suite on 3.5.
+spark_4="submit_watch or history or reasons or lost_answer"
 work=$(mktemp -d)
 python=$PWD/.venv/bin/python
 
-stop() { bash tests/clusters/start-runners.sh stop "$work/cluster" >/dev/null 2>&1 || true; }
+stop() {
+  for runner in flink spark; do bash tests/clusters/start-runners.sh stop "$work/cluster" "$runner" >/dev/null 2>&1 || true; done
+  rm -rf "$work/cluster"
+}
 cleanup() { stop; rm -rf "$work"; }
 trap cleanup EXIT
+suite() { # ENVIRONMENT PYTEST-ARGUMENTS...
+  local env=$1
+  shift
+  # shellcheck disable=SC1090  # made by start-runners.sh
+  (set -a && . "$env" && JARS=$work/jars exec "$python" -m pytest -q -x --timeout 300 -o timeout=300 "$@")
+}
 
 .venv/bin/pip install -q -r tests/clusters/requirements.txt
-mvn -B -q -f examples/java-streaming/pom.xml package
-mkdir "$work/jars" && cp examples/java-streaming/target/ratejob.jar "$work/jars/"
-for version in $versions; do
+mkdir "$work/jars"
+if [[ -n $flinks ]]; then
+  mvn -B -q -f examples/java-streaming/pom.xml package
+  cp examples/java-streaming/target/ratejob.jar "$work/jars/"
+fi
+for version in $flinks; do
   printf '\n== Flink %s\n' "$version"
-  FLINK_VERSION=$version FLINK_SLOTS=8 bash tests/clusters/start-runners.sh start "$work/cluster" >"$work/env"
-  # shellcheck disable=SC1091  # made by the line above
-  set -a && . "$work/env" && set +a
-  FLINK_VERSION=$version JARS=$work/jars "$python" -m pytest -q -x --timeout 300 -o timeout=300 tests/clusters
+  FLINK_VERSION=$version FLINK_SLOTS=8 bash tests/clusters/start-runners.sh start "$work/cluster" flink >"$work/env"
+  suite "$work/env" tests/clusters/test_contract.py tests/clusters/test_seed_scripts.py
   stop
-  rm -rf "$work/cluster"
+done
+for version in $sparks; do
+  printf '\n== Spark %s\n' "$version"
+  SPARK_VERSION=$version bash tests/clusters/start-runners.sh start "$work/cluster" spark >"$work/env"
+  bash tests/clusters/spark-job/build.sh "$work/env" "$work/jars/sparkrate.jar"
+  case $version in
+  3.*) suite "$work/env" tests/clusters/test_spark.py ;;
+  *) suite "$work/env" tests/clusters/test_spark.py -k "$spark_4" ;;
+  esac
+  stop
 done

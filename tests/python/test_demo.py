@@ -52,6 +52,8 @@ def test_what_it_needs_is_named(
     examples = ["--examples", str(ROOT / "examples")]
     assert main(["demo", *examples, "--target", "flink"]) == 2
     assert "--flink-url" in capsys.readouterr().err
+    assert main(["demo", *examples, "--target", "spark"]) == 2
+    assert "--spark-master-url" in capsys.readouterr().err
     monkeypatch.delenv("BEAM_MCP_PYTHON", raising=False)
     monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
     assert main(["demo", *examples]) == 5

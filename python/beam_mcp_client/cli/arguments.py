@@ -237,9 +237,14 @@ def _demo(nouns: Any) -> None:
         help="run WordCount for real and check its counts",
         description="Starts a server, runs WordCount on it and checks the counts against an independent count.",
     )
-    command.add_argument("--target", choices=("direct", "flink"), default="direct")
+    command.add_argument("--target", choices=("direct", "flink", "spark"), default="direct")
     command.add_argument("--flink-url", metavar="URL", help="Flink's REST API")
-    command.add_argument("--jar", metavar="PATH", help="WordCount as a jar for Flink")
+    command.add_argument("--spark-url", metavar="URL", help="submission API of Spark's master")
+    command.add_argument("--spark-master-url", metavar="URL", help="page of Spark's master")
+    command.add_argument("--spark-history-url", metavar="URL", help="Spark's history server")
+    command.add_argument("--spark-events", metavar="URL", help="folder of its event logs")
+    command.add_argument("--jar-folder", metavar="DIR", help="folder Spark's workers read jars from")
+    command.add_argument("--jar", metavar="PATH", help="WordCount as a jar for Flink or Spark")
     command.add_argument(
         "--examples", metavar="DIR", default="examples", help="folder of the examples"
     )

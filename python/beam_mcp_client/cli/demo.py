@@ -23,6 +23,8 @@ TOP = 10
 LOG_LINES = 8
 FLINK_OPTIONS = {"runner": "FlinkRunner", "executionModeForBatch": "BATCH_FORCED"}
 """What Beam's batch jobs need on Flink: a runner in the jar, and blocking edges for the adaptive scheduler."""
+HISTORY_S = 20.0
+"""How long Spark's history server may take to show an application that has ended."""
 WORD = re.compile(r"[A-Za-z']+")
 COUNT_LINE = re.compile(r"(.+): (\d+)")
 
@@ -43,7 +45,8 @@ def demo(options: argparse.Namespace) -> int:
 
 
 def _run(options: argparse.Namespace, examples: Path, text: Path, work: Path) -> int:
-    config, submission = _flink(options) if options.target == "flink" else _direct(examples)
+    makers = {"direct": _direct, "flink": _flink, "spark": _spark}
+    config, submission = makers[options.target](options)
     config["roots"] = [str(path) for path in {Path(submission["code_path"]).parent, examples}]
     config["store"] = {"path": str(work / "server")}
     output = work / "counts" / "words"
@@ -51,7 +54,7 @@ def _run(options: argparse.Namespace, examples: Path, text: Path, work: Path) ->
     submission["pipeline_options"] = {"input": str(text), "output": str(output)}
     with MCPClient("local:", config=config) as client:
         ended = _job(client, submission)
-        _metrics(client, ended)
+        _metrics(client, ended, HISTORY_S if options.target == "spark" else 0.0)
         _log(client, ended)
         print("stopping the server")
     if ended.state != "FINISHED":
@@ -60,7 +63,7 @@ def _run(options: argparse.Namespace, examples: Path, text: Path, work: Path) ->
     return _check(output, text)
 
 
-def _direct(examples: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+def _direct(options: argparse.Namespace) -> tuple[dict[str, Any], dict[str, Any]]:
     from ..server import environment
 
     target: dict[str, Any] = {"runner": "direct", "description": "this machine"}
@@ -73,18 +76,46 @@ def _direct(examples: Path) -> tuple[dict[str, Any], dict[str, Any]]:
             exit_code=5,
         )
     target["python"] = python
-    code = str(examples / "wordcount.py")
+    code = str(Path(options.examples).resolve() / "wordcount.py")
     return {"targets": {"direct": target}}, _submission("direct", code)
 
 
 def _flink(options: argparse.Namespace) -> tuple[dict[str, Any], dict[str, Any]]:
     if not options.flink_url or not options.jar:
         raise errors.invalid("--target flink needs --flink-url and --jar")
+    target = {"runner": "flink", "url": options.flink_url, "options": FLINK_OPTIONS}
+    return {"targets": {"flink": target}}, _submission("flink", _jar(options))
+
+
+def _spark(options: argparse.Namespace) -> tuple[dict[str, Any], dict[str, Any]]:
+    if not all((options.spark_url, options.spark_master_url, options.jar_folder, options.jar)):
+        raise errors.invalid(
+            "--target spark needs --spark-url, --spark-master-url, --jar-folder and --jar"
+        )
+    properties = {"spark.driver.memory": "512m", "spark.executor.memory": "512m"}
+    if options.spark_events:
+        properties["spark.eventLog.enabled"] = "true"
+        properties["spark.eventLog.dir"] = options.spark_events
+    target = {
+        "runner": "spark",
+        "url": options.spark_url,
+        "master_url": options.spark_master_url,
+        "history_url": options.spark_history_url,
+        "jar_folder": options.jar_folder,
+        "options": {
+            "runner": "SparkRunner",
+            "parallelism": 2,
+            "spark_configuration": properties,
+        },
+    }
+    return {"targets": {"spark": target}}, _submission("spark", _jar(options))
+
+
+def _jar(options: argparse.Namespace) -> str:
     jar = Path(options.jar).resolve()
     if not jar.is_file():
         raise errors.invalid(f"there is no {jar}", "build it with Maven in examples/java")
-    target = {"runner": "flink", "url": options.flink_url, "options": FLINK_OPTIONS}
-    return {"targets": {"flink": target}}, _submission("flink", str(jar))
+    return str(jar)
 
 
 def _submission(runner: str, code: str) -> dict[str, Any]:
@@ -109,8 +140,10 @@ def _job(client: MCPClient, submission: dict[str, Any]) -> Job:
     return ended
 
 
-def _metrics(client: MCPClient, job: Job) -> None:
-    found = client.get_metrics(job)
+def _metrics(client: MCPClient, job: Job, patience: float) -> None:
+    end = time.monotonic() + patience
+    while not (found := client.get_metrics(job)).user and time.monotonic() < end:
+        time.sleep(0.5)
     print("\nmetrics of the pipeline")
     for metric in found.user:
         value = metric.get("committed", metric.get("attempted"))
