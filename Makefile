@@ -59,6 +59,10 @@ test-js: wasm venv ## the wasm modules and their JavaScript in Node
 test-clusters: venv ## the contract suites against real Flink 1.20 and 2.2, with S1's scripts, and real Spark 3.5 and 4.1
 	bash tests/clusters/run.sh
 
+.PHONY: test-services
+test-services: venv beam ## the contract suite against Prism (built with Go once) and Beam's Python job service
+	bash tests/services/run.sh
+
 .PHONY: test-kill
 test-kill: venv ## kill -9 of the server during N=50 submits to a real Flink, with STORED=0 jobs in its store
 	bash tests/kill/run.sh $(or $(N),50) $(or $(STORED),0)
@@ -142,8 +146,8 @@ venv: ## client and server installed into .venv
 
 .PHONY: beam
 beam: venv
-	@$(BIN)/python -c 'import apache_beam, sys; sys.exit(apache_beam.__version__ != "$(BEAM_VERSION)")' 2>/dev/null \
-	  || { echo "installing apache-beam $(BEAM_VERSION) (about a minute)"; $(BIN)/pip install -q apache-beam==$(BEAM_VERSION); }
+	@$(BIN)/python -c 'import apache_beam, jinja2, sys; sys.exit(apache_beam.__version__ != "$(BEAM_VERSION)")' 2>/dev/null \
+	  || { echo "installing apache-beam $(BEAM_VERSION) (about a minute)"; $(BIN)/pip install -q 'apache-beam[yaml]==$(BEAM_VERSION)'; }
 
 .PHONY: clean
 clean: ## remove what was built inside the clone
