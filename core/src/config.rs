@@ -44,6 +44,8 @@ pub struct Config {
     pub auth: AuthConfig,
     /// What is offered over MCP.
     pub mcp: McpConfig,
+    /// Beam's Job API as a door; `None`: off.
+    pub job_api: Option<JobApiConfig>,
     /// For the host: where it listens.
     pub server: ServerConfig,
     /// For the host: directories beneath which `code_path` is looked up.
@@ -69,6 +71,9 @@ pub struct Document {
     pub interfaces: Interfaces,
     /// What is offered over MCP.
     pub mcp: McpConfig,
+    /// Beam's Job API as a door: SDK programs with `--runner=PortableRunner --job_endpoint=127.0.0.1:<port>` submit
+    /// through this server. On loopback only, and off unless it is set.
+    pub job_api: Option<JobApiConfig>,
     /// Where the server listens.
     pub server: ServerConfig,
     /// Who may call.
@@ -128,6 +133,22 @@ pub struct Interfaces {
     pub logs: Interface,
     /// Savepoints.
     pub savepoints: Interface,
+}
+
+/// Beam's Job API as a door.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[cfg_attr(feature = "server", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct JobApiConfig {
+    /// Port on 127.0.0.1; 0 takes a free one.
+    #[serde(default = "job_api_port")]
+    pub port: u16,
+    /// Target that jobs go to; a portable one.
+    pub target: String,
+}
+
+fn job_api_port() -> u16 {
+    8099
 }
 
 /// What is offered over MCP.
@@ -237,6 +258,7 @@ impl Config {
             interfaces: document.interfaces,
             auth: document.auth,
             mcp: document.mcp,
+            job_api: document.job_api,
             server: document.server,
             roots: document.roots,
             store: document.store,

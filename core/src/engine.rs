@@ -21,7 +21,7 @@ use crate::{
     effect::{Blob, Response, Source},
     error::Error,
     flow::Flow,
-    lifecycle, mcp, rest, runner,
+    job_service, lifecycle, mcp, rest, runner,
     tool::BeamSurface,
     verb::{self, Context},
 };
@@ -39,10 +39,11 @@ impl Engine {
     ///
     /// # Errors
     /// `invalid_argument` when the two do not fit: a host that others can reach, without any token; a target with
-    /// settings its runner does not know.
+    /// settings its runner does not know; a Job API that leads nowhere.
     pub fn new(config: Config, host: Host) -> Result<Self, Error> {
         edge::check_posture(&config, &host)?;
         config.targets.values().try_for_each(runner::check_target)?;
+        job_service::check(&config)?;
         let state = Arc::new(State::new(config, host));
         Ok(Self { surfaces: Arc::new(BeamSurface::all(&state)), state })
     }
@@ -81,6 +82,15 @@ impl Engine {
         Flow::new(move |io| async move {
             let verb = verb::find(&verb).ok_or_else(|| verb::unknown(&verb))?;
             verb.run(Context::new(io, call, state), input).await
+        })
+    }
+
+    /// Answers one call of Beam's Job API, or one round of a stream of it.
+    pub fn job_api(&self, request: job_service::Request, call: Call) -> Flow<job_service::Answer> {
+        let state = Arc::clone(&self.state);
+        Flow::new(move |io| async move {
+            let context = Context::new(io, call, state);
+            Box::pin(job_service::answer(&context, request)).await
         })
     }
 

@@ -25,6 +25,8 @@ pub mod job;
 #[cfg(feature = "server")]
 pub mod job_api;
 #[cfg(feature = "server")]
+pub mod job_service;
+#[cfg(feature = "server")]
 pub mod json;
 #[cfg(feature = "server")]
 pub mod lifecycle;

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use beam_mcp_core::{
-    Call, Flow,
+    Call, Error, Flow,
     effect::Response,
     engine::{BodyRule, Inbound, Share, Snapshot},
+    job_service,
 };
 
 /// The way into the core.
@@ -15,6 +16,11 @@ pub trait Entry: Send + Sync + 'static {
 
     /// Answers one request or line.
     fn handle(&self, inbound: Inbound, call: Call) -> Flow<Response>;
+
+    /// Answers one call of Beam's Job API, or one round of a stream of it.
+    fn job_api(&self, _request: job_service::Request, _call: Call) -> Flow<job_service::Answer> {
+        Flow::new(|_| async { Err(Error::unsupported("job_api_off", "this entry has no Job API")) })
+    }
 
     /// The shares of the reconciler's work.
     fn shares(&self) -> Vec<Share>;
@@ -33,6 +39,10 @@ impl Entry for beam_mcp_core::engine::Engine {
 
     fn handle(&self, inbound: Inbound, call: Call) -> Flow<Response> {
         Self::handle(self, inbound, call)
+    }
+
+    fn job_api(&self, request: job_service::Request, call: Call) -> Flow<job_service::Answer> {
+        Self::job_api(self, request, call)
     }
 
     fn shares(&self) -> Vec<Share> {

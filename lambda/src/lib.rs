@@ -16,6 +16,7 @@ pub mod effects;
 pub mod entry;
 mod http_body;
 pub mod http_send;
+pub mod job_api;
 #[cfg(feature = "lambda")]
 pub mod lambda;
 #[cfg(feature = "lambda")]

@@ -19,6 +19,7 @@ use crate::{
     driver::Driver,
     edge::{Edge, Gate, listen},
     entry::Entry,
+    job_api,
     logging::{Level, Line},
     options::Options,
     reconcile::reconcile,
@@ -60,6 +61,9 @@ pub async fn serve(options: &Options, setup: &Setup) -> Result<(), Failure> {
     let max_connections = max_connections(setup);
     let edge = Edge::new(driver.clone(), entry.clone(), gate, max_connections);
     let serving = tokio::spawn(listen(Arc::new(edge), listeners));
+    if let Some(door) = &setup.config.job_api {
+        open_job_api(door.port, driver.clone(), entry.clone()).await?;
+    }
     tokio::spawn(reconcile(driver.clone(), entry));
     announce(options, &addresses, loopback_only)?;
     let outcome = tokio::select! {
@@ -69,6 +73,16 @@ pub async fn serve(options: &Options, setup: &Setup) -> Result<(), Failure> {
     stop(&driver).await;
     serving.abort();
     outcome
+}
+
+/// Opens the door for SDK programs.
+async fn open_job_api(port: u16, driver: Arc<Driver>, entry: Arc<dyn Entry>) -> Result<(), Failure> {
+    let refused = |error: io::Error| Failure::unavailable(format!("cannot listen on 127.0.0.1:{port}: {error}"));
+    let listener = job_api::bind(port).await.map_err(refused)?;
+    let address = listener.local_addr().map_err(refused)?;
+    eprintln!("beam-mcp-server: Beam's Job API on {address}");
+    tokio::spawn(job_api::listen(job_api::Door { driver, entry }, listener));
+    Ok(())
 }
 
 async fn bind(options: &Options, setup: &Setup) -> Result<Vec<TcpListener>, Failure> {

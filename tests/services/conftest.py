@@ -157,6 +157,16 @@ def server(tmp_path: Path, services: dict[str, Service], pool: str) -> Iterator[
     server.kill()
 
 
+@pytest.fixture
+def door(tmp_path: Path, services: dict[str, Service], pool: str) -> Iterator[tuple[Server, str]]:
+    """A server whose own Job API leads to Prism, and that endpoint."""
+    port = free_port()
+    wanted = config({"prism": services["prism"].port}, pool)
+    server = Server(tmp_path, wanted | {"job_api": {"port": port, "target": "prism"}}).start()
+    yield server, f"127.0.0.1:{port}"
+    server.kill()
+
+
 def pause(seconds: float) -> None:
     """Lets something happen that must not."""
     time.sleep(seconds)

@@ -5,6 +5,7 @@ Each lie that a service was seen to tell is a case of its own.
 
 from __future__ import annotations
 
+import contextlib
 import re
 import socket
 import threading
@@ -202,10 +203,8 @@ def test_a_server_killed_while_the_code_builds_runs_the_job_once(
 
 
 def quietly(server: Server, name: str, code: str) -> None:
-    try:
+    with contextlib.suppress(OSError, ValueError):
         server.submit(name, code)
-    except (OSError, ValueError):
-        pass
 
 
 class Cutter:
@@ -242,7 +241,8 @@ class Cutter:
     def end(self, *sockets: socket.socket) -> None:
         self.cut.set()
         for end in sockets:
-            end.shutdown(socket.SHUT_RDWR)
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
 
 
 @BOTH

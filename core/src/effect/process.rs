@@ -221,6 +221,13 @@ pub enum Query {
         /// Most bytes to return, from the start.
         max: u64,
     },
+    /// What is in a staged file? [`Fact::File`]; the handle is not looked at.
+    Source {
+        /// Its name.
+        id: SourceId,
+        /// Most bytes to return, from the start.
+        max: u64,
+    },
     /// Is a named program there? [`Fact::Program`]; the handle is not looked at.
     Program {
         /// Target whose configuration names the program's file.

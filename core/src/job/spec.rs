@@ -31,6 +31,9 @@ pub struct JobSpec {
     /// Text of a Beam YAML pipeline, instead of `code_path` (Direct, portable).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub yaml: Option<String>,
+    /// Staged request of the Job API's `Prepare`, `sha256:<hex>`: what an SDK sent to our own Job API (portable).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pipeline: Option<String>,
     /// Main class, where the jar's manifest names none or another is wanted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub entry_class: Option<String>,

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use super::protobuf::{Message, varint};
+use super::protobuf::{Encoder, Message, varint};
 use crate::error::Error;
 
 /// Prefix of the metrics a pipeline counts itself.
@@ -67,6 +67,12 @@ impl MonitoringInfo {
         let labels = info.entries(4)?.into_iter().map(|(key, value)| (key, text(value))).collect();
         let payload = info.bytes(3).unwrap_or_default().to_vec();
         Ok(Self { urn: info.text(1), kind: info.text(2), payload, labels })
+    }
+
+    /// The encoded metric.
+    pub fn write(&self) -> Vec<u8> {
+        let out = Encoder::new().text(1, &self.urn).text(2, &self.kind).bytes(3, &self.payload);
+        self.labels.iter().fold(out, |out, (key, value)| out.entry(4, key, value.as_bytes())).finish()
     }
 
     /// True for a metric of the pipeline's own code.

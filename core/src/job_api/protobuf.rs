@@ -51,6 +51,29 @@ impl<'a> Message<'a> {
         self.all(number).last()
     }
 
+    /// The message with each value of a field of messages, texts or bytes as `edit` makes it, or without it; all else
+    /// stays byte for byte.
+    ///
+    /// # Errors
+    /// Those of `edit`.
+    pub fn edited(
+        self,
+        number: u64,
+        mut edit: impl FnMut(&'a [u8]) -> Result<Option<Vec<u8>>, Error>,
+    ) -> Result<Vec<u8>, Error> {
+        let (mut out, mut rest) = (Encoder::new(), self.0);
+        while let Some((found, value, after)) = field(rest) {
+            match value {
+                Value::Bytes(bytes) if found == number => {
+                    out = edit(bytes)?.iter().fold(out, |out, new| out.bytes(number, new));
+                }
+                _ => out.0.extend_from_slice(rest.strip_suffix(after).unwrap_or_default()),
+            }
+            rest = after;
+        }
+        Ok(out.finish())
+    }
+
     /// A text; empty where none was sent.
     pub fn text(self, number: u64) -> String {
         String::from_utf8_lossy(self.bytes(number).unwrap_or_default()).into_owned()
@@ -208,6 +231,16 @@ mod tests {
         assert_eq!(read.all(4).collect::<Vec<_>>(), [&inner[..], b""]);
         assert_eq!((read.double(5), read.varint(7), read.varint(1)), (Some(1.5), Some(u64::MAX), None));
         assert_eq!(read.entries(6).unwrap(), [("key".to_owned(), &b"v"[..])]);
+    }
+
+    #[test]
+    fn an_edit_leaves_all_else_byte_for_byte() {
+        let bytes = Encoder::new().varint(1, 300).text(2, "a").double(3, 0.5).text(2, "b").text(9, "kept").finish();
+        let edit = |value: &[u8]| Ok((value != b"a").then(|| b"new".to_vec()));
+        let expected = Encoder::new().varint(1, 300).double(3, 0.5).text(2, "new").text(9, "kept").finish();
+        assert_eq!(Message::read(&bytes).unwrap().edited(2, edit).unwrap(), expected);
+        let same = Message::read(&bytes).unwrap().edited(4, |_| Ok(None)).unwrap();
+        assert_eq!(same, bytes);
     }
 
     #[test]

@@ -37,6 +37,31 @@ impl Define for CreateJob {
     }
 }
 
+/// A pipeline that an SDK has sent to our own Job API.
+pub(crate) struct Prepared {
+    /// Name for people.
+    pub(crate) name: String,
+    /// The staged request of `Prepare`: `sha256:<hex>`.
+    pub(crate) source: String,
+    /// Makes a repeated `Run` answer with the job of the first.
+    pub(crate) key: String,
+}
+
+/// Submits a pipeline that an SDK has sent to our own Job API.
+///
+/// # Errors
+/// As `create_job`.
+pub(crate) async fn submit_prepared(context: Context, target: &Target, prepared: Prepared) -> Result<Submitted, Error> {
+    let spec = JobSpec {
+        job_name: prepared.name,
+        target: target.name.clone(),
+        pipeline: Some(prepared.source),
+        ..JobSpec::default()
+    };
+    let ask = Ask { key: Some(prepared.key), dry_run: false, digest: None };
+    submit(context, spec, target, ask, CreateJob::NAME).await
+}
+
 /// How a submission was asked for.
 pub(super) struct Ask {
     pub(super) key: Option<String>,

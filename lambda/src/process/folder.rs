@@ -141,18 +141,11 @@ impl Folder {
 
     /// The first bytes of a file the child left; a name of more than one segment is none.
     pub(super) fn file(&self, name: &str, max: u64) -> Fact {
-        let none = Fact::File { size: None, data: Vec::new().into() };
         if !is_plain(name) {
-            return none;
+            return no_file();
         }
-        let read = || -> io::Result<Fact> {
-            let file = self.regular(name, OpenOptions::new().read(true))?;
-            let size = file.metadata()?.len();
-            let mut data = Vec::new();
-            file.take(max.min(LEFT_BYTES)).read_to_end(&mut data)?;
-            Ok(Fact::File { size: Some(size), data: data.into() })
-        };
-        read().unwrap_or(none)
+        let file = self.regular(name, OpenOptions::new().read(true));
+        file.and_then(|file| first_of(file, max)).unwrap_or_else(|_| no_file())
     }
 
     fn regular(&self, name: &str, how: &OpenOptions) -> io::Result<File> {
@@ -202,6 +195,18 @@ fn piece(file: &mut File, from: Option<u64>, max: u64) -> io::Result<Fact> {
     file.seek(SeekFrom::Start(from))?;
     file.read_exact_at(&mut data, from)?;
     Ok(Fact::Log { from, size, data: data.into() })
+}
+
+/// The first bytes of a file.
+pub(super) fn first_of(file: File, max: u64) -> io::Result<Fact> {
+    let size = file.metadata()?.len();
+    let mut data = Vec::new();
+    file.take(max.min(LEFT_BYTES)).read_to_end(&mut data)?;
+    Ok(Fact::File { size: Some(size), data: data.into() })
+}
+
+pub(super) fn no_file() -> Fact {
+    Fact::File { size: None, data: Vec::new().into() }
 }
 
 fn is_plain(segment: &str) -> bool {

@@ -4,7 +4,7 @@ use beam_mcp_core::effect::{Fact, Handle, Query};
 
 use super::{
     Supervisor,
-    folder::{Exit, Folder},
+    folder::{Exit, Folder, first_of, no_file},
     identity_of,
 };
 
@@ -33,13 +33,16 @@ impl Supervisor {
     }
 
     fn read(&self, handle: &Handle, query: &Query) -> Fact {
+        if let Query::Source { id, max } = query {
+            return self.0.artifacts.open_kept(id).and_then(|file| first_of(file, *max)).unwrap_or_else(|_| no_file());
+        }
         let Some(folder) = self.folder(&handle.folder) else { return unknown(query) };
         match query {
             Query::Alive => self.alive(handle, &folder),
             Query::Result => folder.result(),
             Query::Log { stream, from, max } => folder.log(*stream, *from, *max),
             Query::File { name, max } => folder.file(name, *max),
-            Query::Program { .. } => nothing(),
+            Query::Source { .. } | Query::Program { .. } => nothing(),
         }
     }
 }
@@ -49,7 +52,7 @@ fn unknown(query: &Query) -> Fact {
     match query {
         Query::Log { .. } => Fact::Log { from: 0, size: 0, data: Vec::new().into() },
         Query::Result => Fact::Result { state: None, result: None },
-        Query::File { .. } => Fact::File { size: None, data: Vec::new().into() },
+        Query::File { .. } | Query::Source { .. } => no_file(),
         Query::Alive | Query::Program { .. } => nothing(),
     }
 }

@@ -31,10 +31,14 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("call", &["auth"]),
     ("client", &["call"]),
     ("config", &["auth", "job"]),
-    ("engine", &["auth", "call", "config", "guard", "lifecycle", "mcp", "rest", "runner", "tool", "verb"]),
+    (
+        "engine",
+        &["auth", "call", "config", "guard", "job_service", "lifecycle", "mcp", "rest", "runner", "tool", "verb"],
+    ),
     ("guard", &[]),
     ("job", &["config"]),
     ("job_api", &[]),
+    ("job_service", &["config", "job", "job_api", "verb"]),
     ("lifecycle", &["guard", "job", "runner", "store"]),
     ("mcp", &["call"]),
     ("rest", &["auth", "call", "verb"]),
@@ -72,7 +76,7 @@ const REASONS: &[(&str, &str, &str)] = &[
 ];
 
 /// What a host may know of the core: the engine, the client, and the types that pass between.
-const HOST: &[&str] = &["auth", "call", "client", "config", "engine", "store"];
+const HOST: &[&str] = &["auth", "call", "client", "config", "engine", "job_service", "store"];
 
 /// The same for files of hosts.
 const HOST_REASONS: &[(&str, &str, &str)] = &[

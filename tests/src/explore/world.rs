@@ -83,6 +83,7 @@ fn query_word(query: &Query) -> &'static str {
         Query::Result => "result",
         Query::Log { .. } => "log",
         Query::File { .. } => "file",
+        Query::Source { .. } => "source",
         Query::Program { .. } => "program",
     }
 }

@@ -129,7 +129,7 @@ impl Child {
                 beam_version: (word == "found").then(|| "2.77.0".into()),
                 yaml: word == "found",
             },
-            Query::File { .. } => Fact::File { size: None, data: Vec::new().into() },
+            Query::File { .. } | Query::Source { .. } => Fact::File { size: None, data: Vec::new().into() },
         }
     }
 

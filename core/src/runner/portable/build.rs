@@ -11,15 +11,15 @@ use super::{
     request, response,
 };
 use crate::{
-    effect::{Fact, Handle, Launch, Query, Signal, Source},
+    effect::{Fact, Handle, Launch, Query, Signal, Source, SourceId},
     error::{Error, ErrorKind, Landed, Retry},
     job::{Job, JobSpec},
     job_api::{
-        environment::{Environment, environments},
+        environment::{Environment, environments, placed},
         message::{self, Prepare},
     },
     runner::{
-        Build, Context, Submission, Submitted, code,
+        Build, Context, ResolvedOption, Submission, Submitted, code,
         python::{
             self,
             code::{Code, not_ours},
@@ -50,6 +50,9 @@ pub(super) async fn prepare(
     let target = &context.target;
     let options = options::resolve(target, spec, operator)?;
     options::resolved_environment(&options)?;
+    if let Some(pipeline) = &spec.pipeline {
+        return Ok(prepared(pipeline, options));
+    }
     let source = match python::code::recipe(spec, "a job service here")? {
         Some(recipe) => Some(code::stage(&context.io, recipe).await.map_err(only_on_a_server)?),
         None => None,
@@ -61,6 +64,22 @@ pub(super) async fn prepare(
     };
     let made = python::code::submission(spec, code, options, &OWN, operator)?;
     Ok(Submission { calls: request::planned(&made.argv), notes: notes(told), ..made })
+}
+
+/// The submission of a pipeline an SDK has built: no code of the caller's runs here.
+fn prepared(pipeline: &str, options: Vec<ResolvedOption>) -> Submission {
+    Submission {
+        source: Some(SourceId(pipeline.to_owned())),
+        sha256: pipeline.strip_prefix("sha256:").map(str::to_owned),
+        calls: request::planned(&[]).split_off(1),
+        options,
+        ..Submission::default()
+    }
+}
+
+/// The pipeline of a submission that is none of a program's.
+fn staged(job: &Job) -> Option<&SourceId> {
+    job.submission.as_ref().filter(|submission| submission.argv.is_empty())?.source.as_ref()
 }
 
 async fn check_yaml(context: &Context, source: &Source) -> Result<Vec<String>, Error> {
@@ -80,6 +99,9 @@ fn notes(told: Vec<String>) -> Vec<String> {
 
 /// Runs the program until it has submitted its pipeline to the Job API in its own child.
 pub(super) async fn build(context: &Context, job: &Job) -> Result<Build, Error> {
+    if staged(job).is_some() {
+        return captured(context, job).await.map(|_| Build::Ready);
+    }
     let launch = launch(context, job)?;
     let folder = launch.folder.clone();
     let held = context.io.launch(launch).await.map_err(only_on_a_server)?.map_err(|refusal| code::refused(&refusal))?;
@@ -159,11 +181,14 @@ fn failed(why: &str) -> Error {
 
 /// What the child kept, checked against what the target allows.
 async fn captured(context: &Context, job: &Job) -> Result<Prepare, Error> {
-    let query = Query::File { name: CAPTURED.into(), max: PIPELINE_BYTES };
+    let query = match staged(job) {
+        Some(id) => Query::Source { id: id.clone(), max: PIPELINE_BYTES },
+        None => Query::File { name: CAPTURED.into(), max: PIPELINE_BYTES },
+    };
     let nobody = Handle { folder: job.token().to_owned(), pid: 0, start_time: 0 };
     let facts = context.io.observe(nobody, vec![query]).await.map_err(only_on_a_server)?;
     let Some(Fact::File { size: Some(size), data }) = facts.first() else {
-        return Err(failed("the file with it is gone from the job's folder"));
+        return Err(failed("the file with it is gone"));
     };
     if *size > PIPELINE_BYTES {
         let text = format!("the pipeline has {size} bytes, and {PIPELINE_BYTES} are the most");
@@ -171,8 +196,11 @@ async fn captured(context: &Context, job: &Job) -> Result<Prepare, Error> {
             .suggest("keep large data in files that the workers read, not in the code"));
     }
     let unreadable = |_| failed("the file with it is broken");
-    let prepare = Prepare::read(data.as_slice()).map_err(unreadable)?;
+    let mut prepare = Prepare::read(data.as_slice()).map_err(unreadable)?;
     let allowed = options::resolved_environment(&job.submission.as_ref().ok_or_else(not_ours)?.options)?;
+    if staged(job).is_some() {
+        prepare.pipeline = placed(&prepare.pipeline, &allowed).map_err(unreadable)?;
+    }
     environments(&prepare.pipeline).map_err(unreadable)?.iter().try_for_each(|asked| check(asked, &allowed))?;
     Ok(prepare)
 }

@@ -91,6 +91,7 @@ impl Input {
             code_path,
             module: self.module,
             yaml,
+            pipeline: None,
             entry_class: self.entry_class,
             args: self.args,
             template_path: self.template_path,

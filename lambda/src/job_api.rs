@@ -1,0 +1,250 @@
+//! Beam's Job API as a door: gRPC on loopback around [`crate::entry::Entry::job_api`].
+//!
+//! Frames and statuses are written here; what a call means is the core's. SDK programs send no token, so the listener
+//! is bound to 127.0.0.1 whatever the server's own address is, and the core refuses a configuration with tokens.
+
+use std::{
+    convert::Infallible,
+    io,
+    net::Ipv4Addr,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use beam_mcp_core::{
+    Call, Error,
+    auth::{Caller, Role},
+    job_service::{self, Answer},
+};
+use bytes::{BufMut, Bytes, BytesMut};
+use http_body_util::{BodyExt as _, Limited};
+use hyper::{
+    Request, Response,
+    body::{Body, Frame, Incoming},
+    header::{CONTENT_TYPE, HeaderMap, HeaderValue},
+    server::conn::http2,
+    service::service_fn,
+};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::{Semaphore, mpsc},
+};
+
+use crate::{
+    attendance::{Attendance, Purpose},
+    driver::Driver,
+    entry::Entry,
+    logging::{Level, Line},
+    random::random,
+    tasks::Phase,
+};
+
+/// Connections at once, and calls at once on each: a program has three under way.
+const CONNECTIONS: usize = 64;
+const CALLS: u32 = 16;
+/// Longest a call or a round of a stream takes.
+const LONGEST: Duration = Duration::from_secs(120);
+/// Longest a request's body takes to arrive.
+const BODY: Duration = Duration::from_secs(60);
+/// Frames that wait for a slow reader.
+const QUEUE: usize = 64;
+const GRPC: HeaderValue = HeaderValue::from_static("application/grpc");
+
+/// The door.
+#[derive(Clone)]
+pub struct Door {
+    /// The machine.
+    pub driver: Arc<Driver>,
+    /// The way into the core.
+    pub entry: Arc<dyn Entry>,
+}
+
+/// Binds the door's port on this machine.
+///
+/// # Errors
+/// What the system says.
+pub async fn bind(port: u16) -> io::Result<TcpListener> {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await
+}
+
+/// Serves until the process stops.
+pub async fn listen(door: Door, listener: TcpListener) {
+    let seats = Arc::new(Semaphore::new(CONNECTIONS));
+    loop {
+        let Ok(seat) = seats.clone().acquire_owned().await else { return };
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = door.driver.stop.reached(Phase::Draining) => return,
+        };
+        let Ok((stream, _)) = accepted else {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            continue;
+        };
+        let door = door.clone();
+        tokio::spawn(async move {
+            connection(door, stream).await;
+            drop(seat);
+        });
+    }
+}
+
+async fn connection(door: Door, stream: TcpStream) {
+    // Without it small answers wait for the peer's acknowledgement; failing is no reason not to serve.
+    let _ = stream.set_nodelay(true);
+    let service = {
+        let door = door.clone();
+        service_fn(move |request| answer(door.clone(), request))
+    };
+    let mut builder = http2::Builder::new(TokioExecutor::new());
+    builder.max_concurrent_streams(CALLS).max_header_list_size(16 << 10);
+    let serving = builder.serve_connection(TokioIo::new(stream), service);
+    // How the connection ends is the peer's affair.
+    tokio::select! {
+        _ = serving => {}
+        () = door.driver.stop.reached(Phase::Draining) => {}
+    }
+}
+
+async fn answer(door: Door, request: Request<Incoming>) -> Result<Response<Frames>, Infallible> {
+    let method = request.uri().path().to_owned();
+    let is_grpc = request.headers().get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(GRPC.as_bytes()));
+    if !is_grpc || request.method() != hyper::Method::POST {
+        let mut response = Response::new(Frames::of(Vec::new()));
+        *response.status_mut() = hyper::StatusCode::UNSUPPORTED_MEDIA_TYPE;
+        return Ok(response);
+    }
+    let frames = match message(request.into_body()).await {
+        Ok(message) => called(door, job_service::Request { method, message, cursor: None }).await,
+        Err((status, text)) => Frames::of(vec![trailers(status, text)]),
+    };
+    let mut response = Response::new(frames);
+    response.headers_mut().insert(CONTENT_TYPE, GRPC);
+    Ok(response)
+}
+
+/// The one message of a request.
+async fn message(body: Incoming) -> Result<Vec<u8>, (u32, &'static str)> {
+    let most = usize::try_from(job_service::MOST_BYTES).unwrap_or(usize::MAX);
+    let read = tokio::time::timeout(BODY, Limited::new(body, most + 5).collect()).await;
+    let bytes = read.map_err(|_| (4, "the request came too slowly"))?.map_err(|_| (8, "the request is too large"))?;
+    let bytes = bytes.to_bytes();
+    let Some(([compressed, length @ ..], message)) = bytes.split_first_chunk::<5>() else {
+        return Err((13, "a request is one message in its frame"));
+    };
+    if *compressed != 0 {
+        return Err((12, "compressed messages are not read"));
+    }
+    if u32::from_be_bytes(*length) as usize != message.len() {
+        return Err((13, "a request is one message in its frame"));
+    }
+    Ok(message.to_vec())
+}
+
+/// A call, or a stream in rounds for as long as somebody reads it.
+async fn called(door: Door, request: job_service::Request) -> Frames {
+    if !request.method.ends_with("Stream") {
+        let place = door.driver.tasks.enter();
+        // A task of its own: a submission goes on although its caller leaves.
+        let work = tokio::spawn(async move {
+            let answer = round(&door, request, Purpose::Answer).await;
+            drop(place);
+            answer
+        });
+        let answer = work.await.unwrap_or_else(|_| Err(Error::misuse("a defect")));
+        return Frames::of(match answer {
+            Ok(answer) => answer.messages.iter().map(|message| data(message)).chain([trailers(0, "")]).collect(),
+            Err(error) => vec![failed(&error)],
+        });
+    }
+    let (send, receive) = mpsc::channel(QUEUE);
+    tokio::spawn(stream(door, request, send));
+    Frames(receive)
+}
+
+async fn stream(door: Door, mut request: job_service::Request, send: mpsc::Sender<Frame<Bytes>>) {
+    loop {
+        let answer = tokio::select! {
+            answer = round(&door, request.clone(), Purpose::Stream) => answer,
+            () = send.closed() => return,
+            () = door.driver.stop.reached(Phase::Draining) => return,
+        };
+        let (messages, next, end) = match answer {
+            Ok(Answer { messages, next: Some(next) }) => (messages, Some(next), None),
+            Ok(Answer { messages, next: None }) => (messages, None, Some(trailers(0, ""))),
+            Err(error) => (Vec::new(), None, Some(failed(&error))),
+        };
+        for frame in messages.iter().map(|message| data(message)).chain(end) {
+            if send.send(frame).await.is_err() {
+                return;
+            }
+        }
+        if next.is_none() {
+            return;
+        }
+        request.cursor = next;
+    }
+}
+
+async fn round(door: &Door, request: job_service::Request, purpose: Purpose) -> Result<Answer, Error> {
+    // Whoever reaches loopback may what a local caller of the REST API may.
+    let caller = Caller::with_role("local", Role::Operator);
+    let method = request.method.clone();
+    let call = Call::local(caller, door.driver.clock.mono() + LONGEST, random()?);
+    let answer = door.driver.drive(door.entry.job_api(request, call), &Attendance::new(purpose)).await;
+    let line = Line::new(Level::Info, "job_api").text("method", Some(&method));
+    line.text("error", answer.as_ref().err().map(Error::reason)).send();
+    answer
+}
+
+fn failed(error: &Error) -> Frame<Bytes> {
+    trailers(job_service::status(error), &format!("{}; {}", error.message(), error.suggestion()))
+}
+
+fn data(message: &[u8]) -> Frame<Bytes> {
+    let mut framed = BytesMut::with_capacity(message.len() + 5);
+    framed.put_u8(0);
+    framed.put_u32(u32::try_from(message.len()).unwrap_or(u32::MAX));
+    framed.put_slice(message);
+    Frame::data(framed.freeze())
+}
+
+fn trailers(status: u32, text: &str) -> Frame<Bytes> {
+    let mut trailers = HeaderMap::new();
+    trailers.insert("grpc-status", HeaderValue::from(status));
+    // gRPC wants the message percent-encoded, so it is a header's value whatever it holds.
+    if let Ok(text) = HeaderValue::from_str(&beam_mcp_core::url::encode(text))
+        && status != 0
+    {
+        trailers.insert("grpc-message", text);
+    }
+    Frame::trailers(trailers)
+}
+
+/// The frames of an answer, as they come.
+struct Frames(mpsc::Receiver<Frame<Bytes>>);
+
+impl Frames {
+    fn of(frames: Vec<Frame<Bytes>>) -> Self {
+        let (send, receive) = mpsc::channel(frames.len().max(1));
+        for frame in frames {
+            // There is room for all of them.
+            let _ = send.try_send(frame);
+        }
+        Self(receive)
+    }
+}
+
+impl Body for Frames {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        self.0.poll_recv(context).map(|frame| frame.map(Ok))
+    }
+}
