@@ -346,5 +346,3 @@ def test_what_cannot_run_is_refused_with_a_reason(
             assert answer["error"]["details"]["suggestion"]
     finally:
         server.kill()
-
-
