@@ -254,7 +254,7 @@ S
   wait_for "http://$BIND:$page/json/" '"aliveworkers" : 1'
   wait_for "http://$BIND:$history/api/v1/applications" '^\['
   printf '%s\n' "SPARK_URL=http://$BIND:$SPARK_PORT" "SPARK_MASTER_URL=http://$BIND:$page" "SPARK_HISTORY_URL=http://$BIND:$history" \
-    "SPARK_SHARED=$DIR/shared" "SPARK_EVENTS=file://$DIR/events" "SPARK_VERSION=$SPARK_VERSION" "SPARK_HOME=$SPARK_HOME" | tee "$RUN/env"
+    "SPARK_SHARED=$DIR/shared" "SPARK_EVENTS=file://$DIR/events" "SPARK_RUN=$RUN" "SPARK_VERSION=$SPARK_VERSION" "SPARK_HOME=$SPARK_HOME" | tee "$RUN/env"
 }
 
 # --- Stop and status ----------------------------------------------------------------------------

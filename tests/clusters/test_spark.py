@@ -6,6 +6,8 @@ import hashlib
 import http.server
 import json
 import os
+import signal
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -227,6 +229,42 @@ def test_a_foreign_driver_is_discovered(spark: Api) -> None:
         time.sleep(0.5)
     view = until(spark, job, lambda view: view["terminal"])
     assert (view["origin"], view["state"]) == ("discovered", "FAILED")
+
+
+MASTERS: list[subprocess.Popen[bytes]] = []
+"""Masters that a test has started; start-runners.sh ends them by the pid it finds recorded."""
+
+
+def restart_master() -> None:
+    """Ends the master without warning and starts it again as it was."""
+    recorded = Path(os.environ["SPARK_RUN"]) / "master.pid"
+    pid = int(recorded.read_text())
+    command = Path(f"/proc/{pid}/cmdline").read_bytes().rstrip(b"\0").split(b"\0")
+    variables = Path(f"/proc/{pid}/environ").read_bytes().rstrip(b"\0").split(b"\0")
+    environment = dict(variable.split(b"=", 1) for variable in variables)
+    os.kill(pid, signal.SIGKILL)
+    with (recorded.parent / "master.out").open("ab") as out:
+        new = subprocess.Popen(  # noqa: S603
+            command, env=environment, stdout=out, stderr=out, stdin=subprocess.DEVNULL, start_new_session=True
+        )
+    MASTERS.append(new)
+    recorded.write_text(f"{new.pid}\n")
+
+
+def test_a_restarted_master_forgets_its_drivers_and_their_jobs_are_lost(spark: Api) -> None:
+    job = submit(spark, rate=5)
+    native_id = until(spark, job, lambda view: view["state"] == "RUNNING")["native_id"]
+    restart_master()
+    view = until(spark, job, lambda view: view["state"] == "LOST" or view["terminal"], 200)
+    assert (view["state"], view["terminal"], view["needs_attention"]) == ("LOST", False, True)
+    assert "restart" in view["diagnostics"]
+    assert driver_state(native_id) is None
+    answer = requests.get(f"{URL}/v1/submissions/status/{native_id}", timeout=10)
+    assert (answer.status_code, answer.json()["success"]) == (200, False)
+    end = time.monotonic() + 120
+    while not [worker for worker in master()["workers"] if worker["state"] == "ALIVE"]:
+        assert time.monotonic() < end, master()
+        time.sleep(0.5)
 
 
 class Proxy:
