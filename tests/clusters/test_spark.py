@@ -7,7 +7,6 @@ import http.server
 import json
 import os
 import signal
-import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -231,10 +230,6 @@ def test_a_foreign_driver_is_discovered(spark: Api) -> None:
     assert (view["origin"], view["state"]) == ("discovered", "FAILED")
 
 
-MASTERS: list[subprocess.Popen[bytes]] = []
-"""Masters that a test has started; start-runners.sh ends them by the pid it finds recorded."""
-
-
 def restart_master() -> None:
     """Ends the master without warning and starts it again as it was."""
     recorded = Path(os.environ["SPARK_RUN"]) / "master.pid"
@@ -243,12 +238,10 @@ def restart_master() -> None:
     variables = Path(f"/proc/{pid}/environ").read_bytes().rstrip(b"\0").split(b"\0")
     environment = dict(variable.split(b"=", 1) for variable in variables)
     os.kill(pid, signal.SIGKILL)
-    with (recorded.parent / "master.out").open("ab") as out:
-        new = subprocess.Popen(  # noqa: S603
-            command, env=environment, stdout=out, stderr=out, stdin=subprocess.DEVNULL, start_new_session=True
-        )
-    MASTERS.append(new)
-    recorded.write_text(f"{new.pid}\n")
+    out = (os.POSIX_SPAWN_OPEN, 1, str(recorded.parent / "master.out"), os.O_WRONLY | os.O_APPEND, 0o600)
+    same, none = (os.POSIX_SPAWN_DUP2, 1, 2), (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0)
+    new = os.posix_spawn(command[0], command, environment, setsid=True, file_actions=[out, same, none])
+    recorded.write_text(f"{new}\n")
 
 
 def test_a_restarted_master_forgets_its_drivers_and_their_jobs_are_lost(spark: Api) -> None:
