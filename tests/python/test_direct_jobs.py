@@ -9,6 +9,7 @@ import contextlib
 import json
 import os
 import random
+import re
 import signal
 import sys
 import textwrap
@@ -105,6 +106,49 @@ def test_an_installed_module_runs(server: Server) -> None:
     job_id = server.submit(options=options, module="apache_beam.examples.wordcount_minimal")
     assert server.ended(job_id)["state"] == "FINISHED", server.said(job_id)
     assert list(server.folder.glob("counts-*"))
+
+
+YAML = """pipeline:
+  type: chain
+  transforms:
+    - type: Create
+      config:
+        elements: [{a: 1}, {a: 2}]
+    - type: MapToFields
+      config:
+        language: python
+        fields: {b: a * 2}
+    - type: %s
+      config: {path: OUT}
+"""
+
+
+def test_beam_yaml_runs_inline_and_from_a_file(server: Server) -> None:
+    for number, form in enumerate(["inline", "jobs.yaml"]):
+        out = server.folder / f"doubled-{number}"
+        text = (YAML % "WriteToJson").replace("OUT", str(out))
+        (server.roots / "jobs.yaml").write_text(text)
+        status, answer = server.create(code_path=None, yaml=text if form == "inline" else form)
+        assert status in (201, 202), answer
+        assert server.ended(answer["job_id"])["state"] == "FINISHED", server.said(answer["job_id"])
+        rows = "".join(file.read_text() for file in server.folder.glob(f"{out.name}*"))
+        assert sorted(re.findall(r'"b":(\d)', rows)) == ["2", "4"]
+
+
+def test_broken_beam_yaml_is_told_with_its_line(server: Server) -> None:
+    for text, line in [("pipeline: [", 1), ("pipeline:\n  transforms:\n    - name: x\n", 3)]:
+        status, answer = server.create(code_path=None, yaml=text)
+        details = answer["error"]["details"]
+        assert (status, details["reason"], details["line"]) == (400, "bad_yaml", str(line)), answer
+    # What only Beam knows is told by Beam, before anything runs.
+    status, answer = server.create(code_path=None, yaml=YAML % "NoSuchThing")
+    assert status in (201, 202), answer
+    job = server.ended(answer["job_id"])
+    assert job["state"] == "FAILED"
+    assert (
+        'Unknown type or missing provider for type NoSuchThing for "NoSuchThing" at line 11'
+        in job["diagnostics"]
+    )
 
 
 def test_a_failure_is_told_in_its_own_words(server: Server) -> None:

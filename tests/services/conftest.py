@@ -20,6 +20,7 @@ import grpc
 import pytest
 from apache_beam.portability.api import beam_job_api_pb2 as api
 from apache_beam.portability.api import beam_job_api_pb2_grpc as stubs
+
 from real_server import RealServer, until
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"

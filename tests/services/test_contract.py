@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 from apache_beam.portability.api import beam_job_api_pb2 as api
+
 from conftest import EXAMPLES, Server, Service, config, free_port, pause, token
 from real_server import until
 
@@ -208,7 +209,7 @@ def quietly(server: Server, name: str, code: str) -> None:
 
 
 class Cutter:
-    """Between server and service: once a preparation was answered, calls still arrive and answers do not, then nothing."""
+    """Between server and service: once a preparation was answered, calls still arrive and answers do not."""
 
     def __init__(self, port: int) -> None:
         self.target, self.prepared, self.cut = port, threading.Event(), threading.Event()

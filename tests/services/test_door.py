@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import grpc
+import pytest
 from apache_beam.portability.api import beam_job_api_pb2 as api
 from apache_beam.portability.api import beam_job_api_pb2_grpc as stubs
+
 from conftest import EXAMPLES, Server, Service, pause, token
 from real_server import until
 from test_contract import FAILING, SLOW, TEXT, counted, written
@@ -130,10 +132,7 @@ def test_what_the_door_cannot_do_is_refused(door: Door) -> None:
             (stub.GetPipeline, api.GetJobPipelineRequest(job_id="x"), grpc.StatusCode.UNIMPLEMENTED),
         ]
         for call, request, code in cases:
-            try:
+            with pytest.raises(grpc.RpcError) as refused:
                 call(request, timeout=10)
-            except grpc.RpcError as error:
-                assert error.code() == code, error  # type: ignore[attr-defined]
-                assert error.details()  # type: ignore[attr-defined]
-            else:
-                raise AssertionError(f"{request} was answered")
+            assert refused.value.code() == code, refused.value  # type: ignore[attr-defined]
+            assert refused.value.details()  # type: ignore[attr-defined]

@@ -38,22 +38,22 @@ def job_service(folder: str, finish: Callable[[], None]) -> Any:
     from apache_beam.portability.api import beam_job_api_pb2, beam_job_api_pb2_grpc
 
     class Servicer(beam_job_api_pb2_grpc.JobServiceServicer):  # type: ignore[misc]
-        def DescribePipelineOptions(self, request: Any, context: Any) -> Any:  # noqa: ARG002, N802
+        def DescribePipelineOptions(self, request: Any, context: Any) -> Any:  # noqa: N802
             return beam_job_api_pb2.DescribePipelineOptionsResponse()
 
-        def Prepare(self, request: Any, context: Any) -> Any:  # noqa: ARG002, N802
+        def Prepare(self, request: Any, context: Any) -> Any:  # noqa: N802
             drop_own_dependency(request.pipeline)
             write_bytes(folder, CAPTURED, request.SerializeToString())
             # No staging endpoint: nothing is staged.
             return beam_job_api_pb2.PrepareJobResponse(preparation_id=PREPARATION)
 
-        def GetStateStream(self, request: Any, context: Any) -> Any:  # noqa: ARG002, N802
+        def GetStateStream(self, request: Any, context: Any) -> Any:  # noqa: N802
             yield beam_job_api_pb2.JobStateEvent(state=beam_job_api_pb2.JobState.STOPPED)
 
-        def GetMessageStream(self, request: Any, context: Any) -> Any:  # noqa: ARG002, N802
+        def GetMessageStream(self, request: Any, context: Any) -> Any:  # noqa: N802
             return iter(())
 
-        def Run(self, request: Any, context: Any) -> Any:  # noqa: ARG002, N802
+        def Run(self, request: Any, context: Any) -> Any:  # noqa: N802
             finish()
 
     return Servicer()
@@ -104,7 +104,7 @@ class Capture:
     def __init__(self, folder: str, report: Report) -> None:
         self.folder, self.report = folder, report
         # Paths of sockets are short, and the job's folder may not be.
-        self.place = tempfile.mkdtemp(prefix="beam-mcp-api-", dir="/tmp")  # noqa: S108
+        self.place = tempfile.mkdtemp(prefix="beam-mcp-api-", dir="/tmp")
         self.address = f"unix:{self.place}/job"
         self.pid = os.getpid()
         self.once = threading.Lock()

@@ -9,11 +9,13 @@ worker pool must run. Writes recorded/NAME/*.json.
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import sys
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import grpc
 from apache_beam.portability.api import beam_job_api_pb2 as api
@@ -35,14 +37,14 @@ class Recorder:
         (self.folder / f"{name}.json").write_text(json.dumps(reply, indent=1) + "\n")
         return body
 
-    def call(self, name: str, method: str, request) -> bytes:
+    def call(self, name: str, method: str, request: Any) -> bytes:
         call = self.channel.unary_unary(SERVICE + method)
         try:
             return self.keep(name, 0, "", call(request.SerializeToString(), timeout=20))
         except grpc.RpcError as error:
             return self.keep(name, error.code().value[0], error.details(), b"")
 
-    def stream(self, name: str, method: str, request) -> None:
+    def stream(self, name: str, method: str, request: Any) -> None:
         """What comes within a second, in frames."""
         stream = self.channel.unary_stream(SERVICE + method)(request.SerializeToString())
         read: list[bytes] = []
@@ -53,11 +55,9 @@ class Recorder:
         thread.join()
         self.keep(name, 0, "", b"".join(b"\0" + len(m).to_bytes(4, "big") + m for m in read))
 
-    def drain(self, stream, read: list[bytes]) -> None:
-        try:
+    def drain(self, stream: Any, read: list[bytes]) -> None:
+        with contextlib.suppress(grpc.RpcError):
             read.extend(iter(stream))
-        except grpc.RpcError:
-            pass
 
     def run(self, name: str, file: str, token: str) -> str:
         request = api.PrepareJobRequest.FromString(Path(file).read_bytes())
