@@ -22,6 +22,8 @@ class JobFields(TypedDict, total=False):
 
     module: str
     """Dotted name of an installed Python module, instead of `code_path`."""
+    yaml: str
+    """Beam YAML: the pipeline itself, or a path or artifact, instead of `code_path`."""
     entry_class: str
     """Main class of the jar, where its manifest names none."""
     args: list[str]
