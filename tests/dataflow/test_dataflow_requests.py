@@ -39,3 +39,16 @@ def test_a_request_that_does_not_fit_is_seen() -> None:
     with pytest.raises(Invalid, match="nothing"):
         call(launch | {"path": f"{launch['path']}?nothing=1"})
     assert len(REQUESTS) >= 15
+
+
+EMULATED = sorted((VECTORS.parent / "emulated").glob("*.json"))
+
+
+@pytest.mark.parametrize("path", EMULATED, ids=lambda path: path.stem)
+def test_a_recorded_answer_fits_the_document(path: Path) -> None:
+    record = json.loads(path.read_text(encoding="utf-8"))
+    (method,) = [one for one in document().methods if one.id == record["method"]]
+    if record["status"] == 200:
+        document().check(str(method.response), record["body"])
+    else:
+        assert record["body"]["error"]["code"] == record["status"]

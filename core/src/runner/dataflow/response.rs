@@ -43,9 +43,7 @@ pub(super) struct JobAnswer {
     pub(super) labels: BTreeMap<String, String>,
     pub(super) replace_job_id: String,
     pub(super) replaced_by_job_id: String,
-    pub(super) created_from_snapshot_id: String,
     pub(super) runtime_updatable_params: Option<Workers>,
-    pub(super) environment: Environment,
 }
 
 /// Bounds of the number of workers.
@@ -54,13 +52,6 @@ pub(super) struct JobAnswer {
 pub(super) struct Workers {
     pub(super) max_num_workers: Option<u32>,
     pub(super) min_num_workers: Option<u32>,
-}
-
-/// What of a job's environment matters here.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub(super) struct Environment {
-    pub(super) experiments: Vec<String>,
 }
 
 impl JobAnswer {
@@ -218,4 +209,69 @@ pub(super) struct AutoscalingEvent {
 pub(super) struct StructuredMessage {
     #[serde(rename = "messageText")]
     pub(super) text: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::ErrorKind;
+
+    /// An answer of the emulator of `tests/dataflow`, which Google's document describes.
+    macro_rules! emulated {
+        ($name:literal) => {
+            recording(include_str!(concat!("../../../../tests/vectors/dataflow/emulated/", $name, ".json")))
+        };
+    }
+
+    fn recording(text: &str) -> Response {
+        let record: Value = serde_json::from_str(text).unwrap();
+        Response::json(record["status"].as_u64().unwrap().try_into().unwrap(), &record["body"])
+    }
+
+    #[test]
+    fn a_job_is_read_as_summary_and_whole() {
+        let summary: JobAnswer = read(&emulated!("job")).unwrap();
+        assert_eq!((summary.state(), summary.labels.len()), (Some(JobState::Running), 0));
+        assert!(summary.created_ms().is_some_and(|ms| ms > 1_795_000_000_000));
+        let whole: JobAnswer = read(&emulated!("job-whole")).unwrap();
+        assert_eq!(whole.labels["beam_mcp_job"], "0bea0000000000000000000000000001");
+        let workers = whole.runtime_updatable_params.unwrap();
+        assert_eq!((workers.min_num_workers, workers.max_num_workers), (Some(1), Some(5)));
+        let page: JobPage = read(&emulated!("jobs")).unwrap();
+        assert_eq!((page.jobs.len(), page.next_page_token.is_empty()), (1, false));
+        let draining: JobAnswer = read(&emulated!("draining")).unwrap();
+        assert_eq!(draining.state(), Some(JobState::Draining));
+    }
+
+    #[test]
+    fn launches_templates_and_snapshots_are_read() {
+        for launched in [emulated!("launched"), emulated!("launched-flex")] {
+            assert!(read::<Launched>(&launched).unwrap().job.id.ends_with("-emulated"));
+        }
+        let template: TemplateAnswer = read(&emulated!("template")).unwrap();
+        assert_eq!((template.status.code, template.template_type.as_str()), (0, "LEGACY"));
+        let metadata = template.metadata.unwrap();
+        assert_eq!(metadata.parameters[0].regexes, [r"^gs:\/\/[^\n\r]+$"]);
+        let taken: Snapshot = read(&emulated!("snapshot")).unwrap();
+        let all: Snapshots = read(&emulated!("snapshots")).unwrap();
+        assert_eq!((taken.state.as_str(), all.snapshots[0].state.as_str()), ("PENDING", "READY"));
+        assert_eq!(all.snapshots[0].id, taken.id);
+    }
+
+    #[test]
+    fn messages_and_events_are_read() {
+        let page: MessagePage = read(&emulated!("messages")).unwrap();
+        assert!(page.job_messages.iter().all(|message| message.text.starts_with("Emulated")));
+        assert_eq!(page.autoscaling_events[0].target_num_workers, Some(1));
+    }
+
+    #[test]
+    fn refusals_are_errors() {
+        let taken = read::<Launched>(&emulated!("taken")).unwrap_err();
+        assert_eq!((taken.kind(), taken.reason()), (ErrorKind::Conflict, "name_is_taken"));
+        let unknown = read::<JobAnswer>(&emulated!("job-unknown")).unwrap_err();
+        assert_eq!(unknown.kind(), ErrorKind::NotFound);
+        let cut = Response::json(200, &serde_json::json!([1]));
+        assert_eq!(read::<JobAnswer>(&cut).unwrap_err().kind(), ErrorKind::MalformedResponse);
+    }
 }
