@@ -248,3 +248,102 @@ impl Body for Frames {
         self.0.poll_recv(context).map(|frame| frame.map(Ok))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use beam_mcp_core::{
+        Flow,
+        effect::{FaultKind, Reply, Response as Answered, StreamLimit},
+        engine::{BodyRule, Inbound, Share, Snapshot},
+    };
+
+    use super::*;
+    use crate::{
+        http_send::rpc,
+        testing::{driver, sender, target},
+    };
+
+    /// Answers each call with its own message; streams go on for ever, one message each 50 ms.
+    struct Echo;
+
+    impl Entry for Echo {
+        fn body_rule(&self, _: &str, _: &str) -> BodyRule {
+            BodyRule::Buffer(0)
+        }
+
+        fn handle(&self, _: Inbound, _: Call) -> Flow<Answered> {
+            Flow::new(|_| async { Err(Error::misuse("not HTTP")) })
+        }
+
+        fn job_api(&self, request: job_service::Request, _: Call) -> Flow<Answer> {
+            Flow::new(move |io| async move {
+                let next = request.method.ends_with("Stream").then(String::new);
+                match request.method.as_str() {
+                    "/s/Fail" => return Err(Error::not_found("gone", "no such job: é")),
+                    "/s/Slow" => io.sleep(Duration::from_secs(60)).await?,
+                    "/s/Stream" => io.sleep(Duration::from_millis(50)).await?,
+                    _ => {}
+                }
+                Ok(Answer { messages: vec![request.message], next })
+            })
+        }
+
+        fn shares(&self) -> Vec<Share> {
+            Vec::new()
+        }
+
+        fn tick(&self, _: Share, _: Call) -> Flow<Duration> {
+            Flow::new(|_| async { Ok(Duration::ZERO) })
+        }
+
+        fn guards(&self, _: Duration) -> Vec<(String, Snapshot)> {
+            Vec::new()
+        }
+    }
+
+    /// Our own client at our own door.
+    async fn ask(method: &str, message: &[u8], limit: Duration, stream: Option<StreamLimit>) -> Reply {
+        let listener = bind(0).await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let door = Door { driver: Arc::new(driver()), entry: Arc::new(Echo) };
+        tokio::spawn(listen(door, listener));
+        let (target_name, method, message) = ("t".to_owned(), method.to_owned(), message.to_vec());
+        let call = rpc::Call { target: target_name, method, message, limit, stream };
+        sender(&target("t", &url), None).rpc(call).await
+    }
+
+    const LONG: Duration = Duration::from_secs(30);
+
+    #[tokio::test]
+    async fn a_call_and_its_status_come_back_whole() {
+        let large = vec![7; 3 << 20];
+        let Reply::Rpc { status: 0, body, .. } = ask("/s/Echo", &large, LONG, None).await else { panic!("no answer") };
+        assert_eq!(body.as_slice(), large);
+        let failed = ask("/s/Fail", b"", LONG, None).await;
+        let Reply::Rpc { status: 5, message, .. } = failed else { panic!("{failed:?}") };
+        assert!(message.starts_with("no such job: é; "), "{message}");
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_is_late_is_a_fault_and_a_stream_is_read_as_far_as_asked() {
+        let late = ask("/s/Slow", b"", Duration::from_millis(300), None).await;
+        assert!(matches!(&late, Reply::Fault(fault) if fault.kind == FaultKind::Timeout), "{late:?}");
+        let limit = StreamLimit { quiet_ms: 5_000, max_bytes: 20 };
+        let Reply::Rpc { status: 0, body, .. } = ask("/s/Stream", b"abc", LONG, Some(limit)).await else { panic!() };
+        assert_eq!(body.as_slice(), b"\0\0\0\0\x03abc".repeat(3), "whole frames only");
+        let limit = StreamLimit { quiet_ms: 5_000, max_bytes: 1 << 20 };
+        let Reply::Rpc { status: 0, body, .. } = ask("/s/Stream", b"a", Duration::from_secs(1), Some(limit)).await
+        else {
+            panic!()
+        };
+        assert!(!body.as_slice().is_empty(), "time ran out, which is a good end of a stream");
+    }
+
+    #[tokio::test]
+    async fn nobody_there_is_told_apart() {
+        let call =
+            rpc::Call { target: "t".into(), method: "/s/Echo".into(), message: vec![], limit: LONG, stream: None };
+        let reply = sender(&target("t", "http://127.0.0.1:1"), None).rpc(call).await;
+        assert!(matches!(&reply, Reply::Fault(fault) if fault.kind == FaultKind::Refused), "{reply:?}");
+    }
+}
