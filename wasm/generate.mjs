@@ -75,10 +75,18 @@ function shapes({ name, inputSchema, outputSchema }) {
   return `${input}\nexport interface ${pascal(name)}Output {\n${members(outputSchema, name, "  ", false)}}\n`;
 }
 
+// Members that only MCP has, for `max_tokens` and `next`: a client of REST neither sends nor gets them.
+function withoutMcp(tool) {
+  delete tool.inputSchema.properties.max_tokens;
+  delete tool.outputSchema.properties.next;
+  if (tool.name === "list_runners") delete tool.outputSchema.properties.notes;
+  return tool;
+}
+
 const reviewed = (folder) =>
   readdirSync(new URL(folder, vectors))
     .filter((file) => file.endsWith(".json"))
-    .map((file) => read(folder + file));
+    .map((file) => withoutMcp(read(folder + file)));
 const tools = [...reviewed("tools/"), ...reviewed("verbs/")].sort((a, b) => (a.name < b.name ? -1 : 1));
 const states = tools.find(({ name }) => name === "list_jobs").inputSchema.properties.state.enum;
 const codes = read("error/table.json").kinds.map(({ code }) => code);

@@ -152,6 +152,32 @@ def streaming(world: World) -> None:
     world.call("restore_job", job_id=job)
 
 
+def test_pages_fit_a_budget_and_are_all_there_is(world: World) -> None:
+    script = {"simulator_script": "batch"}
+    made = {world.call("create_job", target="sim", options=script)["job_id"] for _ in range(12)}
+    seen: list[str] = []
+    call: Any = {"tool": "list_jobs", "arguments": {"target": "sim", "max_tokens": 600}}
+    while call["tool"] == "list_jobs":
+        page = world.call("list_jobs", **call["arguments"])
+        seen += [job["job_id"] for job in page["jobs"]]
+        assert len(page["jobs"]) == 1 or len(json.dumps(page["jobs"])) <= 600 * 4, page
+        call = page.get("next", [{"tool": "the end"}])[0]
+    assert len(seen) == len(set(seen))
+    assert made <= set(seen)
+
+
+def test_the_call_that_follows_can_be_sent_as_it_is(world: World) -> None:
+    script = {"simulator_script": "failing"}
+    answer = world.call("create_job", target="sim", options=script, dry_run=True)
+    tools: list[str] = []
+    while "next" in answer and len(tools) < 20 and "get_logs" not in tools:
+        call = answer["next"][0]
+        tools.append(call["tool"])
+        answer = world.call(call["tool"], **call["arguments"])
+    assert tools[:2] == ["create_job", "wait_for_change"], tools
+    assert tools[-1] == "get_logs", tools
+
+
 @cache
 def spec_of(version: str) -> Spec:
     """A revision's schema, read once."""

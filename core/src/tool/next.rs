@@ -1,0 +1,178 @@
+//! What can be called next, ready to send: a model that reads an answer need not put the call together itself.
+
+use serde_json::{Map, Value, json};
+
+type Arguments = Map<String, Value>;
+
+/// Calls that follow from an answer, best first; none where the work is done.
+pub(super) fn calls(tool: &str, asked: &Arguments, answer: &Value) -> Vec<(&'static str, Value)> {
+    let calls = match tool {
+        "list_jobs" => vec![page("list_jobs", asked, answer)],
+        "get_logs" => vec![page("get_logs", asked, answer)],
+        "get_operation" => vec![after_operation(answer)],
+        "create_job" | "restore_job" if is_planned(answer) => vec![submission(tool, asked)],
+        "create_job" | "restore_job" | "get_job" | "wait_for_change" => vec![watch(answer), ended(answer)],
+        "cancel_job" | "create_savepoint" | "scale_job" | "update_job" => {
+            vec![confirmation(tool, asked, answer), poll(answer), changed(answer)]
+        }
+        _ => Vec::new(),
+    };
+    calls.into_iter().flatten().take(1).collect()
+}
+
+fn text<'a>(value: &'a Value, key: &str) -> Option<&'a str> {
+    value.get(key)?.as_str()
+}
+
+fn is(value: &Value, key: &str) -> bool {
+    value.get(key).is_some_and(|flag| *flag == true)
+}
+
+fn page(tool: &'static str, asked: &Arguments, answer: &Value) -> Option<(&'static str, Value)> {
+    let token = answer.get("next_page_token").filter(|token| token.is_string())?;
+    Some((tool, with(asked, "page_token", token.clone())))
+}
+
+fn with(asked: &Arguments, key: &str, value: Value) -> Value {
+    let mut arguments = asked.clone();
+    arguments.remove("dry_run");
+    arguments.insert(key.to_owned(), value);
+    arguments.into()
+}
+
+fn is_planned(answer: &Value) -> bool {
+    answer.get("plan").is_some_and(Value::is_object) && text(answer, "state").is_none()
+}
+
+/// The same without the trial, bound to nothing: the plan of a submission holds as long as its inputs do.
+fn submission(tool: &str, asked: &Arguments) -> Option<(&'static str, Value)> {
+    let mut arguments = asked.clone();
+    arguments.remove("dry_run");
+    let name = if tool == "create_job" { "create_job" } else { "restore_job" };
+    Some((name, arguments.into()))
+}
+
+fn watch(job: &Value) -> Option<(&'static str, Value)> {
+    let id = text(job, "job_id").filter(|_| !is(job, "terminal"))?;
+    let mut arguments = json!({"job_id": id, "until_terminal": true});
+    if let (Some(members), Some(cursor)) = (arguments.as_object_mut(), job.get("cursor")) {
+        members.insert("cursor".into(), cursor.clone());
+    }
+    Some(("wait_for_change", arguments))
+}
+
+/// What tells of a job that ended: why it failed, or what it counted.
+fn ended(job: &Value) -> Option<(&'static str, Value)> {
+    let id = text(job, "job_id")?;
+    Some(match text(job, "state")? {
+        "FAILED" => ("get_logs", json!({"job_id": id, "min_severity": "ERROR"})),
+        _ => ("get_metrics", json!({"job_id": id})),
+    })
+}
+
+fn confirmation(tool: &str, asked: &Arguments, answer: &Value) -> Option<(&'static str, Value)> {
+    if answer.get("operation").is_some_and(Value::is_object) {
+        return None;
+    }
+    let digest = answer.get("plan")?.get("digest")?.clone();
+    let names = ["cancel_job", "create_savepoint", "scale_job", "update_job"];
+    Some((names.into_iter().find(|name| *name == tool)?, with(asked, "plan_digest", digest)))
+}
+
+fn poll(answer: &Value) -> Option<(&'static str, Value)> {
+    let id = text(answer.get("operation")?, "operation_id").filter(|_| is(answer, "pending"))?;
+    Some(("get_operation", json!({"operation_id": id})))
+}
+
+fn changed(answer: &Value) -> Option<(&'static str, Value)> {
+    Some(("get_job", json!({"job_id": text(answer, "job_id")?})))
+}
+
+fn after_operation(operation: &Value) -> Option<(&'static str, Value)> {
+    if is(operation, "terminal") {
+        return changed(operation);
+    }
+    Some(("get_operation", json!({"operation_id": text(operation, "operation_id")?})))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn next(tool: &str, asked: Value, answer: Value) -> Value {
+        let Value::Object(asked) = asked else { panic!("arguments are an object") };
+        let calls = calls(tool, &asked, &answer);
+        calls.into_iter().next().map_or(Value::Null, |(tool, arguments)| json!([tool, arguments]))
+    }
+
+    #[test]
+    fn each_answer_names_the_call_that_follows() {
+        let rows = [
+            (
+                "create_job",
+                json!({"target": "s"}),
+                json!({"job_id": "s:1", "state": "RUNNING", "terminal": false}),
+                json!(["wait_for_change", {"job_id": "s:1", "until_terminal": true}]),
+            ),
+            (
+                "wait_for_change",
+                json!({}),
+                json!({"job_id": "s:1", "state": "RUNNING", "terminal": false, "cursor": 7}),
+                json!(["wait_for_change", {"job_id": "s:1", "until_terminal": true, "cursor": 7}]),
+            ),
+            (
+                "get_job",
+                json!({}),
+                json!({"job_id": "s:1", "state": "FAILED", "terminal": true}),
+                json!(["get_logs", {"job_id": "s:1", "min_severity": "ERROR"}]),
+            ),
+            (
+                "get_job",
+                json!({}),
+                json!({"job_id": "s:1", "state": "FINISHED", "terminal": true}),
+                json!(["get_metrics", {"job_id": "s:1"}]),
+            ),
+            (
+                "create_job",
+                json!({"target": "s", "dry_run": true}),
+                json!({"plan": {"digest": "d"}}),
+                json!(["create_job", {"target": "s"}]),
+            ),
+            (
+                "cancel_job",
+                json!({"job_id": "s:1", "mode": "cancel", "dry_run": true}),
+                json!({"plan": {"digest": "d"}}),
+                json!(["cancel_job", {"job_id": "s:1", "mode": "cancel", "plan_digest": "d"}]),
+            ),
+            (
+                "scale_job",
+                json!({}),
+                json!({"job_id": "s:1", "pending": true, "operation": {"operation_id": "s:1/scale-2"}}),
+                json!(["get_operation", {"operation_id": "s:1/scale-2"}]),
+            ),
+            (
+                "scale_job",
+                json!({}),
+                json!({"job_id": "s:1", "pending": false, "operation": {"operation_id": "o"}}),
+                json!(["get_job", {"job_id": "s:1"}]),
+            ),
+            (
+                "get_operation",
+                json!({}),
+                json!({"operation_id": "o", "terminal": false}),
+                json!(["get_operation", {"operation_id": "o"}]),
+            ),
+            (
+                "get_logs",
+                json!({"job_id": "s:1"}),
+                json!({"logs": [], "next_page_token": "t"}),
+                json!(["get_logs", {"job_id": "s:1", "page_token": "t"}]),
+            ),
+            ("list_jobs", json!({"limit": 2}), json!({"jobs": []}), Value::Null),
+            ("get_metrics", json!({}), json!({"job_id": "s:1"}), Value::Null),
+        ];
+        for (tool, asked, answer, wanted) in rows {
+            assert_eq!(next(tool, asked, answer.clone()), wanted, "{tool} {answer}");
+        }
+    }
+}
