@@ -1,6 +1,6 @@
 //! The other side: calls of a beam-mcp server as flows, for the Python and JavaScript clients.
 //!
-//! Knows the REST surface and nothing of runners or stores. Asks its host for [`Effect::Send`] and [`Effect::Sleep`]
+//! Knows the REST surface, and the same verbs as MCP tools ([`Protocol`]), and nothing of runners or stores. Asks its host for [`Effect::Send`] and [`Effect::Sleep`]
 //! only. Every request goes to the target [`SERVER`] with the credential of the same name: the host joins the base
 //! URL, and attaches its token or key where it was given one.
 //!
@@ -8,6 +8,7 @@
 //! [`Effect::Sleep`]: crate::effect::Effect::Sleep
 
 mod flow;
+mod mcp;
 mod request;
 mod response;
 mod route;
@@ -20,6 +21,17 @@ use serde::Deserialize;
 /// Target and credential of every request of a client.
 pub const SERVER: &str = "server";
 
+/// How calls travel.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Protocol {
+    /// The routes of a beam-mcp server.
+    #[default]
+    Rest,
+    /// Tools of any MCP server that has them.
+    Mcp,
+}
+
 /// How a call is made.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -30,11 +42,21 @@ pub struct ClientOptions {
     pub max_retries: u32,
     /// Largest answer accepted, in bytes.
     pub max_bytes: u64,
+    /// How calls travel.
+    pub protocol: Protocol,
+    /// Path of the MCP endpoint.
+    pub endpoint: String,
 }
 
 impl Default for ClientOptions {
     fn default() -> Self {
-        Self { timeout_ms: 30_000, max_retries: 3, max_bytes: 32 << 20 }
+        Self {
+            timeout_ms: 30_000,
+            max_retries: 3,
+            max_bytes: 32 << 20,
+            protocol: Protocol::Rest,
+            endpoint: "/mcp".into(),
+        }
     }
 }
 

@@ -6,7 +6,8 @@ import copy
 import json
 import os
 import time
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Literal
 
 from . import settings
 from ._core import Flow, start_client
@@ -44,7 +45,7 @@ class ClientBase:
         transaction_id: str | None = None,
         timeout: float | None = None,
         max_retries: int | None = None,
-        transport: Transport | AsyncTransport | None = None,
+        transport: Transport | AsyncTransport | Literal["rest", "mcp"] | None = None,
         on_response: OnResponse | None = None,
         config: Mapping[str, Any] | None = None,
     ) -> None:
@@ -66,12 +67,17 @@ class ClientBase:
             transaction_id: Label.
             timeout: Limit on one exchange in seconds; default `MCP_CLIENT_TIMEOUT`, else 30.
             max_retries: Tries after the first; default `MCP_MAX_RETRIES`, else 3.
-            transport: Sends instead of the default one.
+            transport: `mcp` calls the tools of any MCP server (the URL may name its endpoint; default path `/mcp`)
+                where `rest` calls the routes of a beam-mcp server; default `BEAM_MCP_TRANSPORT`, else `rest`. Or an
+                object that sends instead of the default one.
             on_response: Called with every answer.
             config: Configuration of the engine or server that `embedded:` and `local:` start.
         """
         labels = (session_id, trace_id, transaction_id, user_id)
-        self._settings = settings.from_environment(url or base_url, timeout, max_retries, labels)
+        protocol = transport if isinstance(transport, str) else None
+        self._settings = settings.from_environment(
+            url or base_url, timeout, max_retries, labels, protocol=protocol
+        )
         own = auth_headers or token or api_key or token_provider
         self._auth = Auth(
             token or (None if own else os.environ.get("BEAM_MCP_TOKEN")),
@@ -79,7 +85,8 @@ class ClientBase:
             auth_headers,
             token_provider,
         )
-        self._connect(transport or self._transport(verify_ssl, ca_file, config), on_response)
+        own_transport = None if isinstance(transport, str) else transport
+        self._connect(own_transport or self._transport(verify_ssl, ca_file, config), on_response)
 
     def _transport(
         self, verify_ssl: bool, ca_file: str | None, config: Mapping[str, Any] | None
@@ -124,12 +131,11 @@ class ClientBase:
         """The same client with other limits or a default target for new jobs; shares the connections."""
         old = self._settings
         other = copy.copy(self)
-        other._settings = settings.Settings(
-            old.url,
-            old.timeout if timeout is None else timeout,
-            old.max_retries if max_retries is None else max_retries,
-            old.labels,
-            target or old.target,
+        other._settings = replace(
+            old,
+            timeout=old.timeout if timeout is None else timeout,
+            max_retries=old.max_retries if max_retries is None else max_retries,
+            target=target or old.target,
         )
         return other
 

@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from urllib.parse import urlsplit, urlunsplit
 
 from . import errors
 
@@ -24,10 +25,19 @@ class Settings:
     max_retries: int
     labels: tuple[str | None, str | None, str | None, str | None]
     target: str | None = None
+    protocol: str = "rest"
+    """`rest`, or `mcp` for calls of tools."""
+    endpoint: str = "/mcp"
+    """Path of the MCP endpoint on the server."""
     options_json: str = field(init=False)
 
     def __post_init__(self) -> None:
-        options = {"timeout_ms": int(self.timeout * 1000), "max_retries": self.max_retries}
+        options = {
+            "timeout_ms": int(self.timeout * 1000),
+            "max_retries": self.max_retries,
+            "protocol": self.protocol,
+            "endpoint": self.endpoint,
+        }
         object.__setattr__(self, "options_json", json.dumps(options))
 
 
@@ -37,16 +47,34 @@ def from_environment(
     max_retries: int | None,
     labels: tuple[str | None, str | None, str | None, str | None],
     environ: Mapping[str, str] = os.environ,
+    protocol: str | None = None,
 ) -> Settings:
-    """Settings from arguments and `BEAM_MCP_URL`, `BEAM_MCP_TIMEOUT` or `MCP_CLIENT_TIMEOUT`, `MCP_MAX_RETRIES`."""
+    """Settings from arguments and `BEAM_MCP_URL`, `BEAM_MCP_TRANSPORT`, `BEAM_MCP_TIMEOUT` or `MCP_CLIENT_TIMEOUT`,
+    `MCP_MAX_RETRIES`.
+    """
+    where = url or environ.get("BEAM_MCP_URL") or DEFAULT_URL
+    how = protocol or environ.get("BEAM_MCP_TRANSPORT") or "rest"
+    if how not in ("rest", "mcp"):
+        raise errors.invalid(f"`{how}` is no way to travel", "use rest or mcp")
+    server, endpoint = _endpoint(where) if how == "mcp" else (where, "/mcp")
     return Settings(
-        url or environ.get("BEAM_MCP_URL") or DEFAULT_URL,
+        server,
         _first(
             timeout, environ, ("BEAM_MCP_TIMEOUT", "MCP_CLIENT_TIMEOUT"), float, DEFAULT_TIMEOUT_S
         ),
         int(_first(max_retries, environ, ("MCP_MAX_RETRIES",), int, DEFAULT_RETRIES)),
         labels,
+        protocol=how,
+        endpoint=endpoint,
     )
+
+
+def _endpoint(url: str) -> tuple[str, str]:
+    """Server and path of the endpoint; a URL without a path means the usual one."""
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.path.strip("/"):
+        return url, "/mcp"
+    return urlunsplit((parts.scheme, parts.netloc, "", "", "")), parts.path
 
 
 def _first(

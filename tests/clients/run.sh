@@ -11,3 +11,4 @@ wait $!
 while IFS='=' read -r key value; do export "$key=$value"; done < <(cat "$found"/*)
 export PATH="$NODE_DIR:$PATH"
 "$MCP_PYTHON" tests/clients/matrix.py "${BEAM_MCP_SERVER:-$PWD/.venv/bin/beam-mcp-server}"
+"$MCP_PYTHON" tests/clients/servers.py "${CLIENT_PYTHON:-.venv/bin/python}"

@@ -51,7 +51,7 @@ pub(super) fn build(
     })
 }
 
-fn timeout(route: &Route, input: &Map<String, Value>, options: &ClientOptions) -> u64 {
+pub(super) fn timeout(route: &Route, input: &Map<String, Value>, options: &ClientOptions) -> u64 {
     match route.class {
         Class::Read | Class::Write => options.timeout_ms,
         Class::Waits | Class::Upload => options.timeout_ms.max(LONGEST_WAIT_MS),
@@ -144,7 +144,7 @@ fn wrong_type(name: &str, wanted: &str) -> Error {
     Error::invalid("wrong_type", format!("`{name}` must be {wanted}")).with("field", name.to_owned())
 }
 
-fn labels(labels: &Labels) -> impl Iterator<Item = (String, String)> {
+pub(super) fn labels(labels: &Labels) -> impl Iterator<Item = (String, String)> {
     [
         ("mcp-session-id", &labels.session_id),
         ("mcp-trace-id", &labels.trace_id),

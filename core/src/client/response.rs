@@ -50,7 +50,7 @@ fn member(response: &Response, name: &str) -> Option<Value> {
 }
 
 /// The error of an answer outside 2xx.
-fn refusal(response: &Response) -> Error {
+pub(super) fn refusal(response: &Response) -> Error {
     let refusal = member(response, "error").and_then(|error| serde_json::from_value::<Refusal>(error).ok());
     let error = match &refusal {
         Some(refusal) => told(refusal, response.status),

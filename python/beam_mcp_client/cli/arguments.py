@@ -22,7 +22,8 @@ examples:
 
 exit codes: 0 done, 1 fault, 2 usage, 3 not found, 4 not allowed, 5 refused, 6 unsupported, 7 job failed,
   124 out of time
-environment: BEAM_MCP_URL, BEAM_MCP_TOKEN, BEAM_MCP_API_KEY, MCP_CLIENT_TIMEOUT, MCP_MAX_RETRIES, NO_COLOR
+environment: BEAM_MCP_URL, BEAM_MCP_TRANSPORT, BEAM_MCP_TOKEN, BEAM_MCP_API_KEY, MCP_CLIENT_TIMEOUT,
+  MCP_MAX_RETRIES, NO_COLOR
 """
 
 
@@ -55,6 +56,9 @@ def _command(
     command: argparse.ArgumentParser = verbs.add_parser(name, help=text, description=text)
     command.set_defaults(run=run)
     command.add_argument("--server", metavar="URL", help="the server; also `local:`")
+    command.add_argument(
+        "--transport", choices=("rest", "mcp"), help="how to call it: `mcp` for any MCP server"
+    )
     command.add_argument("--timeout", type=float, metavar="SECONDS", help="longest to wait")
     if output:
         formats = ("table", "json", "jsonl", "id")

@@ -10,4 +10,5 @@ from . import profile
 
 def connected(options: argparse.Namespace) -> MCPClient:
     """A client of the server that the options, the environment or the user's file name."""
-    return MCPClient(profile.server(options.server).value)
+    how = getattr(options, "transport", None)
+    return MCPClient(profile.server(options.server).value, transport=how)
