@@ -79,7 +79,6 @@ function shapes({ name, inputSchema, outputSchema }) {
 function withoutMcp(tool) {
   delete tool.inputSchema.properties.max_tokens;
   delete tool.outputSchema.properties.next;
-  if (tool.name === "list_runners") delete tool.outputSchema.properties.notes;
   return tool;
 }
 

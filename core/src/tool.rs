@@ -219,11 +219,10 @@ pub fn schemas(verb: &Verb) -> (Value, Value) {
 fn tool(verb: &Verb) -> Tool {
     let (mut input_schema, mut output_schema) = schemas(verb);
     budget::describe(verb.name, &mut input_schema);
-    if let Some(members) = output_schema.get_mut("properties").and_then(Value::as_object_mut) {
+    if next::follows(verb.name)
+        && let Some(members) = output_schema.get_mut("properties").and_then(Value::as_object_mut)
+    {
         members.insert("next".into(), json!({"type": "array"}));
-        if verb.name == "list_runners" {
-            members.insert("notes".into(), json!({"type": "array"}));
-        }
     }
     Tool {
         name: verb.name.into(),

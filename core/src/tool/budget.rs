@@ -14,12 +14,12 @@ const BYTES_PER_TOKEN: usize = 4;
 const LEAST: u64 = 200;
 
 /// Tools whose answers can be long, with the member that bounds a page of them, where they come in pages.
-const LONG: [(&str, Option<&str>); 4] =
-    [("get_logs", Some("max_results")), ("list_jobs", Some("limit")), ("get_metrics", None), ("list_runners", None)];
+const LONG: [(&str, Option<&str>); 3] =
+    [("get_logs", Some("max_results")), ("list_jobs", Some("limit")), ("get_metrics", None)];
 
 /// The bound in an input schema, for the tools that have it.
 pub(super) fn describe(tool: &str, schema: &mut Value) {
-    let told = json!({"type": "integer", "minimum": LEAST, "description": "Most tokens of the answer, about; the rest is paged or counted."});
+    let told = json!({"type": "integer", "minimum": LEAST, "description": "Most tokens of the answer, about."});
     if LONG.iter().any(|(name, _)| *name == tool)
         && let Some(members) = schema.get_mut("properties").and_then(Value::as_object_mut)
     {

@@ -4,6 +4,11 @@ use serde_json::{Map, Value, json};
 
 type Arguments = Map<String, Value>;
 
+/// True for a tool whose answers can name a call.
+pub(super) fn follows(tool: &str) -> bool {
+    !matches!(tool, "get_metrics" | "list_runners")
+}
+
 /// Calls that follow from an answer, best first; none where the work is done.
 pub(super) fn calls(tool: &str, asked: &Arguments, answer: &Value) -> Vec<(&'static str, Value)> {
     let calls = match tool {
