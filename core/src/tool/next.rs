@@ -15,7 +15,7 @@ pub(super) fn calls(tool: &str, asked: &Arguments, answer: &Value) -> Vec<(&'sta
         "list_jobs" => vec![page("list_jobs", asked, answer)],
         "get_logs" => vec![page("get_logs", asked, answer)],
         "get_operation" => vec![after_operation(answer)],
-        "create_job" | "restore_job" if is_planned(answer) => vec![submission(tool, asked)],
+        "create_job" | "restore_job" if is_planned(answer) => vec![Some(submission(tool, asked))],
         "create_job" | "restore_job" | "get_job" | "wait_for_change" => vec![watch(answer), ended(answer)],
         "cancel_job" | "create_savepoint" | "scale_job" | "update_job" => {
             vec![confirmation(tool, asked, answer), poll(answer), changed(answer)]
@@ -50,11 +50,11 @@ fn is_planned(answer: &Value) -> bool {
 }
 
 /// The same without the trial, bound to nothing: the plan of a submission holds as long as its inputs do.
-fn submission(tool: &str, asked: &Arguments) -> Option<(&'static str, Value)> {
+fn submission(tool: &str, asked: &Arguments) -> (&'static str, Value) {
     let mut arguments = asked.clone();
     arguments.remove("dry_run");
     let name = if tool == "create_job" { "create_job" } else { "restore_job" };
-    Some((name, arguments.into()))
+    (name, arguments.into())
 }
 
 fn watch(job: &Value) -> Option<(&'static str, Value)> {
@@ -104,9 +104,9 @@ fn after_operation(operation: &Value) -> Option<(&'static str, Value)> {
 mod tests {
     use super::*;
 
-    fn next(tool: &str, asked: Value, answer: Value) -> Value {
+    fn next(tool: &str, asked: Value, answer: &Value) -> Value {
         let Value::Object(asked) = asked else { panic!("arguments are an object") };
-        let calls = calls(tool, &asked, &answer);
+        let calls = calls(tool, &asked, answer);
         calls.into_iter().next().map_or(Value::Null, |(tool, arguments)| json!([tool, arguments]))
     }
 
@@ -177,7 +177,7 @@ mod tests {
             ("get_metrics", json!({}), json!({"job_id": "s:1"}), Value::Null),
         ];
         for (tool, asked, answer, wanted) in rows {
-            assert_eq!(next(tool, asked, answer.clone()), wanted, "{tool} {answer}");
+            assert_eq!(next(tool, asked, &answer), wanted, "{tool} {answer}");
         }
     }
 }

@@ -66,10 +66,6 @@ impl Tool {
         Self { name: self.name, arguments, frame: self.frame.clone() }
     }
 
-    fn params(&self) -> Value {
-        json!({"name": self.name, "arguments": self.arguments})
-    }
-
     fn message(&self, message: &Value, headers: &[(&str, &str)]) -> Request {
         let mut request = self.frame.clone();
         request.headers.extend(headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
@@ -78,12 +74,12 @@ impl Tool {
 
     /// The call as 2026-07-28 has it.
     pub(in crate::client) fn modern(&self) -> Request {
-        let mut params = self.params();
-        params["_meta"] = json!({
+        let meta = json!({
             format!("{META}protocolVersion"): MODERN,
             format!("{META}clientCapabilities"): {},
             format!("{META}clientInfo"): client_info(),
         });
+        let params = json!({"name": self.name, "arguments": self.arguments, "_meta": meta});
         let headers = [("mcp-protocol-version", MODERN), ("mcp-method", "tools/call"), ("mcp-name", self.name)];
         self.message(&asked("tools/call", &params), &headers)
     }
@@ -102,7 +98,8 @@ impl Tool {
 
     /// The call in a session, or beside none.
     pub(in crate::client) fn older(&self, peer: &Peer) -> Request {
-        self.message(&asked("tools/call", &self.params()), &peer.headers())
+        let params = json!({"name": self.name, "arguments": self.arguments});
+        self.message(&asked("tools/call", &params), &peer.headers())
     }
 
     /// The end of a session; `None` where there is none.
