@@ -1,6 +1,7 @@
 //! From the command line and the environment to a machine that can serve.
 
 use std::{
+    collections::BTreeMap,
     fmt,
     fs::DirBuilder,
     io,
@@ -9,7 +10,7 @@ use std::{
     sync::Arc,
 };
 
-use beam_mcp_core::config::Config;
+use beam_mcp_core::config::{Config, Target};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -193,7 +194,12 @@ impl Setup {
     fn staging(&self, artifacts: Artifacts, loopback_only: bool) -> Result<Arc<dyn Staging>, Failure> {
         let files = Files::open(artifacts, &self.roots(loopback_only)?)
             .map_err(|error| Failure::config(format!("configuration key `roots`: {error}")))?;
-        Ok(Arc::new(files))
+        Ok(Arc::new(files.with_job_servers(self.job_servers())))
+    }
+
+    fn job_servers(&self) -> BTreeMap<String, PathBuf> {
+        let named = |target: &Target| Some((target.name.clone(), PathBuf::from(target.job_server_jar.as_ref()?)));
+        self.config.targets.values().filter_map(named).collect()
     }
 }
 

@@ -67,7 +67,7 @@ class Server:
         ready.unlink(missing_ok=True)
         arguments = ["serve", "--config", str(self.config), "--port", "0", "--ready-file", str(ready)]
         with (self.folder / "server.log").open("ab") as log:
-            self.process = subprocess.Popen([str(SERVER), *arguments], stderr=log, stdout=log)  # noqa: S603
+            self.process = subprocess.Popen([str(SERVER), *arguments], stderr=log, stdout=log)
         end = time.monotonic() + 20
         while not ready.exists() or not ready.read_text().strip():
             assert self.process.poll() is None, (self.folder / "server.log").read_text()

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import requests
+
 from conftest import Api, Server
 
 Ask = Callable[[str], Any]

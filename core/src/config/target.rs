@@ -92,6 +92,10 @@ pub struct Target {
     /// Absolute path of Beam's Prism, for jobs that name the runner `PrismRunner` (Direct); nothing is downloaded.
     #[serde(default)]
     pub prism: Option<String>,
+    /// Path of Beam's job-server jar for this cluster: with it, and `python`, Python pipelines and Beam YAML run there
+    /// (Flink, Spark).
+    #[serde(default)]
+    pub job_server_jar: Option<String>,
     /// Dotted prefixes of installed Python modules that callers may run (Direct, portable); `apache_beam.examples` always.
     #[serde(default)]
     pub modules: Vec<String>,
@@ -162,6 +166,7 @@ impl Target {
             savepoint_prefixes: Vec::new(),
             python: None,
             prism: None,
+            job_server_jar: None,
             modules: Vec::new(),
             env: BTreeMap::new(),
             max_jobs: None,

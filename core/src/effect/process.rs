@@ -50,6 +50,8 @@ pub enum Origin {
     Artifact(SourceId),
     /// These bytes.
     Bytes(Blob),
+    /// The file that `job_server_jar` of the configuration of this target names.
+    JobServer(String),
 }
 
 /// A staged source.

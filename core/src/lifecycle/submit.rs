@@ -20,7 +20,7 @@ use crate::{
     error::{Error, ErrorKind, Landed, Retry},
     job::{Job, JobId, JobState, OperationKind, Phase},
     pace::Backoff,
-    runner::{Backend, Build, Look, Memory, Runner, Submitted},
+    runner::{Backend, Build, Look, Memory, Runner, Submission, Submitted},
     store::Stored,
     verb::Context,
 };
@@ -73,12 +73,13 @@ fn is_unwanted(job: &Job) -> bool {
 
 async fn send(context: &Context, stored: Stored<Job>) -> Result<Driven, Error> {
     let runner = context.runner_within(stored.value.id.target(), LONGEST_SUBMISSION)?;
-    match runner.build(&stored.value).await {
-        Ok(Build::Ready) => {}
+    let built = match runner.build(&stored.value).await {
+        Ok(Build::Ready) => None,
+        Ok(Build::Built(submission)) => Some(submission),
         Ok(Build::Underway) => return built_later(context, &stored).await.map(Driven::from),
         Err(error) if error.gave_up() => return Err(error),
         Err(error) => return not_sent(context, &stored, error).await,
-    }
+    };
     let memory = match memory(&runner).await {
         Ok(memory) => memory,
         Err(error) if error.gave_up() => return Err(error),
@@ -87,7 +88,7 @@ async fn send(context: &Context, stored: Stored<Job>) -> Result<Driven, Error> {
     if stored.value.ambiguous && !is_remembered(&stored.value, &memory, context.now_ms()) {
         return doubt(context, &stored).await.map(Driven::from);
     }
-    let job = permit(context, &stored, memory).await?.value;
+    let job = permit(context, &stored, memory, built).await?.value;
     match runner.submit(&job).await {
         Ok(Submitted::Accepted { native_id }) => accepted(context, &runner, &job, native_id).await.map(Driven::from),
         Ok(Submitted::Held { handle }) => held(context, &runner, &job, handle).await.map(Driven::from),
@@ -130,7 +131,12 @@ async fn doubt(context: &Context, stored: &Stored<Job>) -> Result<Stored<Job>, E
     context.rows.change_job(&stored.value.id, "doubt", edit).await
 }
 
-async fn permit(context: &Context, stored: &Stored<Job>, memory: Memory) -> Result<Stored<Job>, Error> {
+async fn permit(
+    context: &Context,
+    stored: &Stored<Job>,
+    memory: Memory,
+    built: Option<Box<Submission>>,
+) -> Result<Stored<Job>, Error> {
     let now = context.now_ms();
     let edit = |job: &mut Job| {
         if job.phase != Phase::Intent || job.version != stored.version {
@@ -138,6 +144,9 @@ async fn permit(context: &Context, stored: &Stored<Job>, memory: Memory) -> Resu
         }
         (job.phase, job.sent_ms) = (Phase::Sending, now);
         job.attempts += 1;
+        if let Some(submission) = &built {
+            job.submission = Some((**submission).clone());
+        }
         if !job.ambiguous {
             job.memory = Some(memory.clone()).filter(|memory| *memory != Memory::Lasting);
         }

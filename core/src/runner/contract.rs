@@ -216,10 +216,12 @@ pub enum Submitted {
 }
 
 /// How far what is submitted is built.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Build {
     /// It can be sent.
     Ready,
+    /// It can be sent once this is stored in the place of what was prepared.
+    Built(Box<Submission>),
     /// The caller's code is at it: come again.
     Underway,
 }

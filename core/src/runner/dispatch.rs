@@ -59,6 +59,7 @@ impl Runner {
 pub fn check_target(target: &Target) -> Result<(), Error> {
     match target.runner {
         RunnerKind::Direct => Direct::check_target(target).map_err(|error| error.with("target", &target.name)),
+        RunnerKind::Flink => Flink::check_target(target).map_err(|error| error.with("target", &target.name)),
         RunnerKind::Portable => Portable::check_target(target).map_err(|error| error.with("target", &target.name)),
         RunnerKind::Simulator => Simulator::check_target(target).map_err(|error| error.with("target", &target.name)),
         _ => Ok(()),

@@ -1,5 +1,11 @@
-//! What runners of Python pipelines share: options as arguments, code in its forms, the child that runs it.
+//! What runners of Python pipelines share: options as arguments, code in its forms, the child that runs it or keeps
+//! its pipeline.
 
 pub(in crate::runner) mod argv;
+pub(in crate::runner) mod capture;
+pub(in crate::runner) mod child_log;
 pub(in crate::runner) mod code;
+pub(in crate::runner) mod environment;
+pub(in crate::runner) mod interpreter;
 pub(in crate::runner) mod outline;
+pub(in crate::runner) mod portable_jar;

@@ -1,8 +1,8 @@
 """Runs a Beam program until it submits its pipeline, and keeps that instead of running it.
 
 The program is pointed at a Job API that lives in this process, on a socket only this user reaches.
-Its first `Run` ends the process: `<folder>/prepare.pb` then holds the request of `Prepare`, and
-`<folder>/result.json` says CAPTURED. Nothing that follows `run()` in the program runs.
+Its first `Run` ends the process: `<folder>/prepare.pb` then holds the request of `Prepare`,
+`<folder>/pipeline.json` its pipeline, and `<folder>/result.json` says CAPTURED. Nothing that follows `run()` in the program runs.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from concurrent import futures
 from typing import Any
 
 CAPTURED = "prepare.pb"
+PIPELINE = "pipeline.json"
 RUNNER = "PortableRunner"
 PREPARATION = "captured"
 # Listed by every program; it only tells a reader what was installed where the program ran.
@@ -43,6 +44,7 @@ def job_service(folder: str, finish: Callable[[], None]) -> Any:
 
         def Prepare(self, request: Any, context: Any) -> Any:  # noqa: N802
             drop_own_dependency(request.pipeline)
+            write_bytes(folder, PIPELINE, as_json(request.pipeline))
             write_bytes(folder, CAPTURED, request.SerializeToString())
             # No staging endpoint: nothing is staged.
             return beam_job_api_pb2.PrepareJobResponse(preparation_id=PREPARATION)
@@ -65,6 +67,14 @@ def drop_own_dependency(pipeline: Any) -> None:
         kept = [item for item in environment.dependencies if not is_own(item)]
         del environment.dependencies[:]
         environment.dependencies.extend(kept)
+
+
+def as_json(pipeline: Any) -> bytes:
+    """The form in which a job-server jar holds its pipeline."""
+    from google.protobuf import json_format
+
+    text: str = json_format.MessageToJson(pipeline, indent=None)
+    return text.encode()
 
 
 def is_own(artifact: Any) -> bool:

@@ -12,7 +12,7 @@ use std::{
 };
 
 use beam_mcp_core::{
-    config::{Config, DEFAULT_MAX_JOBS, RunnerKind},
+    config::{Config, DEFAULT_MAX_JOBS, RunnerKind, Target},
     effect::{Fact, Refusal},
     random::sha256_hex,
 };
@@ -56,8 +56,10 @@ impl Default for Python {
 
 /// The Python of each target that runs any.
 pub(super) fn pythons(config: &Config) -> BTreeMap<String, Python> {
-    let runs = |runner| matches!(runner, RunnerKind::Direct | RunnerKind::Portable);
-    let targets = config.targets.values().filter(|target| runs(target.runner));
+    let runs = |target: &&Target| {
+        matches!(target.runner, RunnerKind::Direct | RunnerKind::Portable) || target.job_server_jar.is_some()
+    };
+    let targets = config.targets.values().filter(runs);
     targets
         .map(|target| {
             let default = Python::default();

@@ -1,4 +1,5 @@
-//! The store of copies: `<folder>/sha256/<hex>` holds the bytes, `<hex>.name` what they were first called.
+//! The store of copies: `<folder>/sha256/<hex>` holds the bytes, `<hex>.name` what they were first called. `<hex>.built`
+//! marks an archive that was put together here for one submission: it goes when nobody can need it any more.
 
 use std::{
     fs::{self, File},
@@ -20,6 +21,8 @@ use super::{sync_dir, too_large, unreadable};
 
 /// Age at which an unfinished copy is nobody's any more.
 const ABANDONED: Duration = Duration::from_secs(3600);
+/// Age at which a built archive goes: by then its job was submitted, or waits for somebody who can submit it anew.
+const OLD: Duration = Duration::from_secs(7 * 24 * 3600);
 const BUFFER: usize = 256 << 10;
 
 /// Copies by hash, in one folder of the server.
@@ -46,13 +49,22 @@ impl Artifacts {
 
     /// Removes copies that were not finished when their server ended. Another server may be at work on the newer ones.
     fn sweep(&self) -> io::Result<()> {
-        for entry in fs::read_dir(&self.incoming)?.flatten() {
-            let age = entry.metadata().and_then(|meta| meta.modified()).ok().and_then(|at| at.elapsed().ok());
-            if age.is_some_and(|age| age > ABANDONED) {
-                fs::remove_file(entry.path())?;
-            }
+        older(&self.incoming, ABANDONED)?.try_for_each(fs::remove_file)
+    }
+
+    /// Keeps an archive that was put together here, and lets go of old ones.
+    pub(super) fn keep_built(&self, incoming: Incoming) -> Result<SourceId, Refusal> {
+        let built = |path: &PathBuf| path.extension().is_some_and(|word| word == "built");
+        let go = |marker: PathBuf| fs::remove_file(marker.with_extension("")).and_then(|()| fs::remove_file(marker));
+        let swept = older(&self.kept, OLD).and_then(|mut old| old.by_ref().filter(built).try_for_each(go));
+        swept.map_err(|error| unreadable(&error))?;
+        let id = SourceId(format!("sha256:{}", hex(&incoming.hash.clone().finalize())));
+        let place = self.path(&id).unwrap_or_default();
+        let ours = !place.exists() || place.with_extension("built").exists();
+        if ours {
+            fs::write(place.with_extension("built"), "").map_err(|error| unreadable(&error))?;
         }
-        Ok(())
+        incoming.keep()
     }
 
     /// The kept file of a source, open to read it.
@@ -157,6 +169,15 @@ impl Incoming {
         store().map_err(|error| unreadable(&error))?;
         Ok(SourceId(format!("sha256:{hex}")))
     }
+}
+
+/// The files of a folder that were last written so long ago.
+fn older(folder: &Path, age: Duration) -> io::Result<impl Iterator<Item = PathBuf>> {
+    let is_old = move |entry: &fs::DirEntry| {
+        let written = entry.metadata().and_then(|meta| meta.modified()).ok();
+        written.and_then(|at| at.elapsed().ok()).is_some_and(|passed| passed > age)
+    };
+    Ok(fs::read_dir(folder)?.flatten().filter(is_old).map(|entry| entry.path()))
 }
 
 pub(super) fn each_chunk(

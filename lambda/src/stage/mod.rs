@@ -16,6 +16,7 @@ mod tests;
 pub use artifacts::Artifacts;
 
 use std::{
+    collections::BTreeMap,
     fs::File,
     io,
     path::{Path, PathBuf},
@@ -35,6 +36,7 @@ const MOST_BYTES: u64 = 4 << 30;
 pub struct Files {
     artifacts: Artifacts,
     roots: Arc<Roots>,
+    job_servers: Arc<BTreeMap<String, PathBuf>>,
 }
 
 impl Files {
@@ -43,7 +45,13 @@ impl Files {
     /// # Errors
     /// What the system says when a root cannot be opened.
     pub fn open(artifacts: Artifacts, roots: &[PathBuf]) -> io::Result<Self> {
-        Ok(Self { artifacts, roots: Arc::new(Roots::open(roots)?) })
+        Ok(Self { artifacts, roots: Arc::new(Roots::open(roots)?), job_servers: Arc::default() })
+    }
+
+    /// The same with the job-server jar of each target that has one; the operator's paths, so no root limits them.
+    #[must_use]
+    pub fn with_job_servers(self, job_servers: BTreeMap<String, PathBuf>) -> Self {
+        Self { job_servers: Arc::new(job_servers), ..self }
     }
 
     fn carry_out(&self, recipe: &Recipe) -> Result<Source, Refusal> {
@@ -67,6 +75,11 @@ impl Files {
                 Ok((self.artifacts.keep(&mut file, most)?, last_segment(path)))
             }
             Origin::Bytes(blob) => Ok((self.artifacts.keep(&mut blob.as_slice(), most)?, String::new())),
+            Origin::JobServer(target) => {
+                let path = self.job_servers.get(target).ok_or_else(|| refusal("not_found", ""))?;
+                let mut file = File::open(path).map_err(|error| unreadable(&error))?;
+                Ok((self.artifacts.keep(&mut file, most)?, String::new()))
+            }
             Origin::Artifact(id) => {
                 let size = self.artifacts.size(id)?;
                 if size > most { Err(too_large(most)) } else { Ok((id.clone(), self.artifacts.file_name(id))) }
@@ -82,7 +95,7 @@ impl Files {
             archive::append(incoming.file(), name, &mut entry)?;
         }
         incoming.rehash()?;
-        incoming.keep()
+        self.artifacts.keep_built(incoming)
     }
 
     fn describe(&self, id: &SourceId, file_name: String, class: Option<&str>) -> Result<Source, Refusal> {

@@ -278,3 +278,28 @@ fn a_jar_is_placed_under_its_hash_and_what_others_put_there_is_replaced() {
     assert_eq!(fs::read(&place).unwrap(), bytes);
     assert_eq!(fs::read_dir(&folder).unwrap().count(), 1);
 }
+
+#[test]
+fn a_job_server_is_the_operators_and_what_is_built_on_it_goes_with_time() {
+    let scene = Scene::new();
+    let path = scene.folder.path().join("job-server.jar");
+    fs::write(&path, jar(&[("a", "1")])).unwrap();
+    let files = scene.files.clone().with_job_servers([("flink".to_owned(), path)].into());
+    let stage = |origin| files.carry_out(&Recipe::plain(origin, 1 << 20));
+    let entry = |text: &str| ("p".to_owned(), stage(Origin::Bytes(Blob::from(text))).unwrap().id);
+    let build = |text: &str| {
+        let recipe = Recipe::plain(Origin::JobServer("flink".into()), 1 << 20);
+        files.carry_out(&Recipe { add: vec![entry(text)], ..recipe }).unwrap()
+    };
+    assert_eq!(stage(Origin::JobServer("other".into())).unwrap_err().reason, "not_found");
+    let base = stage(Origin::JobServer("flink".into())).unwrap();
+    let old = build("one");
+    assert_eq!(old.archive.as_ref().unwrap().entries, 2);
+    let kept = scene.folder.path().join("data/artifacts/sha256");
+    let marker = kept.join(&old.sha256).with_extension("built");
+    let long_ago = std::time::SystemTime::now() - std::time::Duration::from_secs(8 * 24 * 3600);
+    fs::OpenOptions::new().write(true).open(&marker).unwrap().set_modified(long_ago).unwrap();
+    let young = build("two");
+    assert!(!kept.join(&old.sha256).exists() && !marker.exists(), "what was built long ago is gone");
+    assert!(kept.join(&young.sha256).exists() && kept.join(&base.sha256).exists());
+}

@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use serde_json::{Map, json};
 
-use super::{argv, logs, metrics, request, response};
+use super::{argv, metrics, request, response};
 use crate::{
     effect::{Fact, Handle, Query, Signal},
     error::{Error, ErrorKind, Landed},
     job::{Job, JobSpec, LogPage, LogQuery, Metrics, Operation, OperationState},
     runner::{
         Begun, Capability, Context, Look, Probe, Progress, Submission, Submitted, code,
-        python::{self, code::Code, outline},
+        python::{self, child_log, code::Code, outline},
     },
 };
 
@@ -130,9 +130,7 @@ pub(super) async fn metrics(context: &Context, job: &Job) -> Result<Metrics, Err
 }
 
 pub(super) async fn logs(context: &Context, job: &Job, query: &LogQuery) -> Result<LogPage, Error> {
-    let start = logs::start(query.page_token.as_deref())?;
-    let facts = context.io.observe(handle(job)?, logs::queries(start)).await.map_err(only_on_a_server)?;
-    Ok(logs::page(&job.id.to_string(), query, &facts))
+    child_log::read(context, handle(job)?, job, query, None).await.map_err(only_on_a_server)
 }
 
 fn handle(job: &Job) -> Result<Handle, Error> {

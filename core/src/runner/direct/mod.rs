@@ -8,7 +8,6 @@
 
 mod argv;
 mod flow;
-pub(in crate::runner) mod logs;
 mod metrics;
 mod request;
 mod response;

@@ -22,6 +22,7 @@ mod options;
 mod prepare;
 mod probe;
 mod progress;
+mod python;
 pub mod request;
 mod response;
 mod storage;
@@ -33,7 +34,10 @@ mod testing;
 pub use checkpoint::{Checkpoint, CheckpointKind, Checkpoints, Counts, Latest, Restored};
 pub use exception::JobException;
 
-use super::{Backend, Begun, Context, Look, Memory, PlannedCall, Probe, Progress, Sighting, Submission, Submitted};
+use super::{
+    Backend, Begun, Build, Context, Look, Memory, PlannedCall, Probe, Progress, Sighting, Submission, Submitted,
+    python::capture,
+};
 use crate::{
     error::Error,
     job::{Job, JobSpec, LogPage, LogQuery, Metrics, Operation},
@@ -69,6 +73,10 @@ impl Backend for Flink {
         self.prepare_submission(spec, token, operator_options).await.map_err(|error| error.during("prepare"))
     }
 
+    async fn build(&self, job: &Job) -> Result<Build, Error> {
+        self.build_python(job).await.map_err(|error| error.during("build"))
+    }
+
     async fn submit(&self, job: &Job) -> Result<Submitted, Error> {
         self.submit_job(job).await.map_err(|error| error.during("submit"))
     }
@@ -99,6 +107,9 @@ impl Backend for Flink {
     }
 
     async fn logs(&self, job: &Job, query: &LogQuery) -> Result<LogPage, Error> {
+        if python::is_unbuilt(job) {
+            return capture::logs(&self.context, job, query).await.map_err(|error| error.during("logs"));
+        }
         self.log_page(job, query).await.map_err(|error| error.during("logs"))
     }
 

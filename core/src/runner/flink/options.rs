@@ -42,6 +42,8 @@ pub(super) struct Resolved {
     pub(super) settings: Map<String, Value>,
     /// What was decided, for people.
     pub(super) options: Vec<ResolvedOption>,
+    /// Those of them that the program is given.
+    pub(super) arguments: Vec<ResolvedOption>,
     configuration: Map<String, Value>,
 }
 
@@ -108,6 +110,7 @@ impl Resolved {
             let (items, note) = arguments(&option)?;
             self.argv.extend(items);
             option.note = note;
+            self.arguments.push(option.clone());
         }
         self.options.push(option);
         Ok(())

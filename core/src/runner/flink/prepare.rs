@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 use super::{
     Flink, jar,
     options::{self, Resolved},
+    python,
     storage::check_path,
     submit::run_body,
 };
@@ -15,6 +16,7 @@ use crate::{
     runner::{
         PlannedCall, Submission,
         code::{origin, stage},
+        python::code::{has_extension, is_meant},
     },
 };
 
@@ -33,8 +35,11 @@ impl Flink {
         token: &str,
         operator: bool,
     ) -> Result<Submission, Error> {
+        if is_meant(spec) {
+            return self.prepare_python(spec, token, operator).await;
+        }
         let code_path = code_path(spec)?;
-        let target = &self.context.target;
+        let target = &python::without_environment(&self.context.target);
         let resolved = options::resolve(spec, target, operator)?;
         if let Some(path) = spec.savepoint_path.as_ref().filter(|_| !spec.own_savepoint) {
             check_path(target, path, operator)?;
@@ -42,6 +47,9 @@ impl Flink {
         check_class(spec.entry_class.as_deref())?;
         let recipe = Recipe { entry_class: spec.entry_class.clone(), ..Recipe::plain(origin(code_path)?, JAR_BYTES) };
         let source = stage(&self.context.io, recipe).await?;
+        if source.archive.is_none() && has_extension(&source.file_name, &["py"]) {
+            return self.prepare_python(spec, token, operator).await;
+        }
         check_jar(&source, spec)?;
         Ok(submission(spec, token, source, resolved))
     }
@@ -49,18 +57,18 @@ impl Flink {
 
 fn code_path(spec: &JobSpec) -> Result<&str, Error> {
     let only_jars = |reason, what: &str| {
-        Err(Error::unsupported(reason, format!("a Flink target runs jars, not {what}"))
+        Err(Error::unsupported(reason, format!("a Flink target runs jars and Python pipelines, not {what}"))
             .suggest("build the pipeline as a jar with Beam's Flink runner inside, or use a direct target"))
     };
-    if spec.module.is_some() {
-        return only_jars("python_module_unsupported", "Python modules");
-    }
     if spec.template_path.is_some() || !spec.template_parameters.is_empty() {
         return only_jars("template_unsupported", "Dataflow templates");
     }
     spec.code_path.as_deref().ok_or_else(|| {
-        Error::invalid("missing_code_path", "a Flink job needs `code_path`: a jar beneath the server's roots")
-            .suggest("name the jar, or upload it and use artifact:sha256:<hash>")
+        Error::invalid(
+            "missing_code_path",
+            "a Flink job needs `code_path`: a jar or a Python file beneath the server's roots",
+        )
+        .suggest("name the jar, or upload it and use artifact:sha256:<hash>")
     })
 }
 
@@ -77,7 +85,7 @@ fn check_class(entry_class: Option<&str>) -> Result<(), Error> {
 fn check_jar(source: &Source, spec: &JobSpec) -> Result<(), Error> {
     let Some(archive) = &source.archive else {
         return Err(Error::invalid("not_a_jar", format!("`{}` is not a jar", source.file_name))
-            .suggest("a Flink target runs jars; for a Python pipeline use a direct target"));
+            .suggest("name a jar, or a Python file that ends in `.py`"));
     };
     let error = match (&spec.entry_class, &archive.main_class) {
         _ if archive.main_class_present => return Ok(()),
@@ -91,7 +99,7 @@ fn check_jar(source: &Source, spec: &JobSpec) -> Result<(), Error> {
 
 fn submission(spec: &JobSpec, token: &str, source: Source, resolved: Resolved) -> Submission {
     let mut submission = Submission {
-        settings: settings(spec, &source, resolved.settings),
+        settings: settings(spec, resolved.settings),
         source: Some(source.id),
         sha256: Some(source.sha256),
         file_name: Some(source.file_name),
@@ -100,12 +108,12 @@ fn submission(spec: &JobSpec, token: &str, source: Source, resolved: Resolved) -
         options: resolved.options,
         notes: notes(spec),
     };
+    submission.settings.insert("size".into(), source.size.into());
     submission.calls = calls(&submission, token);
     submission
 }
 
-fn settings(spec: &JobSpec, source: &Source, mut settings: Map<String, Value>) -> Map<String, Value> {
-    settings.insert("size".into(), source.size.into());
+pub(super) fn settings(spec: &JobSpec, mut settings: Map<String, Value>) -> Map<String, Value> {
     if let Some(class) = &spec.entry_class {
         settings.insert("entry_class".into(), class.as_str().into());
     }
@@ -117,26 +125,31 @@ fn settings(spec: &JobSpec, source: &Source, mut settings: Map<String, Value>) -
 }
 
 fn notes(spec: &JobSpec) -> Vec<String> {
-    let mut notes: Vec<String> = NOTES.map(str::to_owned).into();
-    if spec.savepoint_path.is_some() {
-        notes.push("Flink accepts a savepoint path that does not exist, and the job fails right after".into());
-        notes.push("NO_CLAIM: the savepoint stays the caller's; on Flink 1.19 the field is called restoreMode".into());
-    }
-    notes
+    NOTES.map(str::to_owned).into_iter().chain(savepoint_notes(spec)).collect()
+}
+
+pub(super) fn savepoint_notes(spec: &JobSpec) -> impl Iterator<Item = String> {
+    let notes = [
+        "Flink accepts a savepoint path that does not exist, and the job fails right after",
+        "NO_CLAIM: the savepoint stays the caller's; on Flink 1.19 the field is called restoreMode",
+    ];
+    let restores = spec.savepoint_path.is_some();
+    notes.into_iter().filter(move |_| restores).map(str::to_owned)
 }
 
 fn calls(submission: &Submission, token: &str) -> Vec<PlannedCall> {
     let jar = jar::code(submission).map(|code| code.name).unwrap_or_default();
+    jar_calls(json!({"jarfile": jar, "bytes": submission.settings.get("size")}), submission, token)
+}
+
+/// The calls of the submission of a jar.
+pub(super) fn jar_calls(jar: Value, submission: &Submission, token: &str) -> Vec<PlannedCall> {
     let call =
         |call: &str, purpose: &str, body: Value| PlannedCall { call: call.into(), purpose: purpose.into(), body };
     vec![
         call("GET /config", "read Flink's version and whether it takes jobs", Value::Null),
         call("GET /jars", "find the same jar from an earlier upload", Value::Null),
-        call(
-            "POST /jars/upload",
-            "upload the jar, unless it is there",
-            json!({"jarfile": jar, "bytes": submission.settings.get("size")}),
-        ),
+        call("POST /jars/upload", "upload the jar, unless it is there", jar),
         call("POST /jars/{jar}/run", "start the job under this id", run_body(submission, token, None)),
     ]
 }
@@ -229,7 +242,7 @@ mod tests {
         let elsewhere = JobSpec { savepoint_path: Some("s3://other/sp".into()), ..spec() };
         for (spec, reason) in [
             (none, "missing_code_path"),
-            (module, "python_module_unsupported"),
+            (module, "no_job_server"),
             (template, "template_unsupported"),
             (class, "bad_entry_class"),
             (artifact, "bad_artifact"),

@@ -24,7 +24,9 @@ impl Flink {
         let first = request::config_request(target);
         let (config, beside) = self.read_within(twice, first, others, response::read::<Config>).await?;
         let overview = parsed::<Overview>(beside.into_iter().next())?;
-        Ok(probe(&config, &overview, target.url.as_deref()))
+        let mut probe = probe(&config, &overview, target.url.as_deref());
+        self.probe_python(&mut probe).await?;
+        Ok(probe)
     }
 }
 

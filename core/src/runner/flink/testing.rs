@@ -80,7 +80,8 @@ pub(super) fn target() -> Target {
     target
 }
 
-/// Runs a flow of a Flink against `(call, answer)` rows; a call is `GET /config` or `STAGE`.
+/// Runs a flow of a Flink against `(call, answer)` rows; a call is `GET /config`, or `STAGE`,
+/// `LAUNCH`, `SIGNAL`, `OBSERVE`.
 pub(super) fn play<T, F>(
     target: Target,
     script: Vec<(&str, Reply)>,
@@ -130,6 +131,9 @@ where
                 recipes.push(recipe);
                 next("STAGE")
             }
+            Effect::Launch(_) => next("LAUNCH"),
+            Effect::Signal { .. } => next("SIGNAL"),
+            Effect::Observe { .. } => next("OBSERVE"),
             Effect::Sleep { ms } => {
                 slept += 1;
                 now.mono += Duration::from_millis(ms);

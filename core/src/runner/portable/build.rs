@@ -2,42 +2,22 @@
 
 use std::time::Duration;
 
-use serde::Deserialize;
-
 use super::{
     flow::call,
     options::{self, OWN},
-    probe::program,
     request, response,
 };
 use crate::{
-    effect::{Fact, Handle, Launch, Query, Signal, Source, SourceId},
-    error::{Error, ErrorKind, Landed, Retry},
+    effect::SourceId,
+    error::{Error, Landed, Retry},
     job::{Job, JobSpec},
-    job_api::{
-        environment::{Environment, environments, placed},
-        message::{self, Prepare},
-    },
+    job_api::message,
     runner::{
-        Build, Context, ResolvedOption, Submission, Submitted, code,
-        python::{
-            self,
-            code::{Code, not_ours},
-            outline,
-        },
+        Context, ResolvedOption, Submission, Submitted,
+        python::{self, capture, environment::resolved_environment},
     },
-    text,
 };
 
-/// What the child keeps of the pipeline, in the job's folder.
-const CAPTURED: &str = "prepare.pb";
-/// Largest pipeline, as the hosts' gRPC takes it.
-const PIPELINE_BYTES: u64 = 16 << 20;
-/// Time a program gets to build its pipeline, where the target's limits say nothing.
-const BUILD_MS: u64 = 600_000;
-/// Longest wait of one step, and between looks.
-const PATIENCE: Duration = Duration::from_secs(10);
-const LOOK: Duration = Duration::from_millis(250);
 const PREPARE: Duration = Duration::from_secs(30);
 
 /// Resolves options, stages the code, and checks what can be checked without running it.
@@ -47,21 +27,12 @@ pub(super) async fn prepare(
     _token: &str,
     operator: bool,
 ) -> Result<Submission, Error> {
-    let target = &context.target;
-    let options = options::resolve(target, spec, operator)?;
-    options::resolved_environment(&options)?;
+    let options = options::resolve(&context.target, spec, operator)?;
+    resolved_environment(&options)?;
     if let Some(pipeline) = &spec.pipeline {
         return Ok(prepared(pipeline, options));
     }
-    let source = match python::code::recipe(spec, "a job service here")? {
-        Some(recipe) => Some(code::stage(&context.io, recipe).await.map_err(only_on_a_server)?),
-        None => None,
-    };
-    let code = python::code::code(spec, source, target, operator)?;
-    let told = match &code {
-        Code::Yaml(source) => check_yaml(context, source).await?,
-        Code::Script(_) | Code::Module(_) => Vec::new(),
-    };
+    let (code, told) = python::code::staged(context, spec, "a job service here", operator).await?;
     let made = python::code::submission(spec, code, options, &OWN, operator)?;
     Ok(Submission { calls: request::planned(&made.argv), notes: notes(told), ..made })
 }
@@ -77,17 +48,6 @@ fn prepared(pipeline: &str, options: Vec<ResolvedOption>) -> Submission {
     }
 }
 
-/// The pipeline of a submission that is none of a program's.
-fn staged(job: &Job) -> Option<&SourceId> {
-    job.submission.as_ref().filter(|submission| submission.argv.is_empty())?.source.as_ref()
-}
-
-async fn check_yaml(context: &Context, source: &Source) -> Result<Vec<String>, Error> {
-    outline::check(source)?;
-    outline::check_program(program(context).await.map_err(only_on_a_server)?.as_ref())?;
-    Ok(outline::notes(source))
-}
-
 fn notes(told: Vec<String>) -> Vec<String> {
     let known = [
         "the pipeline is known once the code has run up to `run()`; what follows that in the code does not run",
@@ -97,134 +57,9 @@ fn notes(told: Vec<String>) -> Vec<String> {
     known.into_iter().map(str::to_owned).chain(told).collect()
 }
 
-/// Runs the program until it has submitted its pipeline to the Job API in its own child.
-pub(super) async fn build(context: &Context, job: &Job) -> Result<Build, Error> {
-    if staged(job).is_some() {
-        return captured(context, job).await.map(|_| Build::Ready);
-    }
-    let launch = launch(context, job)?;
-    let folder = launch.folder.clone();
-    let held = context.io.launch(launch).await.map_err(only_on_a_server)?.map_err(|refusal| code::refused(&refusal))?;
-    let handle = Handle { folder, pid: held.pid, start_time: held.start_time };
-    context.io.signal(handle.clone(), Signal::Release).await?;
-    let until = context.io.now().mono + PATIENCE;
-    loop {
-        let facts = context.io.observe(handle.clone(), vec![Query::Alive, Query::Result]).await?;
-        if judged(&facts)? {
-            return captured(context, job).await.map(|_| Build::Ready);
-        }
-        if context.io.now().mono >= until {
-            return Ok(Build::Underway);
-        }
-        context.io.sleep(LOOK).await?;
-    }
-}
-
-fn launch(context: &Context, job: &Job) -> Result<Launch, Error> {
-    let mut launch = python::code::launch(&context.target, job)?;
-    if let Some(kind) = launch.argv.first_mut() {
-        kind.insert_str(0, "capture-");
-    }
-    launch.limits.wall_ms.get_or_insert(BUILD_MS);
-    Ok(launch)
-}
-
-/// `result.json` of a child that captures.
-#[derive(Deserialize)]
-struct Captured {
-    state: String,
-    #[serde(default)]
-    error: Option<Failure>,
-}
-
-#[derive(Deserialize)]
-struct Failure {
-    r#type: String,
-    message: String,
-}
-
-/// True once the pipeline is there; false while the program is at it.
-fn judged(facts: &[Fact]) -> Result<bool, Error> {
-    let result = facts.iter().find_map(|fact| match fact {
-        Fact::Result { result, .. } => result.as_deref().and_then(|text| serde_json::from_str::<Captured>(text).ok()),
-        _ => None,
-    });
-    match result {
-        Some(Captured { state, .. }) if state == "CAPTURED" => Ok(true),
-        Some(Captured { error: Some(failure), .. }) => {
-            Err(failed(&text::clean(&format!("{}: {}", failure.r#type, failure.message), 4096)))
-        }
-        Some(Captured { .. }) => Err(failed("it ended without running a pipeline on the runner it was given")),
-        None => alive(facts).map(|()| false),
-    }
-}
-
-fn alive(facts: &[Fact]) -> Result<(), Error> {
-    let gone = facts.iter().find_map(|fact| match fact {
-        Fact::Alive { alive: false, exit_code, signal, limit, .. } => Some((exit_code, signal, limit)),
-        _ => None,
-    });
-    let Some((exit_code, signal, limit)) = gone else { return Ok(()) };
-    Err(failed(&match (limit, signal, exit_code) {
-        (Some(limit), ..) => format!("it was killed at its limit {}", text::clean_line(limit, 64)),
-        (None, Some(signal), _) => format!("it was ended by signal {signal}"),
-        (None, None, Some(code)) => format!("it ended with exit code {code}"),
-        (None, None, None) => "it is gone and left nothing".into(),
-    }))
-}
-
-/// The error of a program that brought no pipeline: nothing reached the service.
-fn failed(why: &str) -> Error {
-    Error::invalid("no_pipeline", format!("the code did not submit a pipeline: {why}"))
-        .suggest("read the job's logs; build the options from the command line: `PipelineOptions()` with sys.argv")
-}
-
-/// What the child kept, checked against what the target allows.
-async fn captured(context: &Context, job: &Job) -> Result<Prepare, Error> {
-    let query = match staged(job) {
-        Some(id) => Query::Source { id: id.clone(), max: PIPELINE_BYTES },
-        None => Query::File { name: CAPTURED.into(), max: PIPELINE_BYTES },
-    };
-    let nobody = Handle { folder: job.token().to_owned(), pid: 0, start_time: 0 };
-    let facts = context.io.observe(nobody, vec![query]).await.map_err(only_on_a_server)?;
-    let Some(Fact::File { size: Some(size), data }) = facts.first() else {
-        return Err(failed("the file with it is gone"));
-    };
-    if *size > PIPELINE_BYTES {
-        let text = format!("the pipeline has {size} bytes, and {PIPELINE_BYTES} are the most");
-        return Err(Error::new(ErrorKind::PayloadTooLarge, "pipeline_too_large", text)
-            .suggest("keep large data in files that the workers read, not in the code"));
-    }
-    let unreadable = |_| failed("the file with it is broken");
-    let mut prepare = Prepare::read(data.as_slice()).map_err(unreadable)?;
-    let allowed = options::resolved_environment(&job.submission.as_ref().ok_or_else(not_ours)?.options)?;
-    if staged(job).is_some() {
-        prepare.pipeline = placed(&prepare.pipeline, &allowed).map_err(unreadable)?;
-    }
-    environments(&prepare.pipeline).map_err(unreadable)?.iter().try_for_each(|asked| check(asked, &allowed))?;
-    Ok(prepare)
-}
-
-/// The program chose its environment itself; only the target's is sent.
-fn check(asked: &Environment, allowed: &Environment) -> Result<(), Error> {
-    if (&asked.kind, &asked.endpoint) != (&allowed.kind, &allowed.endpoint) {
-        let text = format!(
-            "the pipeline asks for workers in `{}`, and the target runs them in `{}`",
-            asked.kind, allowed.kind
-        );
-        return Err(Error::new(ErrorKind::PermissionDenied, "environment_differs", text)
-            .suggest("leave the environment to the target; transforms of another language bring one of their own"));
-    }
-    if asked.dependencies > 0 {
-        return Err(Error::unsupported("artifacts_not_staged", "the pipeline brings files for its workers, which are not staged")
-            .suggest("install the packages where the workers run; leave requirements_file, setup_file, extra_packages and save_main_session out"));
-    }
-    Ok(())
-}
-
 /// Hands the pipeline over and starts it, once.
 pub(super) async fn submit(context: &Context, job: &Job) -> Result<Submitted, Error> {
-    let prepare = request::marked(captured(context, job).await?, job);
+    let prepare = request::marked(capture::pipeline(context, job).await?, job);
     let prepared = call(context, "Prepare", prepare.write(), PREPARE).await.map_err(not_prepared)?;
     let id = message::first_text(&prepared).map_err(|error| error.landed_as(Landed::No))?;
     let begun = call(context, "Run", message::about(&id), PREPARE).await?;
@@ -240,61 +75,4 @@ fn not_prepared(error: Error) -> Error {
     Error::invalid("refused_by_service", error.message())
         .retry_as(Retry::Never)
         .suggest("change what the service names; list_runners shows other targets")
-}
-
-/// Hosts without files and processes answer `unsupported`; what that means here.
-fn only_on_a_server(error: Error) -> Error {
-    if error.kind() != ErrorKind::Unsupported {
-        return error;
-    }
-    Error::unsupported(
-        "unsupported_by_host",
-        "Python code runs only on a beam-mcp-server: this host starts no processes",
-    )
-    .suggest("submit through a beam-mcp-server; this host watches the jobs of the target all the same")
-    .landed_as(Landed::No)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn facts(result: Option<&str>, alive: bool) -> Vec<Fact> {
-        vec![
-            Fact::Alive { alive, exit_code: Some(3), signal: None, limit: None, released: true },
-            Fact::Result { state: None, result: result.map(Into::into) },
-        ]
-    }
-
-    #[test]
-    fn a_child_has_a_pipeline_or_a_reason() {
-        assert!(judged(&facts(Some(r#"{"state": "CAPTURED"}"#), false)).unwrap());
-        assert!(!judged(&facts(None, true)).unwrap());
-        for (result, said) in [
-            (Some(r#"{"state": "FAILED", "error": {"type": "ValueError", "message": "bad 7"}}"#), "ValueError: bad 7"),
-            (Some(r#"{"state": "FINISHED"}"#), "without running a pipeline"),
-            (Some("{"), "exit code 3"),
-            (None, "exit code 3"),
-        ] {
-            let error = judged(&facts(result, false)).unwrap_err();
-            assert_eq!((error.reason(), error.landed(), error.retry()), ("no_pipeline", Landed::No, Retry::Never));
-            assert!(error.message().contains(said), "{error}");
-        }
-    }
-
-    #[test]
-    fn only_the_targets_environment_is_sent() {
-        let environment = |kind: &str, endpoint: &str, dependencies| Environment {
-            kind: kind.into(),
-            endpoint: endpoint.into(),
-            dependencies,
-        };
-        let allowed = environment("external", "pool:1", 0);
-        let check = |asked| check(&asked, &allowed).map_err(|error| error.reason().to_owned());
-        check(environment("external", "pool:1", 0)).unwrap();
-        for other in [environment("external", "evil:1", 0), environment("process", "", 0)] {
-            assert_eq!(check(other).unwrap_err(), "environment_differs");
-        }
-        assert_eq!(check(environment("external", "pool:1", 1)).unwrap_err(), "artifacts_not_staged");
-    }
 }

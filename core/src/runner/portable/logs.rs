@@ -6,11 +6,10 @@
 
 use super::flow;
 use crate::{
-    effect::{Fact, Handle},
     error::Error,
     job::{Job, LogEntry, LogPage, LogQuery, Severity},
     job_api::message::Event,
-    runner::{Context, direct::logs as output},
+    runner::{Context, python::capture},
     text,
 };
 
@@ -19,24 +18,12 @@ const ENTRY: usize = 8 << 10;
 
 pub(super) async fn logs(context: &Context, job: &Job, query: &LogQuery) -> Result<LogPage, Error> {
     if job.native_id.is_none() && job.id.token().is_some() {
-        return of_the_code(context, job, query).await;
+        return capture::logs(context, job, query).await;
     }
     let entry = flow::entry(context, job).await?;
     let events = flow::events(context, &entry.id).await?;
     let ended = super::response::state(entry.state).is_some_and(crate::job::JobState::is_terminal);
     page(&job.id.to_string(), query, &events, ended)
-}
-
-/// What the code wrote while it built its pipeline: all there is until the service has it.
-async fn of_the_code(context: &Context, job: &Job, query: &LogQuery) -> Result<LogPage, Error> {
-    let start = output::start(query.page_token.as_deref())?;
-    let nobody = Handle { folder: job.token().to_owned(), pid: 0, start_time: 0 };
-    let mut facts = context.io.observe(nobody, output::queries(start)).await?;
-    if let Some(Fact::Alive { alive, .. }) = facts.first_mut() {
-        // The child is known by its folder alone.
-        *alive = !job.state.is_terminal();
-    }
-    Ok(output::page(&job.id.to_string(), query, &facts))
 }
 
 fn page(job_id: &str, query: &LogQuery, events: &[Event], ended: bool) -> Result<LogPage, Error> {

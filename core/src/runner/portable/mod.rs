@@ -40,7 +40,10 @@ mod response;
 #[cfg(test)]
 mod tests;
 
-use super::{Backend, Begun, Build, Context, Look, PlannedCall, Probe, Progress, Sighting, Submission, Submitted};
+use super::{
+    Backend, Begun, Build, Context, Look, PlannedCall, Probe, Progress, Sighting, Submission, Submitted,
+    python::{capture, environment::environment},
+};
 use crate::{
     config::{Identity, Target},
     error::Error,
@@ -63,7 +66,7 @@ impl Portable {
     /// # Errors
     /// `invalid_argument` for an environment in which no worker could be started.
     pub fn check_target(target: &Target) -> Result<(), Error> {
-        options::environment(target).map(drop)
+        environment(target).map(drop)
     }
 }
 
@@ -85,7 +88,7 @@ impl Backend for Portable {
     }
 
     async fn build(&self, job: &Job) -> Result<Build, Error> {
-        build::build(&self.context, job).await
+        capture::run(&self.context, job).await
     }
 
     async fn submit(&self, job: &Job) -> Result<Submitted, Error> {

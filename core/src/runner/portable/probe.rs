@@ -2,14 +2,19 @@
 
 use serde_json::json;
 
-use super::{flow, options, request::NOBODY};
+use super::{flow, request::NOBODY};
 use crate::{
-    effect::{Fact, Handle, Query},
     error::{Error, ErrorKind},
     flow::Rpc,
     job_api::{message, method},
     pace::Backoff,
-    runner::{Capability, Context, Probe},
+    runner::{
+        Capability, Context, Probe,
+        python::{
+            environment::{NO_ENVIRONMENT, environment},
+            interpreter,
+        },
+    },
     url::travels_in_the_clear,
 };
 
@@ -80,19 +85,19 @@ pub(super) async fn drains(context: &Context) -> Result<bool, Error> {
 pub(super) async fn probe(context: &Context) -> Result<Probe, Error> {
     let service = service(context).await?;
     let drains = drains(context).await?;
-    let python = python(context).await?;
-    let environment = options::environment(&context.target)?;
+    let python = interpreter::ask(context).await?;
+    let environment = environment(&context.target)?;
     let submits = python.submits() && environment.is_some();
     let facts = json!({
         "service": service.word(),
         "python_version": python.version,
         "beam_version": python.beam_version,
-        "environment": environment.map(|environment| environment.kind),
+        "environment": environment.as_ref().map(|environment| &environment.kind),
     });
     let mut warnings = warnings(context, service);
     warnings.extend(python.warning);
-    if options::environment(&context.target)?.is_none() {
-        warnings.push(options::NO_ENVIRONMENT.into());
+    if environment.is_none() {
+        warnings.push(NO_ENVIRONMENT.into());
     }
     Ok(Probe {
         version: None,
@@ -131,41 +136,4 @@ fn warnings(context: &Context, service: Service) -> Vec<String> {
         (service == Service::Other, "this job service is none of those the product is tested with"),
     ];
     rows.into_iter().filter(|(holds, _)| *holds).map(|(_, text)| text.to_owned()).collect()
-}
-
-/// What this host and its interpreter can do for a submission.
-struct Python {
-    version: Option<String>,
-    beam_version: Option<String>,
-    yaml: bool,
-    warning: Option<String>,
-}
-
-impl Python {
-    fn submits(&self) -> bool {
-        self.beam_version.is_some()
-    }
-}
-
-async fn python(context: &Context) -> Result<Python, Error> {
-    let none = |warning: &str| Python { version: None, beam_version: None, yaml: false, warning: Some(warning.into()) };
-    match program(context).await {
-        Ok(Some(Fact::Program { found: true, version, beam_version, yaml })) => {
-            let missing = "the target's `python` cannot import apache_beam, so nothing can be submitted";
-            let warning = beam_version.is_none().then(|| missing.to_owned());
-            Ok(Python { version, beam_version, yaml, warning })
-        }
-        Ok(_) => Ok(none("the target's `python` cannot be started, so nothing can be submitted")),
-        Err(error) if error.kind() == ErrorKind::Unsupported => {
-            Ok(none("this host starts no processes, so it only watches: submit through a beam-mcp-server"))
-        }
-        Err(error) => Err(error),
-    }
-}
-
-/// What the target's interpreter says of itself.
-pub(super) async fn program(context: &Context) -> Result<Option<Fact>, Error> {
-    let query = Query::Program { target: context.target.name.clone(), program: "python".into() };
-    let nobody = Handle { folder: String::new(), pid: 0, start_time: 0 };
-    Ok(context.io.observe(nobody, vec![query]).await?.pop())
 }

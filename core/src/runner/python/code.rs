@@ -5,7 +5,12 @@ use crate::{
     effect::{Blob, Launch, Origin, Recipe, Source},
     error::{Error, ErrorKind},
     job::{Job, JobSpec},
-    runner::{ResolvedOption, Submission, code, options, python::argv},
+    runner::{
+        Context, ResolvedOption, Submission,
+        code::{self, stage},
+        options,
+        python::{argv, capture::only_on_a_server, interpreter::program, outline},
+    },
 };
 
 /// Largest Python or YAML file accepted, in bytes.
@@ -27,6 +32,12 @@ const YAML_OWN: [&str; 9] = [
     "fix_tests",
     "create_test",
 ];
+
+/// True for a job whose code is Python or Beam YAML.
+pub(in crate::runner) fn is_meant(spec: &JobSpec) -> bool {
+    let ends = |path: &String| has_extension(path, &["py", "yaml", "yml"]);
+    spec.module.is_some() || spec.yaml.is_some() || spec.code_path.as_ref().is_some_and(ends)
+}
 
 /// What the child runs.
 #[derive(Clone, Debug, PartialEq)]
@@ -81,7 +92,8 @@ fn check_fields(spec: &JobSpec, runner: &str) -> Result<(), Error> {
         .suggest(instead))
 }
 
-fn has_extension(path: &str, one_of: &[&str]) -> bool {
+/// True when a path ends with one of these extensions, in whichever case.
+pub(in crate::runner) fn has_extension(path: &str, one_of: &[&str]) -> bool {
     let extension = path.rsplit('.').next().unwrap_or_default();
     one_of.iter().any(|known| extension.eq_ignore_ascii_case(known))
 }
@@ -104,6 +116,28 @@ fn unsupported_code(name: &str, runner: &str) -> Error {
     };
     let text = format!("{runner} runs Python files, Python modules and Beam YAML only");
     Error::new(ErrorKind::Unsupported, "unsupported_code", text).with("code", name).suggest(instead)
+}
+
+/// Stages a spec's code and checks what can be checked without running it; with what can be told about it.
+///
+/// # Errors
+/// As [`recipe`], [`code`] and [`outline::check`]; `unsupported`, reason `unsupported_by_host`.
+pub(in crate::runner) async fn staged(
+    context: &Context,
+    spec: &JobSpec,
+    runner: &str,
+    operator: bool,
+) -> Result<(Code, Vec<String>), Error> {
+    let source = match recipe(spec, runner)? {
+        Some(recipe) => Some(stage(&context.io, recipe).await.map_err(only_on_a_server)?),
+        None => None,
+    };
+    let code = code(spec, source, &context.target, operator)?;
+    let Code::Yaml(source) = &code else { return Ok((code, Vec::new())) };
+    outline::check(source)?;
+    outline::check_program(program(context).await.map_err(only_on_a_server)?.as_ref())?;
+    let told = outline::notes(source);
+    Ok((code, told))
 }
 
 /// The code of a spec after staging.

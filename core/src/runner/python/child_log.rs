@@ -4,9 +4,10 @@
 //! A page token is `<stderr offset>.<stdout offset>` in bytes; `0.0` reads from the start, no token the end.
 
 use crate::{
-    effect::{Fact, LogStream, Query},
+    effect::{Fact, Handle, LogStream, Query},
     error::Error,
-    job::{LogEntry, LogPage, LogQuery, Severity},
+    job::{Job, LogEntry, LogPage, LogQuery, Severity},
+    runner::Context,
     text,
 };
 
@@ -15,8 +16,27 @@ const CHUNK: u64 = 256 << 10;
 /// Most bytes of one entry.
 const LINE: usize = 8 << 10;
 
+/// One page of what a child of the job wrote; `lives` where the host cannot tell by the handle.
+///
+/// # Errors
+/// `invalid_argument`, reason `bad_page_token`, and the host's.
+pub(in crate::runner) async fn read(
+    context: &Context,
+    child: Handle,
+    job: &Job,
+    query: &LogQuery,
+    lives: Option<bool>,
+) -> Result<LogPage, Error> {
+    let start = start(query.page_token.as_deref())?;
+    let mut facts = context.io.observe(child, queries(start)).await?;
+    if let (Some(Fact::Alive { alive, .. }), Some(lives)) = (facts.first_mut(), lives) {
+        *alive = lives;
+    }
+    Ok(page(&job.id.to_string(), query, &facts))
+}
+
 /// Where a page begins; `None`: near the end.
-pub(in crate::runner) fn start(token: Option<&str>) -> Result<Option<(u64, u64)>, Error> {
+fn start(token: Option<&str>) -> Result<Option<(u64, u64)>, Error> {
     let Some(token) = token else { return Ok(None) };
     let offsets = token.split_once('.').and_then(|(err, out)| Some((err.parse().ok()?, out.parse().ok()?)));
     offsets.map(Some).ok_or_else(|| {
@@ -25,8 +45,7 @@ pub(in crate::runner) fn start(token: Option<&str>) -> Result<Option<(u64, u64)>
     })
 }
 
-/// What is asked for a page.
-pub(in crate::runner) fn queries(start: Option<(u64, u64)>) -> Vec<Query> {
+fn queries(start: Option<(u64, u64)>) -> Vec<Query> {
     vec![
         Query::Alive,
         Query::Log { stream: LogStream::Stderr, from: start.map(|(err, _)| err), max: CHUNK },
@@ -44,7 +63,7 @@ struct Part {
 }
 
 /// The page of an observation.
-pub(in crate::runner) fn page(job_id: &str, query: &LogQuery, facts: &[Fact]) -> LogPage {
+fn page(job_id: &str, query: &LogQuery, facts: &[Fact]) -> LogPage {
     let alive = facts.iter().any(|fact| matches!(fact, Fact::Alive { alive: true, .. }));
     let tail = query.page_token.is_none();
     let mut logs = facts.iter().filter(|fact| matches!(fact, Fact::Log { .. }));

@@ -1,0 +1,79 @@
+//! A captured pipeline inside Beam's job-server jar: what a cluster that runs jars runs a Python pipeline from.
+//!
+//! # Source
+//! `PortablePipelineJarUtils` of Apache Beam 2.77 (Java) and `flink_uber_jar_job_server.py` (Python): the names of the
+//! entries and their form.
+
+use serde_json::{Map, Value, json};
+
+use super::capture;
+use crate::{
+    config::Target,
+    effect::{Blob, Origin, Recipe, Source, SourceId},
+    error::{Error, ErrorKind},
+    job::Job,
+    job_api::structure,
+    runner::{Context, code::stage},
+};
+
+/// The pipeline as JSON, in the job's folder.
+const PIPELINE: &str = "pipeline.json";
+const PIPELINE_BYTES: u64 = 32 << 20;
+/// Largest jar.
+const JAR_BYTES: u64 = 512 << 20;
+/// Most bytes of the small entries.
+const ENTRY_BYTES: u64 = 1 << 20;
+
+/// Refuses a target whose configuration names no job-server jar.
+///
+/// # Errors
+/// `unsupported`, reason `no_job_server`.
+pub(in crate::runner) fn check_target(target: &Target) -> Result<(), Error> {
+    if target.job_server_jar.is_some() {
+        return Ok(());
+    }
+    Err(Error::unsupported("no_job_server", "this target runs jars, and knows no job server for Python pipelines").suggest(
+        "ask the operator to set `targets.<name>.job_server_jar` to Beam's job-server jar for this cluster, or use a \
+         direct target",
+    ))
+}
+
+/// The jar of the pipeline that [`capture::run`] kept, with options of ours over those of the program.
+///
+/// # Errors
+/// As [`capture::pipeline`]; `failed_precondition`, reason `no_job_server_jar`, when the configured file is not there.
+pub(in crate::runner) async fn build(context: &Context, job: &Job, ours: &Map<String, Value>) -> Result<Source, Error> {
+    let mut options = structure::read(&capture::pipeline(context, job).await?.options)?;
+    options.extend(ours.iter().map(|(name, value)| (format!("beam:option:{name}:v1"), value.clone())));
+    let pipeline = capture::file(context, job, PIPELINE, PIPELINE_BYTES).await?;
+    let manifest = json!({"defaultJobName": "pipeline"});
+    let add = vec![
+        ("BEAM-PIPELINE/pipeline-manifest.json".to_owned(), keep(context, text(&manifest)).await?),
+        ("BEAM-PIPELINE/pipeline/pipeline.json".to_owned(), kept(context, pipeline, PIPELINE_BYTES).await?),
+        ("BEAM-PIPELINE/pipeline/pipeline-options.json".to_owned(), keep(context, text(&options.into())).await?),
+    ];
+    let base = Origin::JobServer(context.target.name.clone());
+    stage(&context.io, Recipe { add, ..Recipe::plain(base, JAR_BYTES) }).await.map_err(no_jar)
+}
+
+fn text(value: &Value) -> Blob {
+    Blob::from(value.to_string().as_str())
+}
+
+async fn keep(context: &Context, entry: Blob) -> Result<SourceId, Error> {
+    kept(context, entry, ENTRY_BYTES).await
+}
+
+async fn kept(context: &Context, entry: Blob, most: u64) -> Result<SourceId, Error> {
+    Ok(stage(&context.io, Recipe::plain(Origin::Bytes(entry), most)).await?.id)
+}
+
+/// The jar is the operator's: what is wrong with it is not the caller's mistake.
+fn no_jar(error: Error) -> Error {
+    if error.reason() != "not_found" {
+        return error;
+    }
+    Error::new(ErrorKind::FailedPrecondition, "no_job_server_jar", "the target's job-server jar is not there")
+        .suggest("ask the operator to correct `targets.<name>.job_server_jar`")
+        .landed_as(error.landed())
+}
