@@ -24,7 +24,7 @@ help: ## list the commands
 # ---- the two commands -------------------------------------------------------
 
 .PHONY: demo
-demo: venv beam ## run WordCount for real (TARGET=direct; TARGET=flink or spark with a JDK 17 and Maven)
+demo: venv beam ## run WordCount for real (TARGET=direct; TARGET=flink, flink-java or spark with a JDK 17 and Maven)
 	@VENV=$(VENV) FLINK_VERSION=$(FLINK_VERSION) SPARK_VERSION=$(SPARK_VERSION) bash examples/demo.sh $(TARGET)
 
 .PHONY: test
@@ -56,7 +56,7 @@ test-js: wasm venv ## the wasm modules and their JavaScript in Node
 # ---- slower suites ----------------------------------------------------------
 
 .PHONY: test-clusters
-test-clusters: venv ## the contract suites against real Flink 1.20 and 2.2, with S1's scripts, and real Spark 3.5 and 4.1
+test-clusters: venv beam ## the contract suites against real Flink 1.20 and 2.2, with S1's scripts, and real Spark 3.5 and 4.1
 	bash tests/clusters/run.sh
 
 .PHONY: test-services

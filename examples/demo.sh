@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# demo.sh direct|flink|spark : WordCount for real, through the product. Run by `make demo`.
+# demo.sh direct|flink|flink-java|spark : WordCount for real, through the product. Run by `make demo`.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 target=${1:-direct}
@@ -7,27 +7,44 @@ beam_mcp=${VENV:-.venv}/bin/beam-mcp
 
 case $target in
 direct) exec "$beam_mcp" demo ;;
-flink) version=${FLINK_VERSION:-1.20.5} ;;
+flink | flink-java) version=${FLINK_VERSION:-1.20.5} ;;
 spark) version=${SPARK_VERSION:-3.5.9} ;;
-*) echo "demo: TARGET is direct, flink or spark, not $target" >&2; exit 64 ;;
+*) echo "demo: TARGET is direct, flink, flink-java or spark, not $target" >&2; exit 64 ;;
 esac
 
 for tool in java mvn; do
   command -v "$tool" >/dev/null || { echo "demo: TARGET=$target needs a JDK 17 and Maven; $tool is not on the PATH" >&2; exit 69; }
 done
 work=$(mktemp -d)
-stop() { bash tests/clusters/start-runners.sh stop "$work/cluster" "$target" >/dev/null 2>&1 || true; rm -rf "$work"; }
+cluster=${target%-java} pool=
+stop() {
+  if [[ -n $pool ]]; then kill "$pool" 2>/dev/null && wait "$pool" 2>/dev/null || true; fi
+  bash tests/clusters/start-runners.sh stop "$work/cluster" "$cluster" >/dev/null 2>&1 || true
+  rm -rf "$work"
+}
 trap stop EXIT
 
-echo "building Beam's WordCount for $target with Maven (the first time fetches about 80 MB)"
-mvn -B -q "-P$target" -f examples/java/pom.xml package
-echo "starting a real $target $version on loopback"
+if [[ $target == flink ]]; then
+  echo "building Beam's job server for Flink with Maven (the first time fetches about 60 MB)"
+  mvn -B -q -Pflink -f examples/job-server/pom.xml package
+else
+  echo "building Beam's WordCount for $cluster with Maven (the first time fetches about 80 MB)"
+  mvn -B -q "-P$cluster" -f examples/java/pom.xml package
+fi
+echo "starting a real $cluster $version on loopback"
 FLINK_VERSION=$version SPARK_VERSION=$version \
-  bash tests/clusters/start-runners.sh start "$work/cluster" "$target" >"$work/env"
+  bash tests/clusters/start-runners.sh start "$work/cluster" "$cluster" >"$work/env"
 # shellcheck disable=SC1091  # made by the line above
 . "$work/env"
 case $target in
 flink)
+  "$beam_mcp" worker-pool --port 0 >"$work/pool" 2>"$work/pool.log" &
+  pool=$!
+  for _ in {1..150}; do [[ -s $work/pool ]] || sleep 0.2; done
+  "$beam_mcp" demo --target flink --flink-url "$FLINK_URL" --worker-pool "$(sed 's/^worker pool on //' "$work/pool")" \
+    --job-server-jar "$PWD/examples/job-server/target/beam-job-server-flink-1.19.jar"
+  ;;
+flink-java)
   "$beam_mcp" demo --target flink --flink-url "$FLINK_URL" --jar examples/java/target/wordcount-flink-1.19.jar
   ;;
 spark)

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The contract suites against real clusters: Flink 1.20 and 2.2 with the seeds' own scripts (FLINK_VERSIONS), Spark 3.5 and,
 # for what differs there, 4.1 (SPARK_VERSIONS). An empty list leaves one out.
-# Needs .venv with client and server (make venv), a JDK 17 and Maven.
+# Needs .venv with client, server and apache-beam (make venv beam), a JDK 17 and Maven.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 flinks=${FLINK_VERSIONS-1.20.5 2.2.1}
@@ -33,7 +33,14 @@ fi
 for version in $flinks; do
   printf '\n== Flink %s\n' "$version"
   FLINK_VERSION=$version FLINK_SLOTS=8 bash tests/clusters/start-runners.sh start "$work/cluster" flink >"$work/env"
-  suite "$work/env" tests/clusters/test_contract.py tests/clusters/test_seed_scripts.py
+  # Beam's runner that is served runs on 1.19 and 1.20.
+  if [[ $version == 1.* ]]; then
+    mvn -B -q -Pflink -f examples/job-server/pom.xml package
+    echo "JOB_SERVER_JAR=$PWD/examples/job-server/target/beam-job-server-flink-1.19.jar" >>"$work/env"
+  else
+    echo 'JOB_SERVER_JAR=' >>"$work/env"
+  fi
+  suite "$work/env" tests/clusters/test_contract.py tests/clusters/test_seed_scripts.py tests/clusters/test_python_pipelines.py
   stop
 done
 for version in $sparks; do

@@ -7,7 +7,6 @@ import sys
 from pathlib import Path
 
 import pytest
-
 from conftest import Api
 
 HERE = Path(__file__).parent
@@ -15,7 +14,7 @@ HERE = Path(__file__).parent
 
 @pytest.mark.parametrize("script", ["s1_requests.py", "s1_client.py"])
 def test_the_script_runs_and_does_what_it_says(api: Api, script: str) -> None:
-    ran = subprocess.run(
+    ran = subprocess.run(  # noqa: S603
         [sys.executable, str(HERE / "scripts" / script), api.url, "ratejob.jar"],
         capture_output=True,
         text=True,

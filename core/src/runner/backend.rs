@@ -85,6 +85,11 @@ pub trait Backend {
     /// One page of the log.
     fn logs(&self, job: &Job, query: &LogQuery) -> impl Future<Output = Result<LogPage, Error>> + Send;
 
+    /// One page of what the job's code wrote before the runner had the job; `None` where no code of it runs here.
+    fn build_log(&self, _job: &Job, _query: &LogQuery) -> impl Future<Output = Result<Option<LogPage>, Error>> + Send {
+        std::future::ready(Ok(None))
+    }
+
     /// What must be cleaned up once the job has ended (an uploaded jar); errors are of no consequence.
     fn tidy(&self, job: &Job) -> impl Future<Output = Result<(), Error>> + Send;
 }

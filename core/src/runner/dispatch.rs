@@ -119,6 +119,9 @@ impl Backend for Runner {
     async fn logs(&self, job: &Job, query: &LogQuery) -> Result<LogPage, Error> {
         each!(self, runner => runner.logs(job, query))
     }
+    async fn build_log(&self, job: &Job, query: &LogQuery) -> Result<Option<LogPage>, Error> {
+        each!(self, runner => runner.build_log(job, query))
+    }
     async fn tidy(&self, job: &Job) -> Result<(), Error> {
         each!(self, runner => runner.tidy(job))
     }

@@ -6,9 +6,8 @@ use serde::Deserialize;
 use super::{Context, Hints, get_metrics::submitted, registry::Define};
 use crate::{
     auth::Scope,
-    config::RunnerKind,
     error::Error,
-    job::{Job, JobId, LogPage, LogQuery, Severity},
+    job::{JobId, LogPage, LogQuery, Severity},
     lifecycle::fresh,
     runner::Backend,
 };
@@ -46,9 +45,6 @@ impl Define for GetLogs {
     async fn run(context: Context, input: Input) -> Result<LogPage, Error> {
         context.interface_on("logs", &context.state.config.interfaces.logs)?;
         let job = fresh(&context, &JobId::parse(&input.job_id)?, None).await?.value;
-        if !builds_here(&job) {
-            submitted(&job)?;
-        }
         let since = input.duration_seconds.map(|s| context.now_ms().saturating_sub(s.saturating_mul(1000)));
         let query = LogQuery {
             max_results: input.max_results.unwrap_or(100).clamp(1, 1000),
@@ -57,11 +53,10 @@ impl Define for GetLogs {
             min_severity: input.min_severity,
             contains: input.contains,
         };
-        context.runner(job.id.target())?.logs(&job, &query).await
+        let runner = context.runner(job.id.target())?;
+        match submitted(&job) {
+            Ok(()) => runner.logs(&job, &query).await,
+            Err(refusal) => runner.build_log(&job, &query).await?.ok_or(refusal),
+        }
     }
-}
-
-/// True where the caller's code runs on this host before anything is sent: what it writes is the job's first log.
-fn builds_here(job: &Job) -> bool {
-    job.runner == RunnerKind::Portable && job.id.token().is_some()
 }

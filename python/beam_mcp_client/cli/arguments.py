@@ -247,8 +247,20 @@ def _demo(nouns: Any) -> None:
     command.add_argument("--spark-master-url", metavar="URL", help="page of Spark's master")
     command.add_argument("--spark-history-url", metavar="URL", help="Spark's history server")
     command.add_argument("--spark-events", metavar="URL", help="folder of its event logs")
-    command.add_argument("--jar-folder", metavar="DIR", help="folder Spark's workers read jars from")
-    command.add_argument("--jar", metavar="PATH", help="WordCount as a jar for Flink or Spark")
+    command.add_argument(
+        "--jar-folder", metavar="DIR", help="folder Spark's workers read jars from"
+    )
+    command.add_argument(
+        "--jar", metavar="PATH", help="Java's WordCount as a jar for Flink or Spark"
+    )
+    command.add_argument(
+        "--job-server-jar",
+        metavar="PATH",
+        help="Beam's job server for Flink, for Python's WordCount",
+    )
+    command.add_argument(
+        "--worker-pool", metavar="HOST:PORT", help="where its workers are: beam-mcp worker-pool"
+    )
     command.add_argument(
         "--examples", metavar="DIR", default="examples", help="folder of the examples"
     )

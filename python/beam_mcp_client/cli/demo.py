@@ -64,9 +64,13 @@ def _run(options: argparse.Namespace, examples: Path, text: Path, work: Path) ->
 
 
 def _direct(options: argparse.Namespace) -> tuple[dict[str, Any], dict[str, Any]]:
+    target = {"runner": "direct", "description": "this machine", "python": _python()}
+    return {"targets": {"direct": target}}, _submission("direct", _program(options))
+
+
+def _python() -> str:
     from ..server import environment
 
-    target: dict[str, Any] = {"runner": "direct", "description": "this machine"}
     python = environment().get("BEAM_MCP_PYTHON")
     if python is None:
         raise errors.FailedPreconditionError(
@@ -75,16 +79,31 @@ def _direct(options: argparse.Namespace) -> tuple[dict[str, Any], dict[str, Any]
             suggestion="pip install apache-beam, or name a Python that has it in BEAM_MCP_PYTHON",
             exit_code=5,
         )
-    target["python"] = python
-    code = str(Path(options.examples).resolve() / "wordcount.py")
-    return {"targets": {"direct": target}}, _submission("direct", code)
+    return python
+
+
+def _program(options: argparse.Namespace) -> str:
+    return str(Path(options.examples).resolve() / "wordcount.py")
 
 
 def _flink(options: argparse.Namespace) -> tuple[dict[str, Any], dict[str, Any]]:
-    if not options.flink_url or not options.jar:
-        raise errors.invalid("--target flink needs --flink-url and --jar")
-    target = {"runner": "flink", "url": options.flink_url, "options": FLINK_OPTIONS}
-    return {"targets": {"flink": target}}, _submission("flink", _jar(options))
+    target: dict[str, Any] = {"runner": "flink", "url": options.flink_url}
+    if options.flink_url and options.job_server_jar and options.worker_pool:
+        code = _program(options)
+        target |= {"python": _python(), "job_server_jar": options.job_server_jar}
+        target["options"] = {
+            "environment_type": "EXTERNAL",
+            "environment_config": options.worker_pool,
+            "parallelism": 1,
+        }
+    elif options.flink_url and options.jar:
+        code = _jar(options)
+        target["options"] = FLINK_OPTIONS
+    else:
+        raise errors.invalid(
+            "--target flink needs --flink-url, and --job-server-jar with --worker-pool, or --jar"
+        )
+    return {"targets": {"flink": target}}, _submission("flink", code)
 
 
 def _spark(options: argparse.Namespace) -> tuple[dict[str, Any], dict[str, Any]]:

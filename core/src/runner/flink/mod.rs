@@ -107,10 +107,14 @@ impl Backend for Flink {
     }
 
     async fn logs(&self, job: &Job, query: &LogQuery) -> Result<LogPage, Error> {
-        if python::is_unbuilt(job) {
-            return capture::logs(&self.context, job, query).await.map_err(|error| error.during("logs"));
-        }
         self.log_page(job, query).await.map_err(|error| error.during("logs"))
+    }
+
+    async fn build_log(&self, job: &Job, query: &LogQuery) -> Result<Option<LogPage>, Error> {
+        if !python::is_unbuilt(job) {
+            return Ok(None);
+        }
+        capture::logs(&self.context, job, query).await.map(Some).map_err(|error| error.during("logs"))
     }
 
     async fn tidy(&self, job: &Job) -> Result<(), Error> {

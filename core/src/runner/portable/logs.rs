@@ -9,7 +9,7 @@ use crate::{
     error::Error,
     job::{Job, LogEntry, LogPage, LogQuery, Severity},
     job_api::message::Event,
-    runner::{Context, python::capture},
+    runner::Context,
     text,
 };
 
@@ -17,9 +17,6 @@ use crate::{
 const ENTRY: usize = 8 << 10;
 
 pub(super) async fn logs(context: &Context, job: &Job, query: &LogQuery) -> Result<LogPage, Error> {
-    if job.native_id.is_none() && job.id.token().is_some() {
-        return capture::logs(context, job, query).await;
-    }
     let entry = flow::entry(context, job).await?;
     let events = flow::events(context, &entry.id).await?;
     let ended = super::response::state(entry.state).is_some_and(crate::job::JobState::is_terminal);

@@ -124,6 +124,10 @@ impl Backend for Portable {
         logs::logs(&self.context, job, query).await
     }
 
+    async fn build_log(&self, job: &Job, query: &LogQuery) -> Result<Option<LogPage>, Error> {
+        capture::logs(&self.context, job, query).await.map(Some)
+    }
+
     /// Nothing: the folder of the child stays until the operator removes it.
     async fn tidy(&self, _job: &Job) -> Result<(), Error> {
         Ok(())

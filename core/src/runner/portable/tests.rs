@@ -227,8 +227,9 @@ fn what_the_code_wrote_is_the_log_until_the_service_has_the_job() {
     let alive = Fact::Alive { alive: false, exit_code: None, signal: None, limit: None, released: false };
     let facts = Reply::Facts { facts: vec![alive, log("INFO:root:building\n"), log("")] };
     let query = LogQuery { max_results: 9, ..LogQuery::default() };
-    let (end, _) = play(vec![("OBSERVE", facts)], |runner| async move { runner.logs(&job(TOKEN, None), &query).await });
-    let page = end.unwrap();
+    let (end, _) =
+        play(vec![("OBSERVE", facts)], |runner| async move { runner.build_log(&job(TOKEN, None), &query).await });
+    let page = end.unwrap().unwrap();
     assert_eq!((page.logs[0].message.as_str(), page.next_page_token.is_some()), ("INFO:root:building", true));
 }
 
