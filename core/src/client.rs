@@ -1,6 +1,7 @@
 //! The other side: calls of a beam-mcp server as flows, for the Python and JavaScript clients.
 //!
-//! Knows the REST surface, and the same verbs as MCP tools ([`Protocol`]), and nothing of runners or stores. Asks its host for [`Effect::Send`] and [`Effect::Sleep`]
+//! Knows the REST surface, and the same verbs as MCP tools ([`Protocol`]; not in the wasm client, which speaks to
+//! beam-mcp servers only), and nothing of runners or stores. Asks its host for [`Effect::Send`] and [`Effect::Sleep`]
 //! only. Every request goes to the target [`SERVER`] with the credential of the same name: the host joins the base
 //! URL, and attaches its token or key where it was given one.
 //!
@@ -8,6 +9,7 @@
 //! [`Effect::Sleep`]: crate::effect::Effect::Sleep
 
 mod flow;
+#[cfg(feature = "mcp-client")]
 mod mcp;
 mod request;
 mod response;
@@ -29,6 +31,7 @@ pub enum Protocol {
     #[default]
     Rest,
     /// Tools of any MCP server that has them.
+    #[cfg(feature = "mcp-client")]
     Mcp,
 }
 

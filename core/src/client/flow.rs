@@ -2,11 +2,7 @@ use std::{future::Future, time::Duration};
 
 use serde_json::{Map, Value};
 
-use super::{
-    ClientOptions, Protocol, Route,
-    mcp::{Heard, Peer, Tool},
-    request, response, route,
-};
+use super::{ClientOptions, Route, request, response, route};
 use crate::{
     call::Call,
     effect::{Request, Response},
@@ -46,24 +42,26 @@ fn object(input: Value) -> Result<Map<String, Value>, Error> {
     }
 }
 
-struct Link {
+/// A call under way.
+pub(super) struct Link {
     io: Io,
-    route: &'static Route,
+    pub(super) route: &'static Route,
     options: ClientOptions,
     call: Call,
 }
 
 impl Link {
     async fn exchange(&self, input: Map<String, Value>) -> Result<Value, Error> {
-        if self.options.protocol == Protocol::Mcp {
-            let tool = Tool::new(self.route, input, &self.options, &self.call)?;
+        #[cfg(feature = "mcp-client")]
+        if self.options.protocol == super::Protocol::Mcp {
+            let tool = super::mcp::Tool::new(self.route, input, &self.options, &self.call)?;
             return self.call_tool(&tool).await;
         }
         let request = request::build(self.route, input, &self.options, &self.call)?;
         self.repeated(|| async { response::parse(self.route, &self.send(&request).await?) }).await
     }
 
-    async fn repeated<F>(&self, once: impl FnMut() -> F) -> Result<Value, Error>
+    pub(super) async fn repeated<F>(&self, once: impl FnMut() -> F) -> Result<Value, Error>
     where
         F: Future<Output = Result<Value, Error>>,
     {
@@ -72,40 +70,7 @@ impl Link {
         retry(&self.io, backoff, self.call.deadline, &seed, once).await
     }
 
-    /// Calls a tool. One that plans what cannot be undone is told to do exactly that.
-    async fn call_tool(&self, tool: &Tool) -> Result<Value, Error> {
-        let answer = self.repeated(|| self.tool(tool)).await?;
-        let digest = answer.get("plan").and_then(|plan| plan.get("digest")).and_then(Value::as_str);
-        match digest.filter(|_| answer.get("operation").is_none() && !tool.is_dry_run()) {
-            Some(digest) if !tool.is_confirmed() => {
-                let tool = tool.confirmed(digest);
-                self.repeated(|| self.tool(&tool)).await
-            }
-            _ => Ok(answer),
-        }
-    }
-
-    async fn tool(&self, tool: &Tool) -> Result<Value, Error> {
-        let answer = self.send(&tool.modern()).await?;
-        match tool.hear(&answer).map_err(|error| error.during(self.route.verb))? {
-            Heard::Answer(data) => Ok(data),
-            Heard::Older => self.older(tool).await.map_err(|error| error.during(self.route.verb)),
-        }
-    }
-
-    /// Asks a server that wants to be greeted.
-    async fn older(&self, tool: &Tool) -> Result<Value, Error> {
-        let peer = Peer::read(&self.send(&tool.greeting()).await?)?;
-        self.send(&tool.greeted(&peer)).await?;
-        let answer = self.send(&tool.older(&peer)).await;
-        if let Some(farewell) = tool.farewell(&peer) {
-            // A server that holds the session a while longer forgets it by itself.
-            let _ = self.send(&farewell).await;
-        }
-        tool.hear_older(&answer?)
-    }
-
-    async fn send(&self, request: &Request) -> Result<Response, Error> {
+    pub(super) async fn send(&self, request: &Request) -> Result<Response, Error> {
         let mut request = request.clone();
         let left = self.call.deadline.saturating_sub(self.io.now().mono);
         if left < Duration::from_millis(1) {

@@ -6,7 +6,8 @@
 //! whoever calls a write of this client wants it done.
 
 mod answer;
+mod call;
 mod message;
 
-pub(super) use answer::{Heard, Peer};
+use answer::{Heard, Peer};
 pub(super) use message::Tool;
