@@ -96,9 +96,10 @@ impl JobState {
         let ends = next.is_terminal();
         let ends_itself = ends && next != S::Updated;
         match self {
-            S::Submitting => matches!(next, S::SubmitUnknown | S::Parked | S::Pending | S::Running) || ends_itself,
-            S::SubmitUnknown => matches!(next, S::Parked | S::Pending | S::Running | S::Submitting) || ends,
-            S::Parked => matches!(next, S::Pending | S::Running | S::Submitting) || ends,
+            // A submission that went unanswered is found in whatever state it is by then.
+            S::Submitting => next.is_live() || matches!(next, S::SubmitUnknown | S::Parked) || ends_itself,
+            S::SubmitUnknown => next.is_live() || matches!(next, S::Parked | S::Submitting) || ends,
+            S::Parked => next.is_live() || next == S::Submitting || ends,
             S::Pending => matches!(next, S::Running | S::Recovering | S::Cancelling | S::Lost) || ends_itself,
             S::Running => {
                 ends || matches!(
@@ -152,5 +153,14 @@ mod tests {
             assert_eq!(serde_json::to_value(from).unwrap(), from.as_str());
         }
         assert!(S::Draining.may_become(S::Running) && !S::Cancelling.may_become(S::Running));
+    }
+
+    #[test]
+    fn what_was_submitted_is_found_in_any_state_it_can_have_by_then() {
+        for from in [S::Submitting, S::SubmitUnknown, S::Parked] {
+            for found in JobState::ALL.into_iter().filter(|state| state.is_live()) {
+                assert!(from.may_become(found), "{from:?} {found:?}");
+            }
+        }
     }
 }
