@@ -36,7 +36,7 @@ test-rust: ## core, native host, vectors
 
 .PHONY: test-explore
 test-explore: ## flows under every reply, against the golden graphs
-	cargo test --locked -p beam-mcp-tests --no-default-features --features explore --test explore
+	cargo test --locked --profile explore -p beam-mcp-tests --no-default-features --features explore --test explore
 
 .PHONY: test-python
 test-python: venv beam ## the Python package against real servers, and the Direct child

@@ -1,10 +1,10 @@
 //! Exploration of flows: every reply to every effect, in invented time.
 //!
-//! A flow cannot be copied, so a script of replies is replayed from the start. Each script runs to its end: behind the
-//! replies it was made for it takes the ordinary ones. Prefixes that lead to the same node are explored once: the
-//! outstanding effect, how often it came since the world last changed, whether the flow was cancelled, how late it is,
-//! and what the world remembers. Scripts are run twice (later ones one in eight) and must give the same transcript;
-//! [`Rule`] lists what else must hold.
+//! A flow cannot be copied, so a script of replies is replayed from the start. Behind the replies it was made for it
+//! takes the ordinary ones, to its end or until nothing new has come for a while. Prefixes that lead to the same node are
+//! explored once: the outstanding effect, the one behind it with its reply, how often in a row it had another reply than
+//! the ordinary one, whether the flow was cancelled, how late it is, and what the world remembers. Scripts are run twice
+//! (later ones one in eight) and must give the same transcript; [`Rule`] lists what else must hold.
 //!
 //! The distinct lines `effect --reply--> next effect` of all scripts are the flow's state graph ([`Graph`]), which is
 //! kept beside the vectors and reviewed like code.
@@ -60,7 +60,7 @@ pub fn explore(subject: &Subject) -> Result<Graph, Violation> {
     let mut seen: BTreeSet<Node> = BTreeSet::new();
     let mut waiting = VecDeque::from([Vec::new()]);
     while let Some(script) = waiting.pop_front() {
-        let run = run::run(subject, &script, graph.scripts())?;
+        let run = run::run(subject, &script, &seen, graph.scripts())?;
         rule::check(&run, subject)?;
         graph.add(&run);
         if graph.scripts() > MOST_SCRIPTS {

@@ -13,7 +13,7 @@ mod scene;
 mod shelf;
 
 use beam_mcp_core::{
-    effect::{Artifact, Effect, Handle, Outcome, Recipe, Refusal, Reply, Request, Signal, Source, SourceId},
+    effect::{Artifact, Effect, FaultKind, Handle, Outcome, Recipe, Refusal, Reply, Request, Signal, Source, SourceId},
     job::{Job, JobState, OperationKind, Phase},
     store::Op,
 };
@@ -35,6 +35,8 @@ pub struct Host {
     /// The child of the target `here`.
     pub child: Child,
     objections: Vec<String>,
+    /// Job or operation whose send is under way.
+    sending: Option<String>,
 }
 
 impl World for Host {
@@ -68,11 +70,14 @@ impl World for Host {
             },
             Effect::SendAll { requests } => Reply::Responses { outcomes: self.send(requests, word) },
             Effect::Stage(recipe) => stage(recipe, word),
-            Effect::Launch(launch) => {
-                self.check_submission(&launch.folder);
+            Effect::Launch(_) => {
+                self.check(effect);
                 self.child.launch(word)
             }
-            Effect::Signal { handle, signal } => self.signal(handle, *signal, word),
+            Effect::Signal { signal, .. } => {
+                self.check(effect);
+                self.child.signal(*signal, word)
+            }
             Effect::Observe { queries, .. } => self.child.observe(queries, word),
             Effect::Wait { topics, .. } if word == "woken" => Reply::Woken {
                 topics: topics.iter().map(|(name, seen)| (name.clone(), seen + 1, String::new())).collect(),
@@ -81,6 +86,11 @@ impl World for Host {
             Effect::Sleep { .. } | Effect::Wait { .. } => Reply::Elapsed,
             _ => Reply::Ok,
         }
+    }
+
+    fn cancelled(&mut self, effect: &Effect) {
+        self.check(effect);
+        self.arrived();
     }
 
     fn state(&self) -> String {
@@ -99,7 +109,37 @@ impl Host {
         for request in requests {
             self.check_request(request);
         }
-        self.cluster.answer(requests, word)
+        let outcomes = self.cluster.answer(requests, word);
+        let nobody = |outcome: &Outcome| matches!(outcome, Outcome::Fault(fault) if fault.kind == FaultKind::Refused);
+        if outcomes.iter().all(nobody) {
+            self.sending = None;
+        } else {
+            self.arrived();
+        }
+        outcomes
+    }
+
+    /// What an effect asks for has its permit.
+    fn check(&mut self, effect: &Effect) {
+        match effect {
+            Effect::Send(request) => self.check_request(request),
+            Effect::SendAll { requests } => requests.iter().for_each(|request| self.check_request(request)),
+            Effect::Launch(launch) => {
+                self.check_submission(&launch.folder);
+                self.arrived();
+            }
+            Effect::Signal { handle, signal } => {
+                self.check_signal(handle, *signal);
+                self.arrived();
+            }
+            _ => {}
+        }
+    }
+
+    fn arrived(&mut self) {
+        if let Some(id) = self.sending.take() {
+            self.shelf.note_arrival(&id);
+        }
     }
 
     fn check_request(&mut self, request: &Request) {
@@ -119,9 +159,7 @@ impl Host {
         if job.phase != Phase::Sending || job.state.is_terminal() {
             self.object(format!("a submission of a job that is {:?} and {}", job.phase, job.state.as_str()));
         }
-        if !self.shelf.take_permit(&job.id.to_string()) {
-            self.object("a submission without a permit".into());
-        }
+        self.use_permit(job.id.to_string());
     }
 
     /// One permit is one request; nothing is sent after a clear end.
@@ -136,12 +174,17 @@ impl Host {
         if ended || job.state.is_terminal() {
             self.object(format!("{id} was sent after its end"));
         }
-        if !self.shelf.take_permit(id) {
-            self.object(format!("{id} was sent without a permit"));
-        }
+        self.use_permit(id.clone());
     }
 
-    fn signal(&mut self, handle: &Handle, signal: Signal, word: &str) -> Reply {
+    fn use_permit(&mut self, id: String) {
+        if !self.shelf.take_permit(&id) {
+            self.object(format!("{id} was sent without a permit"));
+        }
+        self.sending = Some(id);
+    }
+
+    fn check_signal(&mut self, handle: &Handle, signal: Signal) {
         let jobs = self.shelf.jobs();
         match signal {
             Signal::Release if !jobs.iter().any(|job| job.handle.as_ref() == Some(handle)) => {
@@ -152,7 +195,6 @@ impl Host {
             Signal::Kill if self.child == Child::Told => {}
             Signal::Term | Signal::Kill => self.check_operation(&[OperationKind::Cancel]),
         }
-        self.child.signal(signal, word)
     }
 
     fn object(&mut self, seen: String) {

@@ -64,6 +64,7 @@ fn subject(name: &'static str, verb: &'static str, input: &Value) -> Subject {
         bounds: Bounds {
             sleep: LONGEST_RETRY_AFTER,
             total: DEADLINE + Duration::from_millis(10),
+            troubles: 8,
             most: vec![("send", 4), ("sleep", 3)],
         },
         also: repeats_itself,

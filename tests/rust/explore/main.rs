@@ -5,6 +5,8 @@ mod direct;
 mod flink;
 mod planted;
 mod retry;
+mod simulator;
+mod table;
 
 use beam_mcp_tests::{
     explore::{Subject, explore},
@@ -12,6 +14,11 @@ use beam_mcp_tests::{
     host::Scene,
 };
 use serde_json::Value;
+
+/// How a store that stays in trouble is met does not depend on the runner: the simulator's flows see to it.
+const FEW: usize = 2;
+/// A row is written anew eight times.
+const CONFLICTS: usize = 8;
 
 /// Explores a flow and compares its graph with the golden one.
 fn hold(subject: &Subject, what: &str) {

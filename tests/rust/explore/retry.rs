@@ -58,6 +58,7 @@ pub(super) fn subject(name: &'static str, start: fn() -> Flow<u16>) -> Subject {
         bounds: Bounds {
             sleep: LONGEST_RETRY_AFTER,
             total: DEADLINE + Duration::from_secs(5),
+            troubles: 8,
             most: vec![("send", TRIES as usize), ("sleep", TRIES as usize - 1)],
         },
         also: nothing_more,

@@ -35,13 +35,14 @@ impl Graph {
         self.longest = self.longest.max(run.taken.len());
         let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
         for (index, taken) in run.taken.iter().enumerate() {
-            let next = run.taken.get(index + 1).map_or(format!("done {}", run.end.word), |next| next.label.clone());
+            *counts.entry(&taken.label).or_default() += 1;
+            let after = run.taken.get(index + 1).map(|next| next.label.clone());
+            let Some(next) = after.or_else(|| Some(format!("done {}", run.end.as_ref()?.word))) else { continue };
             let mark = if taken.cancelled || taken.misled { "after a cancel or misuse: " } else { "" };
             self.lines.insert(format!("{mark}{} --{}--> {next}", taken.label, taken.word));
-            *counts.entry(&taken.label).or_default() += 1;
         }
-        if run.taken.is_empty() {
-            self.lines.insert(format!("start --> done {}", run.end.word));
+        if let (true, Some(end)) = (run.taken.is_empty(), &run.end) {
+            self.lines.insert(format!("start --> done {}", end.word));
         }
         if let Some(first) = run.taken.first() {
             self.lines.insert(format!("start --> {}", first.label));

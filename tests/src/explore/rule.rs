@@ -11,6 +11,8 @@ pub struct Bounds {
     pub sleep: Duration,
     /// Longest whole script: the call's deadline and the one exchange that may pass it.
     pub total: Duration,
+    /// Replies in a row, other than the ordinary one, that are told apart.
+    pub troubles: usize,
     /// Most effects whose name starts like this; the first row that fits holds, and each effect needs one.
     pub most: Vec<(&'static str, usize)>,
 }
@@ -77,7 +79,7 @@ pub(super) fn check(run: &Run, subject: &Subject) -> Result<(), Violation> {
         .or_else(|| times(run, &subject.bounds))
         .or_else(|| after_cancel(run))
         .or_else(|| misuse(run))
-        .or_else(|| (!run.stays_ended).then(|| (Rule::GoesOnAfterTheEnd, run.end.word.clone())))
+        .or_else(|| (!run.stays_ended).then(|| (Rule::GoesOnAfterTheEnd, ended(run))))
         .or_else(|| (subject.also)(run).err().map(|seen| (Rule::OfItsOwn, seen)))
         .or_else(|| run.objections.first().map(|seen| (Rule::Objection, seen.clone())));
     match broken {
@@ -123,15 +125,20 @@ fn after_cancel(run: &Run) -> Broken {
 
 fn misuse(run: &Run) -> Broken {
     let misled = run.taken.iter().any(|taken| taken.word == super::WRONG_KIND);
-    let told = run.end.kind == Some(ErrorKind::Misuse);
+    let told = run.end.as_ref().is_none_or(|end| end.kind == Some(ErrorKind::Misuse));
     if !misled {
-        return told.then(|| (Rule::MisuseWithoutCause, run.end.whole.clone()));
+        let misuse = run.end.as_ref().filter(|end| end.kind == Some(ErrorKind::Misuse));
+        return misuse.map(|end| (Rule::MisuseWithoutCause, end.whole.clone()));
     }
     let busy = run.taken.iter().find(|taken| taken.misled && (is_pause(&taken.effect) || is_request(&taken.effect)));
     match busy {
         Some(taken) => Some((Rule::MisuseSwallowed, taken.label.clone())),
-        None => (!told).then(|| (Rule::MisuseSwallowed, run.end.word.clone())),
+        None => (!told).then(|| (Rule::MisuseSwallowed, ended(run))),
     }
+}
+
+fn ended(run: &Run) -> String {
+    run.end.as_ref().map(|end| end.word.clone()).unwrap_or_default()
 }
 
 fn is_pause(effect: &Effect) -> bool {

@@ -1,5 +1,5 @@
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     panic::{AssertUnwindSafe, catch_unwind},
     time::Duration,
 };
@@ -20,12 +20,18 @@ pub const CANCELLED: &str = "cancelled";
 const MOST_STEPS: usize = 2_000;
 /// Invented duration of whatever has none of its own.
 const TICK: Duration = Duration::from_millis(1);
+/// Nodes in a row that others have been at, behind which a script is left: what follows was seen.
+const NOTHING_NEW: usize = 8;
 
-/// Where a script stands: what a prefix is merged by.
+/// Where a script stands: what a prefix is merged by. How it came here stands for the place in the flow's text, so
+/// that a round of a loop in which nothing moved is the round before.
 #[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub(super) struct Node {
     label: String,
-    before: usize,
+    /// The effect before it with its reply, sleeps left out.
+    behind: String,
+    /// How often in a row this effect had another reply than the ordinary one while the world stayed as it is.
+    troubles: usize,
     cancelled: bool,
     misled: bool,
     quarter: u128,
@@ -53,9 +59,11 @@ pub struct Taken {
 }
 
 impl Taken {
-    /// A wrong kind ends every flow at once, whatever came before: it is tried where an effect comes first.
+    /// A wrong kind ends every flow at once, whatever came before: it is tried where nothing went wrong so far. A
+    /// caller leaves before the first trouble or after it, which is the same after all that follow.
     fn is_settled(&self, choice: usize) -> bool {
-        self.node.before > 0 && choice + 2 == self.choices
+        let (wrong, leaves) = (choice + 2 == self.choices, choice + 1 == self.choices);
+        (wrong && (self.node.troubles > 0 || self.cancelled)) || (leaves && (self.node.troubles > 1 || self.cancelled))
     }
 }
 
@@ -64,8 +72,8 @@ impl Taken {
 pub struct Run {
     /// What happened, in order.
     pub taken: Vec<Taken>,
-    /// How it ended.
-    pub end: Ending,
+    /// How it ended; `None`: it was left where others had gone before.
+    pub end: Option<Ending>,
     /// How long it took.
     pub took: Duration,
     /// The flow answered a step after its end with `misuse`.
@@ -84,22 +92,27 @@ impl Run {
     }
 }
 
+/// Nodes that others have been at.
+type Seen = BTreeSet<Node>;
+
 /// Runs a script, one in eight twice to compare.
-pub(super) fn run(subject: &Subject, script: &[usize], number: usize) -> Result<Run, Violation> {
-    if number < 64 || number.is_multiple_of(8) { twice(subject, script) } else { once(subject, script) }
+pub(super) fn run(subject: &Subject, script: &[usize], seen: &Seen, number: usize) -> Result<Run, Violation> {
+    let run = if number < 64 || number.is_multiple_of(8) { twice } else { once };
+    run(subject, script, seen)
 }
 
-fn twice(subject: &Subject, script: &[usize]) -> Result<Run, Violation> {
-    let (first, second) = (once(subject, script)?, once(subject, script)?);
+fn twice(subject: &Subject, script: &[usize], seen: &Seen) -> Result<Run, Violation> {
+    let (first, second) = (once(subject, script, seen)?, once(subject, script, seen)?);
     let same = first.taken.len() == second.taken.len()
         && first.taken.iter().zip(&second.taken).all(|(one, two)| one.effect == two.effect && one.word == two.word)
         && first.end == second.end;
-    if same { Ok(first) } else { Err(Violation::new(Rule::NotDeterministic, &first.taken, first.end.word)) }
+    let word = first.end.as_ref().map(|end| end.word.clone());
+    if same { Ok(first) } else { Err(Violation::new(Rule::NotDeterministic, &first.taken, word.unwrap_or_default())) }
 }
 
-fn once(subject: &Subject, script: &[usize]) -> Result<Run, Violation> {
+fn once(subject: &Subject, script: &[usize], seen: &Seen) -> Result<Run, Violation> {
     let mut walk = Walk::new(subject);
-    let ended = catch_unwind(AssertUnwindSafe(|| walk.finish(script)));
+    let ended = catch_unwind(AssertUnwindSafe(|| walk.finish(script, seen)));
     match ended {
         Ok(Some((end, stays_ended))) => {
             let objections = walk.world.objections(&walk.taken);
@@ -119,8 +132,8 @@ struct Walk<'a> {
     world: Box<dyn World>,
     now: Now,
     taken: Vec<Taken>,
-    /// How often each effect came since the world last changed.
-    counts: BTreeMap<String, usize>,
+    /// How often in a row each effect had another reply than the ordinary one while the world stayed as it is.
+    troubles: BTreeMap<String, usize>,
     state: String,
     cancelled: bool,
     misled: bool,
@@ -129,19 +142,23 @@ struct Walk<'a> {
 impl<'a> Walk<'a> {
     fn new(subject: &'a Subject) -> Self {
         let now = Now { mono: Duration::ZERO, wall_ms: 1_800_000_000_000 };
-        let (taken, counts, state) = (Vec::new(), BTreeMap::new(), String::new());
-        Self { subject, world: (subject.world)(), now, taken, counts, state, cancelled: false, misled: false }
+        let (taken, troubles, state) = (Vec::new(), BTreeMap::new(), String::new());
+        Self { subject, world: (subject.world)(), now, taken, troubles, state, cancelled: false, misled: false }
     }
 
-    fn finish(&mut self, script: &[usize]) -> Option<(Ending, bool)> {
+    fn finish(&mut self, script: &[usize], seen: &Seen) -> Option<(Option<Ending>, bool)> {
         let mut flow = (self.subject.start)();
         let mut turn = flow.step(self.now, None);
         while self.taken.len() < MOST_STEPS {
+            let behind = self.taken.get(script.len()..).unwrap_or_default();
+            if behind.iter().rev().take_while(|taken| seen.contains(&taken.node)).count() >= NOTHING_NEW {
+                return Some((None, true));
+            }
             let effect = match turn {
                 Turn::Effect(effect) => *effect,
                 Turn::Done(end) => {
                     let after = flow.step(self.now, None);
-                    return Some((end, matches!(after, Turn::Done(end) if end.word == "misuse")));
+                    return Some((Some(end), matches!(after, Turn::Done(end) if end.word == "misuse")));
                 }
             };
             let reply = self.reply(effect, script.get(self.taken.len()).copied().unwrap_or(0));
@@ -158,7 +175,10 @@ impl<'a> Walk<'a> {
         let taken = self.take(effect, words.swap_remove(choice), choice, choices);
         let reply = match taken.word.as_str() {
             WRONG_KIND => wrong_kind(&taken.effect),
-            CANCELLED => Reply::Cancelled,
+            CANCELLED => {
+                self.world.cancelled(&taken.effect);
+                Reply::Cancelled
+            }
             word => self.world.answer(&taken.effect, word),
         };
         self.cancelled |= taken.word == CANCELLED;
@@ -173,15 +193,21 @@ impl<'a> Walk<'a> {
     fn take(&mut self, effect: Effect, word: String, choice: usize, choices: usize) -> Taken {
         let (label, state) = (self.world.label(&effect), self.world.state());
         if state != self.state {
-            self.counts.clear();
+            self.troubles.clear();
             self.state.clone_from(&state);
         }
-        let before = self.counts.entry(label.clone()).or_default();
-        let (cancelled, misled) = (self.cancelled, self.misled);
+        let troubles = self.troubles.entry(label.clone()).or_default();
+        let (before, cancelled, misled) = (*troubles, self.cancelled, self.misled);
+        *troubles = if choice == 0 { 0 } else { (before + 1).min(self.subject.bounds.troubles) };
         let quarter = (self.now.mono.as_millis() * 4) / self.subject.bounds.total.as_millis().max(1);
-        let node = Node { label: label.clone(), before: *before, cancelled, misled, quarter, world: state };
-        *before += 1;
+        let behind = self.behind();
+        let node = Node { label: label.clone(), behind, troubles: before, cancelled, misled, quarter, world: state };
         Taken { effect, label, word, at: self.now.mono, cancelled, misled, node, choice, choices }
+    }
+
+    fn behind(&self) -> String {
+        let last = self.taken.iter().rfind(|taken| !matches!(taken.effect, Effect::Sleep { .. }));
+        last.map(|taken| format!("{} {}", taken.label, taken.word)).unwrap_or_default()
     }
 }
 

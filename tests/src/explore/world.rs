@@ -13,6 +13,9 @@ pub trait World {
     /// Gives the reply of a word, with all that it changes in the world.
     fn answer(&mut self, effect: &Effect, word: &str) -> Reply;
 
+    /// The flow's caller left while this was under way: nobody tells whether it was done.
+    fn cancelled(&mut self, _: &Effect) {}
+
     /// A name for an effect that stays the same over its repetitions.
     fn label(&self, effect: &Effect) -> String {
         label(effect)

@@ -86,6 +86,18 @@ impl Cluster {
         format!("{:?} {:?} {} {}", self.life, self.trigger, self.jar.is_some(), self.restarts.min(1))
     }
 
+    /// A cluster that was started anew, and runs this job of somebody else.
+    #[must_use]
+    pub fn with_foreign_job(job: &str) -> Self {
+        Self { life: Life::Running, job: job.to_owned(), restarts: 1, ..Self::default() }
+    }
+
+    /// A cluster that was started anew and has forgotten its job.
+    #[must_use]
+    pub fn started_anew() -> Self {
+        Self { restarts: 1, ..Self::default() }
+    }
+
     /// The job it has or had.
     pub fn job(&self) -> &str {
         &self.job

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use beam_mcp_core::{
-    job::{Job, Operation, OperationState},
+    job::{Job, Operation, OperationState, Phase},
     store::{Commit, Key, Write, job_writes, operation_key},
 };
 use serde::de::DeserializeOwned;
@@ -32,7 +32,7 @@ fn job_word(job: &Job) -> String {
         "{:?} {} {}{}{}{} {kinds:?}",
         job.phase,
         job.state.as_str(),
-        job.attempts.min(2),
+        if job.phase == Phase::Submitted { 1 } else { job.attempts.min(2) },
         if job.ambiguous { " ambiguous" } else { "" },
         if job.handle.is_some() { " handle" } else { "" },
         if job.absences > 0 { " absent" } else { "" },
@@ -40,56 +40,89 @@ fn job_word(job: &Job) -> String {
 }
 
 fn operation_word(operation: &Operation) -> String {
-    format!("{} {:?} {}", operation.kind.as_str(), operation.state, operation.attempts.min(2))
+    let attempts = if operation.state == OperationState::Requested { operation.attempts.min(2) } else { 1 };
+    format!(
+        "{} {:?} {attempts}{}",
+        operation.kind.as_str(),
+        operation.state,
+        if operation.sending { " sending" } else { "" }
+    )
 }
 
-/// What holds of a write among those of its commit; the permits to send that it takes.
+/// What a row says about sends.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(super) struct Sends {
+    /// This write is the permit for one.
+    pub permitted: bool,
+    /// Those that may have reached somebody.
+    pub counted: u32,
+    /// Of the submission they belong to.
+    pub generation: u32,
+}
+
+/// What holds of a write among those of its commit; what a job or an operation says about sends.
 pub(super) fn judge(commit: &Commit, write: &Write, was: Option<&str>, version: u64, keyed: bool) -> Judged {
     match &*write.key.kind {
-        "job" => judge_job(commit, write, was, version, keyed),
-        "operation" => judge_operation(commit, write, was, keyed),
-        _ => Ok(0),
+        "job" => judge_job(commit, write, was, version, keyed).map(Some),
+        "operation" => judge_operation(commit, write, was, keyed).map(Some),
+        _ => Ok(None),
     }
 }
 
-type Judged = Result<u32, String>;
+type Judged = Result<Option<Sends>, String>;
+
+pub(super) fn sends_of_job(job: &Job) -> Sends {
+    Sends { permitted: false, counted: job.sends(), generation: job.generation }
+}
+
+pub(super) fn sends_of_operation(operation: &Operation) -> Sends {
+    Sends { permitted: false, counted: operation.attempts, generation: 1 }
+}
 
 /// Who asked, and under which key, is stored with what was asked for.
 fn remembered(commit: &Commit, kind: &str, keyed: bool) -> Result<(), String> {
-    let has = |kind: &str| commit.writes.iter().any(|write| write.key.kind == kind);
     match () {
-        () if !has("audit.new") => Err(format!("{kind} was made without an audit row")),
-        () if keyed && !has("idempotency") => Err(format!("{kind} was made without the row of its key")),
+        () if !has(commit, "audit.new") => Err(format!("{kind} was made without an audit row")),
+        () if keyed && !has(commit, "idempotency") => Err(format!("{kind} was made without the row of its key")),
         () => Ok(()),
     }
 }
 
-fn judge_job(commit: &Commit, write: &Write, was: Option<&str>, version: u64, keyed: bool) -> Judged {
+fn has(commit: &Commit, kind: &str) -> bool {
+    commit.writes.iter().any(|write| write.key.kind == kind)
+}
+
+fn judge_job(commit: &Commit, write: &Write, was: Option<&str>, version: u64, keyed: bool) -> Result<Sends, String> {
     let is: Job = read(put(write).ok_or("a job was deleted")?);
     if is.version != version {
         return Err(format!("the job says version {}, its record {version}", is.version));
     }
     let Some(was) = was.map(read::<Job>) else {
-        return is.spec.map_or(Ok(()), |_| remembered(commit, "job", keyed)).map(|()| 0);
+        let sends = sends_of_job(&is);
+        return is.spec.map_or(Ok(()), |_| remembered(commit, "job", keyed)).map(|()| sends);
     };
     if is.state != was.state && !was.state.may_become(is.state) {
         return Err(format!("{} became {}", was.state.as_str(), is.state.as_str()));
     }
-    is.attempts.checked_sub(was.attempts).ok_or_else(|| "a permit was given back".into())
+    let permitted = is.phase == Phase::Sending && is.attempts > was.attempts;
+    Ok(Sends { permitted, ..sends_of_job(&is) })
 }
 
-fn judge_operation(commit: &Commit, write: &Write, was: Option<&str>, keyed: bool) -> Judged {
+fn judge_operation(commit: &Commit, write: &Write, was: Option<&str>, keyed: bool) -> Result<Sends, String> {
     let is: Operation = read(put(write).ok_or("an operation was deleted")?);
     if is.state == OperationState::Succeeded && is.kind.ends_job() {
         ends_its_job(commit, &is)?;
     }
     let Some(was) = was.map(read::<Operation>) else {
-        return remembered(commit, "operation", keyed).map(|()| 0);
+        return remembered(commit, "operation", keyed).map(|()| sends_of_operation(&is));
     };
     if was.state.is_terminal() && was.state != is.state {
         return Err(format!("a {} that had ended became {:?}", is.kind.as_str(), is.state));
     }
-    is.attempts.checked_sub(was.attempts).ok_or_else(|| "a permit was given back".into())
+    if is.state.is_terminal() && !was.state.is_terminal() && !has(commit, "audit.new") {
+        return Err(format!("a {} ended without an audit row", is.kind.as_str()));
+    }
+    Ok(Sends { permitted: is.sending && is.attempts > was.attempts, ..sends_of_operation(&is) })
 }
 
 fn ends_its_job(commit: &Commit, operation: &Operation) -> Result<(), String> {

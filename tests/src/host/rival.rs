@@ -33,8 +33,10 @@ pub(super) fn same(commit: &Commit) -> Commit {
 /// The same call with the same key, made elsewhere: it has ids of its own.
 pub(super) fn twin(commit: &Commit) -> Commit {
     let made = |write: &&Write| write.expect == Expect::Absent && matches!(&*write.key.kind, "job" | "operation");
-    let ours =
-        commit.writes.iter().find(made).map(|write| write.key.id.clone()).expect("a keyed write makes something");
+    let Some(ours) = commit.writes.iter().find(made).map(|write| write.key.id.clone()) else {
+        // It is about a job that is there: both write the same.
+        return Commit { op_id: "rival twin".into(), ..same(commit) };
+    };
     let token = ours.rsplit([':', '-']).next().expect("an id ends in its token").to_owned();
     let theirs = "7".repeat(32);
     let renamed = |write: &Write| {

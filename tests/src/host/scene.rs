@@ -9,7 +9,7 @@ use beam_mcp_core::{
     engine::{self, Engine, Inbound, State},
     lifecycle, verb,
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::Host;
 use crate::explore::{Bounds, Subject, World, nothing_more, of};
@@ -31,7 +31,11 @@ pub struct Scene {
     pub answer: Value,
     calls: u8,
     wall_ms: u64,
+    troubles: usize,
 }
+
+/// A store is asked four times: the fourth trouble in a row is told.
+const TROUBLES: usize = 4;
 
 impl Scene {
     /// A scene nobody has called yet.
@@ -41,7 +45,7 @@ impl Scene {
     pub fn new(config: &Value) -> Self {
         let config = Config::from_json(config).expect("a configuration");
         let wall_ms = BEGINS_MS - BEFORE_MS;
-        Self { config, host: Host::default(), answer: Value::Null, calls: 0, wall_ms }
+        Self { config, host: Host::default(), answer: Value::Null, calls: 0, wall_ms, troubles: TROUBLES }
     }
 
     /// After a call that ended well.
@@ -63,6 +67,23 @@ impl Scene {
     pub fn after_death_at(mut self, label: &str, verb: &str, input: &Value) -> Self {
         let (end, labels) = self.play(verb, input, |at| at == label);
         assert!(end.is_none(), "{verb} has no {label}: {labels:?}");
+        self
+    }
+
+    /// With another number of troubles in a row that are told apart.
+    #[must_use]
+    pub fn with_troubles(self, troubles: usize) -> Self {
+        Self { troubles, ..self }
+    }
+
+    /// After the one job of the scene was given up as unexplained.
+    ///
+    /// # Panics
+    /// When there is none.
+    #[must_use]
+    pub fn parked(mut self) -> Self {
+        let id = self.host.shelf.park();
+        self.answer = json!({"job_id": id});
         self
     }
 
@@ -136,6 +157,7 @@ impl Scene {
                 sleep: Duration::from_secs(5),
                 // A store that fails is asked again although the time is up.
                 total: DEADLINE + Duration::from_secs(10),
+                troubles: self.troubles,
                 most: vec![("", 400)],
             },
             also: nothing_more,

@@ -4,12 +4,25 @@ use std::collections::BTreeMap;
 
 use beam_mcp_core::{
     effect::Reply,
-    job::{Job, Operation},
-    store::{Commit, Expect, Op, StoreReply, Write, operation_key},
+    job::{Job, JobState, Operation, Phase},
+    store::{Commit, Expect, Op, StoreReply, Stored, Write, job_writes, operation_key},
 };
 
-use super::{ledger, rival};
+use super::{
+    ledger::{self, Sends},
+    rival,
+};
 use crate::store::ModelStore;
+
+/// What the explored flow may send, and has sent.
+#[derive(Clone, Copy, Debug, Default)]
+struct Permit {
+    /// A commit of its own is the permit for a send that was not made yet.
+    open: bool,
+    /// Sends that may have reached somebody.
+    arrived: u32,
+    generation: u32,
+}
 
 /// A store with its faults.
 #[derive(Clone, Debug, Default)]
@@ -17,8 +30,8 @@ pub struct Shelf {
     records: ModelStore,
     /// Every write that makes a job or an operation has a key to remember.
     pub(super) keyed: bool,
-    /// Permits to send that commits of the explored flow took and no send used up, by job or operation.
-    permits: BTreeMap<String, u32>,
+    /// By job or operation.
+    permits: BTreeMap<String, Permit>,
     objections: Vec<String>,
     state: String,
 }
@@ -38,7 +51,14 @@ impl Shelf {
 
     /// What came before was no part of the exploration.
     pub(super) fn begin(&mut self, keyed: bool) {
-        self.permits.clear();
+        let operations = self.records.of_kind("operation").map(|record| serde_json::from_str(&record.value));
+        let operations = operations.map(|operation| operation.expect("an operation"));
+        let jobs = self.jobs().into_iter().map(|job| (job.id.to_string(), ledger::sends_of_job(&job)));
+        let before = |(id, sends): (String, Sends)| {
+            (id, Permit { open: false, arrived: sends.counted, generation: sends.generation })
+        };
+        let operations = operations.map(|row: Operation| (row.id.clone(), ledger::sends_of_operation(&row)));
+        self.permits = operations.chain(jobs).map(before).collect();
         self.keyed = keyed;
     }
 
@@ -50,6 +70,18 @@ impl Shelf {
         self.records.of_kind("job").map(|record| serde_json::from_str(&record.value).expect("a job")).collect()
     }
 
+    /// Parks the one job there is, as the reconciler does with a submission that stays unexplained; gives its id.
+    pub(super) fn park(&mut self) -> String {
+        let jobs = self.jobs();
+        let [job] = jobs.as_slice() else { panic!("not one job: {jobs:?}") };
+        let old = Stored { value: job.clone(), version: job.version };
+        let (phase, state, version) = (Phase::Parked, JobState::Parked, job.version + 1);
+        let new = Job { phase, state, version, ambiguous: true, handle: None, ..job.clone() };
+        let writes = job_writes("default", Some(&old), &new).expect("rows");
+        self.store(&Commit { op_id: "parked".into(), writes }, false);
+        job.id.to_string()
+    }
+
     /// An operation by its id.
     pub(super) fn operation(&self, id: &str) -> Option<Operation> {
         let record = self.records.get(&operation_key("default", id))?;
@@ -58,8 +90,12 @@ impl Shelf {
 
     /// Uses up a permit; false when there is none.
     pub(super) fn take_permit(&mut self, id: &str) -> bool {
-        let left = self.permits.get_mut(id).filter(|left| **left > 0);
-        left.map(|left| *left -= 1).is_some()
+        self.permits.get_mut(id).is_some_and(|permit| std::mem::take(&mut permit.open))
+    }
+
+    /// A send may have reached somebody.
+    pub(super) fn note_arrival(&mut self, id: &str) {
+        self.permits.entry(id.to_owned()).or_default().arrived += 1;
     }
 
     pub(super) fn offers(&self, op: &Op) -> Vec<&'static str> {
@@ -122,9 +158,21 @@ impl Shelf {
     fn judge(&mut self, commit: &Commit, write: &Write, was: Option<&str>) {
         let version = self.records.get(&write.key).map_or(0, |record| record.version);
         match ledger::judge(commit, write, was, version, self.keyed) {
-            Ok(0) => {}
-            Ok(permits) => *self.permits.entry(write.key.id.clone()).or_default() += permits,
+            Ok(sends) => sends.into_iter().for_each(|sends| self.count(&write.key.id, sends)),
             Err(seen) => self.objections.push(seen),
+        }
+    }
+
+    /// A permit comes back where its send reached nobody, and nowhere else.
+    fn count(&mut self, id: &str, sends: Sends) {
+        let permit = self.permits.entry(id.to_owned()).or_default();
+        if permit.generation != sends.generation {
+            *permit = Permit { generation: sends.generation, ..Permit::default() };
+        }
+        permit.open = sends.permitted;
+        if sends.counted < permit.arrived {
+            let seen = format!("{id} counts {} sends, {} may have arrived", sends.counted, permit.arrived);
+            self.objections.push(seen);
         }
     }
 }
