@@ -2,7 +2,8 @@
 
 The program is pointed at a Job API that lives in this process, on a socket only this user reaches.
 Its first `Run` ends the process: `<folder>/prepare.pb` then holds the request of `Prepare`,
-`<folder>/pipeline.json` its pipeline, and `<folder>/result.json` says CAPTURED. Nothing that follows `run()` in the program runs.
+`<folder>/pipeline.json` its pipeline, and `<folder>/result.json` says CAPTURED. Nothing that follows
+`run()` in the program runs.
 """
 
 from __future__ import annotations
