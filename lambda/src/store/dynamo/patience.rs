@@ -25,10 +25,11 @@ impl Patience {
         self.until.saturating_duration_since(Instant::now()).min(self.call_limit)
     }
 
-    /// Rests before the next try; the fault, when it says that no try helps or no time is left for one.
+    /// Rests before the next try; the fault, when it says that no try helps or too little time is left for one: a call
+    /// cut short would end in doubt, where the last one told what is wrong.
     pub(super) async fn rest(&mut self, fault: Fault) -> Result<(), Fault> {
         let rest = part_of(self.cap);
-        if fault.is_final() || Instant::now() + rest >= self.until {
+        if fault.is_final() || Instant::now() + rest + self.call_limit / 4 >= self.until {
             return Err(fault);
         }
         self.cap = (self.cap * 2).min(LONGEST);
