@@ -77,6 +77,8 @@ def test_its_workers_run_a_pipeline_and_end_with_it(pool: Pool, tmp_path: Path) 
     assert pool.stop() == 0
 
 
+# Importing Beam collects what other tests left to the garbage collector.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_it_takes_its_workers_along(pool: Pool) -> None:
     grpc: Any = importlib.import_module("grpc")
     api: Any = importlib.import_module("apache_beam.portability.api")
