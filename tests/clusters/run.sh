@@ -33,14 +33,14 @@ fi
 for version in $flinks; do
   printf '\n== Flink %s\n' "$version"
   FLINK_VERSION=$version FLINK_SLOTS=8 bash tests/clusters/start-runners.sh start "$work/cluster" flink >"$work/env"
+  suites=(tests/clusters/test_contract.py tests/clusters/test_seed_scripts.py)
   # Beam's runner that is served runs on 1.19 and 1.20.
   if [[ $version == 1.* ]]; then
     mvn -B -q -Pflink -f examples/job-server/pom.xml package
     echo "JOB_SERVER_JAR=$PWD/examples/job-server/target/beam-job-server-flink-1.19.jar" >>"$work/env"
-  else
-    echo 'JOB_SERVER_JAR=' >>"$work/env"
+    suites+=(tests/clusters/test_python_pipelines.py)
   fi
-  suite "$work/env" tests/clusters/test_contract.py tests/clusters/test_seed_scripts.py tests/clusters/test_python_pipelines.py
+  suite "$work/env" "${suites[@]}"
   stop
 done
 for version in $sparks; do

@@ -34,6 +34,7 @@ const BUILD_MS: u64 = 600_000;
 /// Longest wait of one step, and between looks.
 const PATIENCE: Duration = Duration::from_secs(10);
 const LOOK: Duration = Duration::from_millis(250);
+
 /// Runs the program until it has submitted its pipeline to the Job API in its own child.
 pub(in crate::runner) async fn run(context: &Context, job: &Job) -> Result<Build, Error> {
     if staged(job).is_some() {
