@@ -15,7 +15,7 @@ const LEAST_VERSION: i32 = 3_051_003;
 /// `BEAM` as a number: marks the file as ours.
 const APPLICATION: i32 = 0x4245_414d;
 const SCHEMA_VERSION: i32 = 1;
-const BUSY: Duration = Duration::from_secs(5);
+pub(super) const BUSY: Duration = Duration::from_secs(5);
 
 /// Ids are blobs so that their order is the order of their bytes.
 const SCHEMA: &str = "

@@ -1,6 +1,14 @@
 //! What only the `SQLite` store has to prove.
 
-use std::{os::unix::fs::PermissionsExt as _, path::Path, sync::Arc, time::Duration};
+use std::{
+    os::unix::fs::PermissionsExt as _,
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use beam_mcp_core::store::{Key, Op, Scan, StoreReply};
 use rusqlite::{Connection, types::ValueRef};
@@ -96,6 +104,34 @@ async fn a_full_disk_stops_writes_and_not_reads_and_passes() {
     assert_eq!((value(&store, "a").await.as_deref(), value(&store, "b").await), (Some("x"), None));
     limit(u32::MAX - 1);
     assert_eq!(put(&store, "o3", "b", &large).await, vec![1]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_log_stays_short_where_somebody_always_reads() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path(), 0);
+    let over = Arc::new(AtomicBool::new(false));
+    let readers = [0, 1, 2, 3].map(|number| {
+        let (file, over) = (DatabaseFile::in_folder(folder.path()), over.clone());
+        std::thread::spawn(move || {
+            let reader = file.open_reader().unwrap();
+            std::thread::sleep(Duration::from_millis(20 * number));
+            while !over.load(Ordering::Relaxed) {
+                reader.execute_batch("BEGIN; SELECT count(*) FROM records;").unwrap();
+                std::thread::sleep(Duration::from_millis(80));
+                reader.execute_batch("COMMIT;").unwrap();
+            }
+        })
+    });
+    for number in 0..600 {
+        // Pages that hold what they held before are not written.
+        let large = if number % 2 == 0 { "v" } else { "w" }.repeat(100 << 10);
+        put(&store, &format!("o{number}"), "a", &large).await;
+    }
+    over.store(true, Ordering::Relaxed);
+    readers.into_iter().for_each(|reader| reader.join().unwrap());
+    let log = std::fs::metadata(folder.path().join("beam-mcp.db-wal")).unwrap().len();
+    assert!(log < 32 << 20, "{log}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

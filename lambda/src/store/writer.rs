@@ -4,14 +4,14 @@ use std::{
         atomic::{AtomicI32, AtomicI64, AtomicU64, Ordering},
     },
     thread::JoinHandle,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use beam_mcp_core::store::{Commit, Key, Record, StoreReply};
 use rusqlite::{Connection, TransactionBehavior, hooks::Wal};
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::{cache::Cache, failed, rows};
+use super::{cache::Cache, database::BUSY, failed, rows};
 use crate::logging::{Level, Line};
 
 /// Commits made with one sync to the disk.
@@ -22,6 +22,11 @@ const PURGED_AT_ONCE: u32 = 500;
 const PURGE_ROUNDS: usize = 20;
 /// Pages in the write-ahead log from which on the writer folds them into the file.
 const CHECKPOINT_PAGES: i32 = 1000;
+/// Pages from which on readers are waited for, so that the log begins anew: where some reader is always at work it would
+/// grow for ever, and with it the time that the next start takes.
+const LONG_LOG_PAGES: i32 = 4000;
+/// How long they are waited for.
+const READERS: Duration = Duration::from_millis(250);
 /// How long another process's write may stay unseen by the row cache, in microseconds.
 const STALE_US: u64 = 2_000;
 
@@ -50,7 +55,8 @@ impl Writer {
         let alarm = Alarm(Arc::new(watch::Sender::new(None)));
         let log_pages = count_log_pages(&mut connection)?;
         let others = Arc::new(Others::new(connection, cache));
-        let mut desk = Desk { queue, others: others.clone(), alarm: alarm.clone(), log_pages };
+        let long_log = AtomicI32::new(LONG_LOG_PAGES);
+        let mut desk = Desk { queue, others: others.clone(), alarm: alarm.clone(), log_pages, long_log };
         let thread = Mutex::new(Some(std::thread::spawn(move || desk.work())));
         Ok(Self { jobs, alarm, others, thread })
     }
@@ -175,6 +181,8 @@ struct Desk {
     alarm: Alarm,
     /// Length of the write-ahead log after the last commit.
     log_pages: Arc<AtomicI32>,
+    /// Length from which on readers are waited for.
+    long_log: AtomicI32,
 }
 
 impl Desk {
@@ -223,15 +231,30 @@ impl Desk {
     /// Folds a long log into the file, after the answers are out. Here an error is seen: a sync that fails while
     /// pages are folded in loses them with the log that is begun anew.
     fn checkpoint(&self) {
-        if self.log_pages.load(Ordering::Relaxed) < CHECKPOINT_PAGES || self.alarm.rang() {
+        let pages = self.log_pages.load(Ordering::Relaxed);
+        if pages < CHECKPOINT_PAGES || self.alarm.rang() {
             return;
         }
         let connection = self.others.connection();
         let Some(connection) = connection.as_ref() else { return };
-        // A row of numbers, which only tell how far readers let it come.
-        if let Err(error) = connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())) {
+        let folded = if pages < self.long_log.load(Ordering::Relaxed) {
+            fold(connection, "PASSIVE").map(drop)
+        } else {
+            self.begin_anew(connection, pages)
+        };
+        if let Err(error) = folded {
             self.explain(&error);
         }
+    }
+
+    /// Where a reader stays, for a backup say, this is tried again when the log is longer still.
+    fn begin_anew(&self, connection: &Connection, pages: i32) -> rusqlite::Result<()> {
+        connection.busy_timeout(READERS)?;
+        let folded = fold(connection, "RESTART");
+        connection.busy_timeout(BUSY)?;
+        let next = if folded? { LONG_LOG_PAGES } else { pages.saturating_add(CHECKPOINT_PAGES) };
+        self.long_log.store(next, Ordering::Relaxed);
+        Ok(())
     }
 
     fn make_all(&self, commits: &[Commit]) -> Result<Vec<StoreReply>, String> {
@@ -282,6 +305,11 @@ impl Desk {
         self.checkpoint();
         purged
     }
+}
+
+/// True where nobody was in the way. The other numbers of the row tell how far readers let it come.
+fn fold(connection: &Connection, how: &str) -> rusqlite::Result<bool> {
+    connection.query_row(&format!("PRAGMA wal_checkpoint({how})"), [], |row| Ok(row.get::<_, i32>(0)? == 0))
 }
 
 fn count_log_pages(connection: &mut Connection) -> rusqlite::Result<Arc<AtomicI32>> {
