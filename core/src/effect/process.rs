@@ -266,7 +266,7 @@ pub enum Fact {
         /// Limit for which the host ended it: `wall_ms` or `log_bytes`.
         #[serde(default)]
         limit: Option<String>,
-        /// It was let go on; one that never was has done nothing and never will.
+        /// It was let go on and may have run; one that never was has done nothing and never will.
         #[serde(default)]
         released: bool,
     },

@@ -98,9 +98,15 @@ impl Folder {
         self.write("launch.json", record)
     }
 
-    /// Whether this very child was let go.
+    /// Whether this very child was let go and took it.
+    ///
+    /// A server that was killed between the mark and the byte leaves a child that ends without having begun.
     pub(super) fn was_released(&self, child: Identity) -> bool {
-        self.0.join(release_mark(child)).symlink_metadata().is_ok()
+        self.holds(&release_mark(child)) && (child.is_alive() || self.holds("state.json"))
+    }
+
+    fn holds(&self, name: &str) -> bool {
+        self.0.join(name).symlink_metadata().is_ok()
     }
 
     pub(super) fn set_released(&self, child: Identity) -> io::Result<()> {

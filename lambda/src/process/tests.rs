@@ -1,4 +1,5 @@
-//! The supervisor over a shell that stands in for Python: it waits for the same byte, then runs its third argument.
+//! The supervisor over a shell that stands in for Python: it waits for the same byte, says that it begins, then runs its
+//! third argument.
 
 use std::{os::unix::fs::PermissionsExt, time::Instant};
 
@@ -13,6 +14,7 @@ const OTHER: &str = "fedcba9876543210fedcba9876543210";
 /// `-I <wrapper> <folder> script <shell text> <arguments>`
 const SHELL: &str = "#!/bin/sh
 [ \"$(head -c 1)\" = R ] || exit 75
+: >\"$3/state.json\"
 run=$5
 shift 5
 eval \"$run\"
@@ -313,6 +315,23 @@ async fn two_servers_never_run_a_token_twice() {
 }
 
 #[tokio::test]
+async fn a_child_whose_server_died_while_it_let_go_has_not_run() {
+    let scene = Scene::new();
+    let other = Scene { supervisor: start(scene.supervisor.0.settings.clone()), folder: TempDir::new().unwrap() };
+    let first = scene.launch(TOKEN, "echo ran").await.unwrap();
+    let entry = scene.supervisor.child(TOKEN).unwrap();
+    entry.folder.set_released(entry.identity).unwrap();
+    // The mark stands, the byte was never written.
+    entry.identity.signal_group(Sign::KILL);
+    other.end(&first).await;
+    let never = other.ask(&first, Query::Alive).await;
+    assert!(matches!(never, Fact::Alive { alive: false, released: false, .. }), "{never:?}");
+    let second = other.run("echo ran").await;
+    assert_ne!(second, first);
+    assert_eq!(other.end(&second).await.0, Some(0));
+}
+
+#[tokio::test]
 async fn children_end_with_a_server_that_keeps_no_jobs() {
     for outlive in [true, false] {
         let scene = Scene::with(|settings| settings.outlive = outlive);
@@ -392,7 +411,7 @@ async fn links_and_pipes_a_child_leaves_are_not_followed() {
     let scene = Scene::new();
     fs::write(scene.folder.path().join("secret"), "{\"state\": 1}").unwrap();
     let handle = scene
-        .run("ln -s ../../secret result.json; mkfifo state.json; rm stdout.log; ln -s ../../secret stdout.log")
+        .run("ln -s ../../secret result.json; rm state.json; mkfifo state.json; rm stdout.log; ln -s ../../secret stdout.log")
         .await;
     scene.end(&handle).await;
     assert_eq!(scene.ask(&handle, Query::Result).await, Fact::Result { state: None, result: None });
