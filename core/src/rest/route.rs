@@ -218,9 +218,11 @@ fn matches(pattern: &'static str, path: &str) -> Option<Vec<(&'static str, Strin
 pub(super) fn typed(name: &str, value: String) -> Result<Value, Error> {
     let number = || value.parse::<f64>().ok().filter(|number| number.is_finite());
     match name {
-        "limit" | "max_results" | "duration_seconds" | "cursor" | "max_age_ms" => {
+        "limit" | "max_results" | "duration_seconds" | "max_age_ms" => {
             value.parse::<u64>().map(Value::from).map_err(|_| bad_number(name))
         }
+        // A number where a change is waited for, and another name of a page's token in lists.
+        "cursor" => Ok(value.parse::<u64>().map_or(Value::String(value), Value::from)),
         "timeout_s" | "timeout_seconds" => number().map(Value::from).ok_or_else(|| bad_number(name)),
         "until_terminal" => value.parse::<bool>().map(Value::from).map_err(|_| bad_number(name)),
         _ => Ok(Value::String(value)),

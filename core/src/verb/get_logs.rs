@@ -19,6 +19,7 @@ pub struct Input {
     /// The job.
     pub job_id: String,
     /// Most lines, 1 to 1000; default 100.
+    #[serde(alias = "limit")]
     pub max_results: Option<u32>,
     /// Where the last page ended: its `next_page_token`. Without it the newest lines come.
     pub page_token: Option<String>,

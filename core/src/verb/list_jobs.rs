@@ -27,6 +27,7 @@ pub struct Input {
     /// Only jobs whose name holds this text.
     pub name_contains: Option<String>,
     /// Most jobs on the page, 1 to 200; default 50.
+    #[serde(alias = "max_results")]
     pub limit: Option<u32>,
     /// Where the last page ended: its `next_page_token`.
     #[serde(alias = "cursor")]

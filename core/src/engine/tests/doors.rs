@@ -60,6 +60,21 @@ fn bad_requests_get_a_truthful_status_and_the_one_envelope() {
 }
 
 #[test]
+fn a_page_is_asked_for_by_either_name() {
+    let mut world = World::new(&json!({}));
+    for name in ["a", "b"] {
+        world.http("POST", "/api/v1/jobs", &json!({"name": name}));
+    }
+    let mut page = |query: &str| world.http("GET", &format!("/api/v1/jobs?{query}"), &Value::Null).1["data"].clone();
+    let first = page("limit=1");
+    assert_eq!(first, page("max_results=1"));
+    let token = first["next_page_token"].as_str().unwrap();
+    let second = page(&format!("limit=1&page_token={token}"));
+    assert_eq!(second, page(&format!("limit=1&cursor={token}")));
+    assert_ne!(first["jobs"], second["jobs"]);
+}
+
+#[test]
 fn a_key_in_the_header_is_the_member() {
     let mut world = World::new(&json!({}));
     let (key, body) = ([("idempotency-key", "k")], json!({"name": "a"}));
