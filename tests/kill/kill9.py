@@ -185,10 +185,9 @@ class Rig:
                 with lock:
                     if next(left, None) is None:
                         return
-                connection.request("POST", "/api/v1/jobs", body, {"content-type": "application/json"})
-                answer = connection.getresponse()
-                answer.read()
-                assert answer.status == 201, answer.status
+                while (status := exchange(connection, body)) == 503:
+                    time.sleep(0.2)
+                assert status == 201, status
 
         with ThreadPoolExecutor(32) as clients:
             list(clients.map(submit, range(32)))
@@ -213,13 +212,16 @@ class Rig:
         return self.report(clients)
 
     def settle(self, clients: Clients) -> None:
-        """Waits until every job has ended or needs a person."""
-        end = time.monotonic() + SETTLE
+        """Waits until every job has ended or needs a person, or none did for `SETTLE` seconds."""
         ours = {job_id: key for key, job_id in clients.answered.items()}
+        most, end = 0, time.monotonic() + SETTLE
         while time.monotonic() < end:
             jobs = [job for job in self.jobs() if job["job_id"] in ours]
-            if len(jobs) == len(ours) and all(job["terminal"] or job["state"] == "PARKED" for job in jobs):
+            settled = sum(job["terminal"] or job["state"] == "PARKED" for job in jobs)
+            if settled == len(ours):
                 break
+            if settled > most:
+                most, end = settled, time.monotonic() + SETTLE
             time.sleep(1)
         self.states = collections.Counter(job["state"] for job in jobs)
         self.parked = {ours[job["job_id"]] for job in jobs if job["state"] == "PARKED"}
@@ -268,6 +270,18 @@ class Rig:
             print(f"{count} x {reason}", flush=True)
         print(f"seed {self.seed}; states {dict(self.states)}; {self.filled:.0f} s to store jobs", flush=True)
         return not lost and not doubled and not strange and len(clients.answered) == len(keys)
+
+
+def exchange(connection: http.client.HTTPConnection, body: str) -> int:
+    """Status of a submission without a key; 503 also where the server has closed the connection."""
+    try:
+        connection.request("POST", "/api/v1/jobs", body, {"content-type": "application/json"})
+        answer = connection.getresponse()
+        answer.read()
+    except (OSError, http.client.HTTPException):
+        connection.close()
+        return 503
+    return answer.status
 
 
 def main() -> None:
