@@ -38,6 +38,10 @@ test-rust: ## core, native host, vectors
 test-explore: ## flows under every reply, against the golden graphs
 	cargo test --locked --profile explore -p beam-mcp-tests --no-default-features --features explore --test explore
 
+.PHONY: test-planted
+test-planted: ## bugs planted in the flows: the exploration must turn red (BUG=tests/planted/NAME.patch for one)
+	bash tests/planted/run.sh $(BUG)
+
 .PHONY: test-python
 test-python: venv beam ## the Python package against real servers, and the Direct child
 	$(BIN)/pip install -q -r tests/python/requirements.txt
@@ -97,7 +101,7 @@ simulate-wasm: ## the same seeds give the same traces natively and in WebAssembl
 	bash tests/simulation/wasm.sh
 
 .PHONY: test-long
-test-long: test-dynamodb test-powercut test-load test-abuse simulate-teeth simulate-wasm ## what does not fit CI
+test-long: test-dynamodb test-powercut test-load test-abuse test-planted simulate-teeth simulate-wasm ## what does not fit CI
 
 .PHONY: lambda
 lambda: ## the Lambda binary in cargo-lambda's emulator
