@@ -44,17 +44,17 @@ fn a_submission_whose_answer_is_lost() {
 
 #[test]
 fn scale_job() {
-    hold_verb("simulator_scale_job", "scale_job", &json!({"parallelism": 4, "wait_seconds": 2}));
+    hold_verb("simulator_scale_job", "scale_job", &json!({"parallelism": 4, "wait_seconds": 20}));
 }
 
 #[test]
 fn update_job() {
-    hold_verb("simulator_update_job", "update_job", &json!({"scaling": {"num_workers": 2}, "wait_seconds": 0}));
+    hold_verb("simulator_update_job", "update_job", &json!({"scaling": {"num_workers": 2}, "wait_seconds": 20}));
 }
 
 #[test]
 fn create_savepoint() {
-    hold_verb("simulator_create_savepoint", "create_savepoint", &json!({"wait_seconds": 2, "idempotency_key": "k"}));
+    hold_verb("simulator_create_savepoint", "create_savepoint", &json!({"wait_seconds": 20, "idempotency_key": "k"}));
 }
 
 #[test]
@@ -73,12 +73,12 @@ fn cancel_job() {
 
 #[test]
 fn drain() {
-    hold_verb("simulator_cancel_job_drain", "cancel_job", &json!({"mode": "drain", "wait_seconds": 5}));
+    hold_verb("simulator_cancel_job_drain", "cancel_job", &json!({"mode": "drain", "wait_seconds": 30}));
 }
 
 #[test]
 fn stop() {
-    hold_verb("simulator_cancel_job_stop", "cancel_job", &json!({"mode": "stop", "wait_seconds": 5}));
+    hold_verb("simulator_cancel_job_stop", "cancel_job", &json!({"mode": "stop", "wait_seconds": 30}));
 }
 
 /// A submission that nobody can explain, on a cluster that cannot be asked for it.
