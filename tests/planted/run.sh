@@ -1,79 +1,89 @@
 #!/usr/bin/env bash
-# Plants one bug at a time and demands that the suite which claims to see it turns red.
+# Plants one bug at a time in a copy of the tree: every exploration that claims to see it must turn red.
 #
-#   tests/planted/run.sh [FOLDER | PATCH ...]      default: every *.patch beside this script
+#   tests/planted/run.sh [PATCH ...]      default: every *.patch beside this script
 #
-# A patch is a unified diff with a header of plain lines in front of it:
-#   suite: COMMAND    must fail with the bug and pass without it; may be repeated, each line must fail
-#   build: COMMAND    must succeed with the bug, so that a bug that does not compile proves nothing (default below)
-# Everything happens in a copy of the tree beneath $BEAM_MCP_CACHE. A patch that no longer applies is an error.
+# A patch is a unified diff behind a sentence that says what the bug is, and lines
+#   test: NAME    a test of tests/rust/explore, green without the bug and red with it
+# Wrong are: a patch that does not apply or does not build (it proves nothing), a named test that stays green, and, when
+# all patches run, an exploration for which no bug is planted. The copy and its build lie beneath $BEAM_MCP_CACHE.
 set -uo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(git -C "$here" rev-parse --show-toplevel)
 cache=${BEAM_MCP_CACHE:-$HOME/.cache/beam-mcp}/planted
 tree=$cache/tree
-export CARGO_TARGET_DIR=$cache/target
+export CARGO_TARGET_DIR=${PLANTED_TARGET_DIR:-$cache/target} CARGO_TERM_COLOR=never
 unset UPDATE_GOLDEN
-BUILD="cargo test -q -p beam-mcp-tests --profile explore --no-default-features --features explore --locked --test explore --no-run"
 LIMIT=1800
+EXPLORE=(cargo test --profile explore -p beam-mcp-tests --no-default-features --features explore --locked --test explore)
 
-copy() { # the files git knows or would add, and nothing else; times stay, so that cargo builds what changed
+copy() { # the files git knows or would add, and nothing else
+  rm -rf "$tree"
   mkdir -p "$tree" "$cache/log"
-  rm -rf "$tree" && mkdir -p "$tree"
   (cd "$root" && git ls-files -z --cached --others --exclude-standard | tar --null --ignore-failed-read -T - -cf -) 2>/dev/null | tar -xf - -C "$tree"
   git init -q "$tree"
+  # Their times are old, and what was built last may hold a bug: cargo must look at both crates again.
+  touch "$tree"/core/src/lib.rs "$tree"/tests/src/lib.rs "$tree"/tests/rust/explore/main.rs
 }
 
-lines() { sed -n '/^--- /q; s/^'"$2"': //p' "$1"; } # of a header
-
-in_tree() { (cd "$tree" && timeout "$LIMIT" bash -c "$1") >"$2" 2>&1 </dev/null; }
-
-rows=() wrong=0
-row() { # PATCH SUITE RESULT
-  rows+=("$1|$2|$3")
-  printf '%-34s %-46s %s\n' "$1" "$2" "$3"
-  [[ $3 == caught ]] || wrong=1
+explore() { # LOG ARGUMENT...: of cargo test
+  (cd "$tree" && timeout "$LIMIT" "${EXPLORE[@]}" "${@:2}") >"$1" 2>&1 </dev/null
 }
 
-short() { sed -E 's/^cargo test .* --test //' <<<"$1" | cut -c1-46; }
+tests_of() { awk 'FNR == 1 { head = 1 } /^--- / { head = 0 } head && sub(/^test: /, "")' "$@"; }
 
-patches=()
-for given in "${@:-$here}"; do
-  if [[ -d $given ]]; then patches+=("$given"/*.patch); else patches+=("$given"); fi
-done
-copy
+rows=0 caught=0
+row() { # BUG TEST RESULT
+  printf '%-36s %-46s %s\n' "$1" "$2" "$3"
+  rows=$((rows + 1))
+  [[ $3 != caught ]] || caught=$((caught + 1))
+}
 
-# Without a bug every suite is green, or its red would mean nothing.
+# Without a bug every test is green, or its red would mean nothing.
 sound() {
-  local suite log=$cache/log/sound.txt
-  in_tree "$BUILD" "$log" || { row "(no bug)" build "DOES NOT BUILD: $log"; return 1; }
-  while read -r suite; do
-    in_tree "$suite" "$log" || { row "(no bug)" "$(short "$suite")" "RED WITHOUT A BUG: $log"; return 1; }
-  done < <(for patch in "${patches[@]}"; do lines "$patch" suite; done | sort -u)
+  local log=$cache/log/sound.txt named
+  mapfile -t named < <(tests_of "${patches[@]}" | sort -u)
+  explore "$log" --no-run || { row "(no bug)" build "DOES NOT BUILD: $log"; return 1; }
+  explore "$cache/log/list.txt" -- --list
+  for name in "${named[@]}"; do
+    grep -qx "$name: test" "$cache/log/list.txt" || { row "(no bug)" "$name" "NO SUCH TEST"; return 1; }
+  done
+  explore "$log" -- --exact "${named[@]}" || { row "(no bug)" "$(grep -m1 ' FAILED$' "$log")" "RED WITHOUT A BUG: $log"; return 1; }
 }
 
 plant() { # PATCH
-  local patch=$1 name suite build log
-  name=$(basename "$patch" .patch)
-  log=$cache/log/$name.txt
-  patch=$(cd "$(dirname "$patch")" && pwd)/$name.patch
-  [[ -n $(lines "$patch" suite) ]] || { row "$name" - "NAMES NO SUITE"; return; }
-  git -C "$tree" apply --whitespace=nowarn "$patch" 2>"$log" || { row "$name" - "DOES NOT APPLY: $log"; return; }
-  build=$(lines "$patch" build)
-  if ! in_tree "${build:-$BUILD}" "$log"; then
-    row "$name" build "DOES NOT BUILD: $log"
+  local bug log named
+  bug=$(basename "$1" .patch) log=$cache/log/$(basename "$1" .patch).txt
+  mapfile -t named < <(tests_of "$1")
+  ((${#named[@]})) || { row "$bug" - "NAMES NO TEST"; return; }
+  git -C "$tree" apply --whitespace=nowarn "$1" 2>"$log" || { row "$bug" - "DOES NOT APPLY: $log"; return; }
+  if explore "$log" --no-run; then
+    explore "$log" -- --exact "${named[@]}"
+    for name in "${named[@]}"; do
+      if grep -qx "test $name \.\.\. FAILED" "$log"; then row "$bug" "$name" caught; else row "$bug" "$name" "NOT CAUGHT: $log"; fi
+    done
   else
-    while read -r suite; do
-      if in_tree "$suite" "$log"; then row "$name" "$(short "$suite")" "NOT CAUGHT"; else row "$name" "$(short "$suite")" caught; fi
-    done < <(lines "$patch" suite)
+    row "$bug" build "DOES NOT BUILD: $log"
   fi
-  git -C "$tree" apply -R --whitespace=nowarn "$patch"
+  git -C "$tree" apply -R --whitespace=nowarn "$1"
 }
 
-printf '%-34s %-46s %s\n' bug suite result
+# Every exploration has shown once that it sees a bug.
+covered() {
+  local name
+  while read -r name; do
+    tests_of "${patches[@]}" | grep -qx "$name" || row - "$name" "NO BUG IS PLANTED"
+  done < <(sed -n '/^\(planted\|table\)::/d; s/: test$//p' "$cache/log/list.txt")
+}
+
+patches=()
+for given in "$@"; do patches+=("$(realpath "$given")"); done
+((${#patches[@]})) || patches=("$here"/*.patch)
+copy
+printf '%-36s %-46s %s\n' bug test result
 if sound; then
   for patch in "${patches[@]}"; do plant "$patch"; done
+  (($#)) || covered
 fi
-caught=$(printf '%s\n' "${rows[@]}" | grep -c '|caught$')
-printf '\n%s bugs, %s of %s suites red\n' "${#patches[@]}" "$caught" "${#rows[@]}"
-exit "$wrong"
+printf '\n%s bugs; %s of %s rows caught\n' "${#patches[@]}" "$caught" "$rows"
+((rows > 0 && caught == rows))
