@@ -76,7 +76,7 @@ impl Dataflow {
         Ok(None)
     }
 
-    fn is_young(&self, job: &Job) -> bool {
+    pub(super) fn is_young(&self, job: &Job) -> bool {
         let sent_ms = if job.sent_ms > 0 { job.sent_ms } else { job.created_ms };
         job.id.token().is_some() && self.context.io.now().wall_ms.saturating_sub(sent_ms) < LAG_MS
     }

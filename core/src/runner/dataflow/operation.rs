@@ -99,12 +99,23 @@ impl Dataflow {
         if matches!(operation.kind, Kind::Savepoint | Kind::Stop) {
             return self.progress_of_snapshot(id, operation).await;
         }
-        let answer = self.job(id, operation.kind == Kind::Scale).await?;
+        let answer = match self.job(id, operation.kind == Kind::Scale).await {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(self.of_nothing(job)),
+            answer => answer?,
+        };
         Ok(match operation.kind {
             Kind::Scale => self.of_scale(&answer, operation)?,
             Kind::Drain => of_end(&answer, JobState::Drained),
             _ => of_end(&answer, JobState::Canceled),
         })
+    }
+
+    /// A job that Dataflow does not show yet may end as it was told to; one that it shows no more will not say so.
+    fn of_nothing(&self, job: &Job) -> Progress {
+        if self.is_young(job) {
+            return Progress::new(State::InProgress).because("Dataflow does not show the job yet");
+        }
+        Progress::new(State::Unknown).because("Dataflow does not know the job any more")
     }
 
     fn of_scale(&self, answer: &JobAnswer, operation: &Operation) -> Result<Progress, Error> {
@@ -227,6 +238,17 @@ mod tests {
             assert_eq!(progress(cancel(), vec![(JOB, shown(state))]).state, expected);
         }
         assert_eq!(progress(operation(Kind::Drain), vec![(JOB, shown("JOB_STATE_DRAINED"))]).state, State::Succeeded);
+    }
+
+    #[test]
+    fn a_job_that_is_not_shown_yet_may_end_and_one_that_is_shown_no_more_will_not_say_so() {
+        for (sent_ms, expected) in [(NOW_MS, State::InProgress), (NOW_MS - 180_000, State::Unknown)] {
+            let job = Job { sent_ms, ..job() };
+            let gone = vec![(JOB, refusal(404, "NOT_FOUND", "no"))];
+            let cancel = operation(Kind::Cancel);
+            let played = play(target(), gone, |dataflow| async move { dataflow.progress(&job, &cancel).await });
+            assert_eq!(played.end.unwrap().state, expected);
+        }
     }
 
     #[test]

@@ -159,7 +159,11 @@ fn ended(state: State, kind: OperationKind) -> Option<Progress> {
 
 pub(super) async fn progress(context: &Context, job: &Job, operation: &Operation) -> Result<Progress, Error> {
     supports(operation.kind)?;
-    let state = entry(context, job).await?.state;
+    let jobs = jobs(context).await?;
+    let Some(state) = find(&jobs, job).map(|info| info.state) else {
+        let text = "the job service does not know the job any more: it was restarted, or forgot it";
+        return Ok(Progress::new(OperationState::Unknown).because(text));
+    };
     let waiting = || Progress::new(OperationState::InProgress).because(format!("the job is {}", state.word()));
     Ok(ended(state, operation.kind).unwrap_or_else(waiting))
 }

@@ -320,6 +320,10 @@ fn a_cancel_goes_to_the_very_job_and_ends_with_it() {
         });
         assert_eq!(end.unwrap().state, ends);
     }
+    let (end, _) = play(vec![("GetJobs", ok(Encoder::new()))], |runner| async move {
+        runner.progress(&job(TOKEN, Some("job-001")), &operation(OperationKind::Cancel)).await
+    });
+    assert_eq!(end.unwrap().state, OperationState::Unknown, "a service that forgot the job never shows its end");
 }
 
 #[test]

@@ -10,7 +10,7 @@ use super::{
     stderr::is_plain_id,
 };
 use crate::{
-    error::Error,
+    error::{Error, Landed},
     job::{Job, JobState, Operation, OperationKind as Kind, OperationState as State},
     runner::{Begun, PlannedCall, Progress},
     text::clean_line,
@@ -40,8 +40,9 @@ impl Spark {
         if killed.success {
             return Ok(Begun::Accepted);
         }
-        // It has ended, or the master has forgotten it: its state says which.
-        match self.of_kill(&id).await? {
+        // It has ended, or the master has forgotten it: its state says which. Whatever becomes of that read, the kill
+        // has reached Spark.
+        match self.of_kill(&id).await.map_err(|error| error.landed_as(Landed::Perhaps))? {
             progress if progress.state == State::InProgress => {
                 let said = clean_line(killed.message.as_deref().unwrap_or_default(), 512);
                 Err(Error::precondition("kill_refused", format!("Spark refused to kill the driver: {said}")))
@@ -170,6 +171,13 @@ mod tests {
         let script =
             [vec![(KILL, recorded!("3.5.9/kill-finished"))], status(recorded!("3.5.9/status-running"))].concat();
         assert_eq!(begin(script).reason(), "kill_refused");
+        let script = vec![
+            (KILL, recorded!("3.5.9/kill-finished")),
+            (STATUS, testing::text(404, "")),
+            (MASTER, recorded!("3.5.9/master-idle")),
+        ];
+        let unread = begin(script).end.unwrap_err();
+        assert_eq!((unread.reason(), unread.landed()), ("unknown_to_spark", Landed::Perhaps), "the kill has arrived");
         let check = play(target(), status(recorded!("3.5.9/status-finished")), |spark| async move {
             spark.check(&job(), &operation(Kind::Cancel)).await
         });
