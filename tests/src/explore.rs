@@ -56,6 +56,14 @@ pub const MOST_SCRIPTS: usize = 200_000;
 /// # Errors
 /// The first rule that a script broke, with the script.
 pub fn explore(subject: &Subject) -> Result<Graph, Violation> {
+    explore_within(subject, None)
+}
+
+/// The same of a flow whose graph is known.
+///
+/// # Errors
+/// As [`explore`]; also the first line that is not among the known ones ([`Rule::OutsideItsGraph`]).
+pub fn explore_within(subject: &Subject, known: Option<&BTreeSet<String>>) -> Result<Graph, Violation> {
     let mut graph = Graph::default();
     let mut seen: BTreeSet<Node> = BTreeSet::new();
     let mut waiting = VecDeque::from([Vec::new()]);
@@ -63,6 +71,9 @@ pub fn explore(subject: &Subject) -> Result<Graph, Violation> {
         let run = run::run(subject, &script, &seen, graph.scripts())?;
         rule::check(&run, subject)?;
         graph.add(&run);
+        if let Some(line) = known.and_then(|known| graph.lines().difference(known).next()) {
+            return Err(Violation::new(Rule::OutsideItsGraph, &run.taken, line.clone()));
+        }
         if graph.scripts() > MOST_SCRIPTS {
             return Err(Violation::new(Rule::TooManyScripts, &run.taken, format!("{} nodes", seen.len())));
         }

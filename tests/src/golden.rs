@@ -1,6 +1,7 @@
 //! Golden files: what was seen is compared with what is kept; `UPDATE_GOLDEN=1` keeps what was seen.
 
 use std::{
+    collections::BTreeSet,
     fs,
     path::{Path, PathBuf},
 };
@@ -21,7 +22,7 @@ pub fn repository() -> PathBuf {
 /// When they differ or the file is missing; the message shows the first lines that differ.
 pub fn check(name: &str, seen: &str) {
     let path = vectors().join(name);
-    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+    if is_updated() {
         fs::create_dir_all(path.parent().expect("a vector lies in a folder")).expect("the vectors can be written");
         fs::write(&path, seen).expect("the vectors can be written");
     }
@@ -29,6 +30,16 @@ pub fn check(name: &str, seen: &str) {
     if let Some(difference) = difference(&kept, seen) {
         panic!("{name} is not what was seen; read the difference, then run with UPDATE_GOLDEN=1\n{difference}");
     }
+}
+
+/// The lines of a file beneath the vectors; `None` where what is seen will be kept, whatever it is.
+pub fn lines(name: &str) -> Option<BTreeSet<String>> {
+    let kept = fs::read_to_string(vectors().join(name)).unwrap_or_default();
+    (!is_updated()).then(|| kept.lines().map(str::to_owned).collect())
+}
+
+fn is_updated() -> bool {
+    std::env::var_os("UPDATE_GOLDEN").is_some()
 }
 
 /// Lines that only one of two texts has, at most 20 of each; `None` when the texts are the same.

@@ -1,29 +1,39 @@
 //! What stands in for a host and all behind it while a flow of the engine is explored: a store that fails and that
-//! others write to, a Flink cluster, a child process, staged files. Each effect has at most six words for its replies.
+//! others write to, a Flink, a Spark, a Dataflow, a job service, a child process, staged files. Each effect has at most
+//! six words for its replies.
 //!
 //! The host objects to what must not happen: a request that changes something without a permit in the store, a send
 //! after a clear end, a job that runs although its row says it ended.
 
 mod child;
 mod cluster;
+mod dataflow;
 mod ledger;
+mod permit;
 mod recorded;
+mod remote;
 mod rival;
 mod scene;
+mod service;
 mod shelf;
+mod spark;
 
 use beam_mcp_core::{
-    effect::{Artifact, Effect, FaultKind, Handle, Outcome, Recipe, Refusal, Reply, Request, Signal, Source, SourceId},
-    job::{Job, JobState, OperationKind, Phase},
+    effect::{Artifact, Effect, FaultKind, Launch, Outcome, Recipe, Refusal, Reply, Request, Source, SourceId},
+    job::{Job, JobState},
     store::Op,
 };
 
 pub use child::Child;
 pub use cluster::{Cluster, Life};
+pub use dataflow::{Dataflow, Stage};
 pub use scene::{DEADLINE, Scene};
+pub use service::Service;
 pub use shelf::Shelf;
+pub use spark::{Driver, Spark};
 
 use crate::explore::{Taken, World};
+use remote::Remote;
 
 /// The host of one script.
 #[derive(Clone, Debug, Default)]
@@ -32,8 +42,16 @@ pub struct Host {
     pub shelf: Shelf,
     /// The cluster behind the target `flink`.
     pub cluster: Cluster,
+    /// The cluster behind the target `spark`.
+    pub spark: Spark,
+    /// The project behind the target `df`.
+    pub dataflow: Dataflow,
+    /// The job service behind the target `prism`.
+    pub service: Service,
     /// The child of the target `here`.
     pub child: Child,
+    /// The child that builds a pipeline for `prism`.
+    pub capture: Child,
     objections: Vec<String>,
     /// Job or operation whose send is under way.
     sending: Option<String>,
@@ -43,11 +61,18 @@ impl World for Host {
     fn offers(&self, effect: &Effect) -> Vec<String> {
         let words = match effect {
             Effect::Store(op) => self.shelf.offers(op),
-            Effect::Send(request) => self.cluster.offers(std::slice::from_ref(request)),
-            Effect::SendAll { requests } => self.cluster.offers(requests),
+            Effect::Send(request) => self.remote(&request.target).offers(std::slice::from_ref(request)),
+            Effect::SendAll { requests } => match requests.first() {
+                Some(first) => self.remote(&first.target).offers(requests),
+                None => vec!["told"],
+            },
+            Effect::Rpc { method, message, .. } => self.service.offers(method, message.as_slice()),
             Effect::Stage(_) => vec!["staged", "not_found", "too_large", "unsupported"],
+            Effect::Launch(launch) if captures(launch) => self.capture.launches(),
             Effect::Launch(_) => self.child.launches(),
+            Effect::Signal { .. } if self.is_captured() => self.capture.signals(),
             Effect::Signal { .. } => self.child.signals(),
+            Effect::Observe { queries, .. } if self.is_captured() => self.capture.captures(queries),
             Effect::Observe { queries, .. } => self.child.observations(queries),
             Effect::Sleep { .. } => vec!["elapsed"],
             Effect::Wait { .. } => vec!["elapsed", "woken", "closed", "unsupported"],
@@ -69,16 +94,22 @@ impl World for Host {
                 None => panic!("no outcome"),
             },
             Effect::SendAll { requests } => Reply::Responses { outcomes: self.send(requests, word) },
+            Effect::Rpc { method, message, .. } => self.call(method, message.as_slice(), word),
             Effect::Stage(recipe) => stage(recipe, word),
+            Effect::Launch(launch) if captures(launch) => self.capture.launch(word),
             Effect::Launch(_) => {
                 self.check(effect);
                 self.child.launch(word)
             }
+            Effect::Signal { signal, .. } if self.is_captured() => self.capture.signal(*signal, word),
             Effect::Signal { signal, .. } => {
                 self.check(effect);
                 self.child.signal(*signal, word)
             }
-            Effect::Observe { queries, .. } => self.child.observe(queries, word),
+            Effect::Observe { queries, .. } if self.is_captured() => {
+                self.capture.observe(queries, word, &child::CAPTURE)
+            }
+            Effect::Observe { queries, .. } => self.child.observe(queries, word, &child::PROGRAM),
             Effect::Wait { topics, .. } if word == "woken" => Reply::Woken {
                 topics: topics.iter().map(|(name, seen)| (name.clone(), seen + 1, String::new())).collect(),
             },
@@ -94,22 +125,60 @@ impl World for Host {
     }
 
     fn state(&self) -> String {
-        format!("{} | {} | {:?}", self.shelf.state(), self.cluster.state(), self.child)
+        let runners = [self.cluster.state(), self.spark.state(), self.dataflow.state(), self.service.state()];
+        format!("{} | {} | {:?} {:?}", self.shelf.state(), runners.join(" | "), self.child, self.capture)
     }
 
     fn objections(&self, taken: &[Taken]) -> Vec<String> {
         let lost = self.shelf.jobs().into_iter().filter_map(|job| self.lost(&job));
         let left = lost.chain(taken.iter().filter_map(abandoned)).collect();
-        [self.objections.clone(), self.shelf.objections(), left].concat()
+        let remotes = [self.spark.objections(), self.dataflow.objections(), self.service.objections()].concat();
+        [self.objections.clone(), self.shelf.objections(), remotes, left].concat()
     }
 }
 
 impl Host {
+    /// The runner behind a target.
+    fn remote(&self, target: &str) -> &dyn Remote {
+        match target {
+            "flink" => &self.cluster,
+            "spark" => &self.spark,
+            "df" => &self.dataflow,
+            other => panic!("nothing is behind {other}"),
+        }
+    }
+
+    fn remote_mut(&mut self, target: &str) -> &mut dyn Remote {
+        match target {
+            "flink" => &mut self.cluster,
+            "spark" => &mut self.spark,
+            "df" => &mut self.dataflow,
+            other => panic!("nothing is behind {other}"),
+        }
+    }
+
+    /// The only child there is builds a pipeline.
+    fn is_captured(&self) -> bool {
+        self.capture != Child::None
+    }
+
+    fn call(&mut self, method: &str, message: &[u8], word: &str) -> Reply {
+        let change = self.service.changes(method, message);
+        self.check_change(change);
+        let reply = self.service.answer(method, message, word);
+        match &reply {
+            Reply::Fault(fault) if fault.kind == FaultKind::Refused => self.sending = None,
+            _ => self.arrived(),
+        }
+        reply
+    }
+
     fn send(&mut self, requests: &[Request], word: &str) -> Vec<Outcome> {
         for request in requests {
             self.check_request(request);
         }
-        let outcomes = self.cluster.answer(requests, word);
+        let Some(first) = requests.first() else { return Vec::new() };
+        let outcomes = self.remote_mut(&first.target).answer(requests, word);
         let nobody = |outcome: &Outcome| matches!(outcome, Outcome::Fault(fault) if fault.kind == FaultKind::Refused);
         if outcomes.iter().all(nobody) {
             self.sending = None;
@@ -119,94 +188,13 @@ impl Host {
         outcomes
     }
 
-    /// What an effect asks for has its permit.
-    fn check(&mut self, effect: &Effect) {
-        match effect {
-            Effect::Send(request) => self.check_request(request),
-            Effect::SendAll { requests } => requests.iter().for_each(|request| self.check_request(request)),
-            Effect::Launch(launch) => {
-                self.check_submission(&launch.folder);
-                self.arrived();
-            }
-            Effect::Signal { handle, signal } => {
-                self.check_signal(handle, *signal);
-                self.arrived();
-            }
-            _ => {}
-        }
-    }
-
-    fn arrived(&mut self) {
-        if let Some(id) = self.sending.take() {
-            self.shelf.note_arrival(&id);
-        }
-    }
-
-    fn check_request(&mut self, request: &Request) {
-        match cluster::changes(request) {
-            Some(cluster::Change::Submission(token)) => self.check_submission(&token),
-            Some(cluster::Change::Operation(kinds)) => self.check_operation(kinds),
-            None => {}
-        }
-    }
-
-    /// One permit is one submission, and the row shows it.
-    fn check_submission(&mut self, token: &str) {
-        let jobs = self.shelf.jobs();
-        let Some(job) = jobs.iter().find(|job| job.token() == token) else {
-            return self.object("a submission before its intent".into());
-        };
-        if job.phase != Phase::Sending || job.state.is_terminal() {
-            self.object(format!("a submission of a job that is {:?} and {}", job.phase, job.state.as_str()));
-        }
-        self.use_permit(job.id.to_string());
-    }
-
-    /// One permit is one request; nothing is sent after a clear end.
-    fn check_operation(&mut self, kinds: &[OperationKind]) {
-        let jobs = self.shelf.jobs();
-        let open = jobs.iter().flat_map(|job| job.open_operations.iter().map(move |id| (job, id)));
-        let of_kind = |id: &str| OperationKind::of_id(id).is_some_and(|kind| kinds.contains(&kind));
-        let Some((job, id)) = open.into_iter().find(|(_, id)| of_kind(id)) else {
-            return self.object(format!("a {kinds:?} that is not open in the store"));
-        };
-        let ended = self.shelf.operation(id).is_none_or(|operation| operation.state.is_terminal());
-        if ended || job.state.is_terminal() {
-            self.object(format!("{id} was sent after its end"));
-        }
-        self.use_permit(id.clone());
-    }
-
-    fn use_permit(&mut self, id: String) {
-        if !self.shelf.take_permit(&id) {
-            self.object(format!("{id} was sent without a permit"));
-        }
-        self.sending = Some(id);
-    }
-
-    fn check_signal(&mut self, handle: &Handle, signal: Signal) {
-        let jobs = self.shelf.jobs();
-        match signal {
-            Signal::Release if !jobs.iter().any(|job| job.handle.as_ref() == Some(handle)) => {
-                self.object("a child was let go before its identity was stored".into());
-            }
-            Signal::Release => {}
-            // What outlives SIGTERM is killed under the permit of the first signal.
-            Signal::Kill if self.child == Child::Told => {}
-            Signal::Term | Signal::Kill => self.check_operation(&[OperationKind::Cancel]),
-        }
-    }
-
-    fn object(&mut self, seen: String) {
-        self.objections.push(seen);
-    }
-
     /// A job that works on although its row has ended would be lost.
     fn lost(&self, job: &Job) -> Option<String> {
         let live = match job.id.target() {
-            "flink" => self.cluster.life.is_live() && self.cluster.job() == job.token(),
             "here" => self.child.is_live(),
-            _ => false,
+            "prism" => self.service.live() == Some(job.token()),
+            "sim" => false,
+            remote => self.remote(remote).live() == Some(job.token()),
         };
         (live && job.state.is_terminal()).then(|| format!("{} runs, and its row says {}", job.id, job.state.as_str()))
     }
@@ -219,6 +207,11 @@ fn abandoned(taken: &Taken) -> Option<String> {
     let mut jobs = jobs.filter_map(|write| serde_json::from_str::<Job>(&write.put.as_ref()?.value).ok());
     let given_up = jobs.find(|job| job.state == JobState::Failed && job.native_id.is_none())?;
     Some(format!("{} failed because its caller left", given_up.id))
+}
+
+/// A child that runs up to its pipeline: nothing of the job is on the runner with it.
+fn captures(launch: &Launch) -> bool {
+    launch.argv.first().is_some_and(|kind| kind.starts_with("capture-"))
 }
 
 fn stage(recipe: &Recipe, word: &str) -> Reply {

@@ -9,7 +9,7 @@ use beam_mcp_core::{
     Error, ErrorKind, Flow, Io, Now,
     effect::{Method, Reply, Request},
 };
-use beam_mcp_tests::explore::{Ending, Rule, Stepped, Subject, Turn, explore, of};
+use beam_mcp_tests::explore::{Ending, Rule, Stepped, Subject, Turn, explore, explore_within, of};
 
 use super::retry::{once, subject};
 
@@ -34,6 +34,16 @@ const SHORT: Duration = Duration::from_secs(1);
 #[test]
 fn a_sound_flow_breaks_no_rule() {
     assert_eq!(seen(|| Flow::new(|io| tries(io, 4, SHORT))), None);
+}
+
+#[test]
+fn a_step_that_the_graph_does_not_have() {
+    let subject = subject("planted", || Flow::new(|io| tries(io, 4, SHORT)));
+    let mut lines = explore(&subject).unwrap().lines().clone();
+    assert!(explore_within(&subject, Some(&lines)).is_ok());
+    lines.pop_last();
+    let seen = explore_within(&subject, Some(&lines)).unwrap_err();
+    assert_eq!(seen.rule, Rule::OutsideItsGraph);
 }
 
 #[test]

@@ -46,6 +46,8 @@ pub enum Rule {
     OfItsOwn,
     /// The world has no objection ([`super::World::objections`]).
     Objection,
+    /// No line is new that the golden graph does not have.
+    OutsideItsGraph,
     /// The exploration ends within [`super::MOST_SCRIPTS`].
     TooManyScripts,
 }

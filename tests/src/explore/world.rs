@@ -40,7 +40,7 @@ pub fn label(effect: &Effect) -> String {
             Some(first) => format!("send all {} {}", method(first.method), place(&first.path)),
             None => "send all".into(),
         },
-        Effect::Rpc { method, .. } => format!("rpc {method}"),
+        Effect::Rpc { method, .. } => format!("rpc {}", method.rsplit('/').next().unwrap_or_default()),
         Effect::Sleep { .. } => "sleep".into(),
         Effect::Store(Op::Get { key }) => format!("get {}", key.kind),
         Effect::Store(Op::Scan(scan)) => format!("scan {}", scan.kind),

@@ -1,8 +1,12 @@
-//! A child process of the Direct runner, as the native host and `wrapper.py` were seen to treat one.
+//! A child process, as the native host and `wrapper.py` were seen to treat one: a program of the Direct runner, or one
+//! that is run until it has submitted its pipeline.
 
 use std::{fs, sync::LazyLock};
 
-use beam_mcp_core::effect::{Fact, Held, Query, Refusal, Reply, Signal};
+use beam_mcp_core::{
+    effect::{Blob, Fact, Held, Query, Refusal, Reply, Signal},
+    job_api::{message::Prepare, protobuf::Encoder},
+};
 
 use crate::golden::vectors;
 
@@ -32,20 +36,42 @@ pub enum Child {
 
 const HELD: Held = Held { pid: 4242, start_time: 777 };
 
-/// What the real wrapper left (`vectors/direct/recorded`).
-struct Files {
+/// What a child leaves in its folder.
+pub(super) struct Left {
     state: String,
     finished: String,
     failed: String,
+    pipeline: Blob,
 }
 
-static FILES: LazyLock<Files> = LazyLock::new(|| {
+/// What the real wrapper left of a program (`vectors/direct/recorded`).
+pub(super) static PROGRAM: LazyLock<Left> = LazyLock::new(|| {
     let read = |name: &str| {
         let path = vectors().join(format!("direct/recorded/{name}.json"));
         fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
     };
-    Files { state: read("state"), finished: read("success"), failed: read("failure") }
+    Left { state: read("state"), finished: read("success"), failed: read("failure"), pipeline: Blob::EMPTY }
 });
+
+/// The same of one whose pipeline it kept (`capture.py`).
+pub(super) static CAPTURE: LazyLock<Left> = LazyLock::new(|| Left {
+    state: PROGRAM.state.clone(),
+    finished: r#"{"state": "CAPTURED"}"#.into(),
+    failed: PROGRAM.failed.clone(),
+    pipeline: pipeline().write().into(),
+});
+
+/// Worker pool of the target, which a pipeline asks for.
+pub(super) const POOL: &str = "pool:50000";
+
+/// The least that is a pipeline: one environment.
+fn pipeline() -> Prepare {
+    let pool = Encoder::new().bytes(1, &Encoder::new().text(1, POOL).finish()).finish();
+    let environment = Encoder::new().text(2, "beam:env:external:v1").bytes(3, &pool).finish();
+    let components = Encoder::new().entry(5, "environment", &environment).finish();
+    let pipeline = Encoder::new().bytes(1, &components).text(2, "root").finish();
+    Prepare { pipeline, options: Vec::new(), job_name: "words".into() }
+}
 
 impl Child {
     /// True while its pipeline can act.
@@ -62,14 +88,17 @@ impl Child {
             Self::None | Self::Held | Self::GoneUnreleased => {
                 vec!["held", "limit", "no_program", "disk_full", "unsupported"]
             }
-            _ => vec!["already_ran"],
+            // A child that was let go once is answered with, and none is started.
+            _ => vec!["held"],
         }
     }
 
     pub(super) fn launch(&mut self, word: &str) -> Reply {
         match word {
             "held" => {
-                *self = Self::Held;
+                if matches!(self, Self::None | Self::GoneUnreleased) {
+                    *self = Self::Held;
+                }
                 Reply::Held(HELD)
             }
             reason => Reply::Refused(Refusal { reason: reason.into(), detail: String::new() }),
@@ -95,6 +124,7 @@ impl Child {
     pub(super) fn observations(self, queries: &[Query]) -> Vec<&'static str> {
         match (queries.first(), self) {
             (Some(Query::Program { .. }), _) => vec!["found", "without Beam", "missing", "unsupported"],
+            (Some(Query::File { .. }), _) => vec!["read", "unsupported"],
             (_, Self::Held) => vec!["as it was", "gone"],
             (_, Self::Released) => vec!["running", "as it was", "failed", "gone"],
             (_, Self::Running) => vec!["as it was", "finished", "failed", "gone"],
@@ -103,7 +133,17 @@ impl Child {
         }
     }
 
-    pub(super) fn observe(&mut self, queries: &[Query], word: &str) -> Reply {
+    /// The same of a child that runs up to its pipeline, in which it is as quick as its first look.
+    pub(super) fn captures(self, queries: &[Query]) -> Vec<&'static str> {
+        match (queries.first(), self) {
+            (Some(Query::Alive), Self::Released | Self::Running) if queries.len() == 2 => {
+                vec!["finished", "running", "failed", "gone"]
+            }
+            _ => self.observations(queries),
+        }
+    }
+
+    pub(super) fn observe(&mut self, queries: &[Query], word: &str, left: &Left) -> Reply {
         *self = match word {
             "running" => Self::Running,
             "finished" => Self::Finished,
@@ -112,13 +152,13 @@ impl Child {
             "gone" => Self::Gone,
             _ => *self,
         };
-        Reply::Facts { facts: queries.iter().map(|query| self.fact(query, word)).collect() }
+        Reply::Facts { facts: queries.iter().map(|query| self.fact(query, word, left)).collect() }
     }
 
-    fn fact(self, query: &Query, word: &str) -> Fact {
+    fn fact(self, query: &Query, word: &str, left: &Left) -> Fact {
         match query {
             Query::Alive => self.alive(),
-            Query::Result => self.files(),
+            Query::Result => self.files(left),
             Query::Log { from, .. } => {
                 let data = "one line\n";
                 Fact::Log { from: from.unwrap_or(0), size: data.len() as u64, data: data.into() }
@@ -129,6 +169,9 @@ impl Child {
                 beam_version: (word == "found").then(|| "2.77.0".into()),
                 yaml: word == "found",
             },
+            Query::File { .. } if self == Self::Finished => {
+                Fact::File { size: Some(left.pipeline.as_slice().len() as u64), data: left.pipeline.clone() }
+            }
             Query::File { .. } | Query::Source { .. } => Fact::File { size: None, data: Vec::new().into() },
         }
     }
@@ -143,13 +186,13 @@ impl Child {
         Fact::Alive { alive: self.is_alive(), exit_code, signal: None, limit: None, released }
     }
 
-    fn files(self) -> Fact {
+    fn files(self, left: &Left) -> Fact {
         let started = !matches!(self, Self::None | Self::Held | Self::GoneUnreleased | Self::Released);
         let result = match self {
-            Self::Finished => Some(FILES.finished.clone()),
-            Self::Failed => Some(FILES.failed.clone()),
+            Self::Finished => Some(left.finished.clone()),
+            Self::Failed => Some(left.failed.clone()),
             _ => None,
         };
-        Fact::Result { state: started.then(|| FILES.state.clone()), result }
+        Fact::Result { state: started.then(|| left.state.clone()), result }
     }
 }

@@ -6,10 +6,11 @@ mod call;
 mod words;
 
 use beam_mcp_core::{
-    effect::{Fault, FaultKind, Outcome, Request, Response},
+    effect::{FaultKind, Outcome, Request, Response},
     job::OperationKind,
 };
 
+use super::remote::{Change, NO_ANSWER, Remote, fault, half, trouble, word_of};
 use call::{Call, call};
 
 /// How the cluster's job is, as far as its answers go.
@@ -78,8 +79,6 @@ pub struct Cluster {
     restarts: u32,
 }
 
-const NO_ANSWER: &str = "no answer";
-
 impl Cluster {
     /// What decides the answers to come.
     pub fn state(&self) -> String {
@@ -98,28 +97,11 @@ impl Cluster {
         Self { restarts: 1, ..Self::default() }
     }
 
-    /// The job it has or had.
-    pub fn job(&self) -> &str {
-        &self.job
-    }
-
-    /// Answers requests side by side, with all that the word changes on the cluster.
-    pub(super) fn answer(&mut self, requests: &[Request], word: &str) -> Vec<Outcome> {
-        let mut outcomes = Vec::new();
-        for (index, request) in requests.iter().enumerate() {
-            let word = match (word, index) {
-                ("only the first", 0) => self.words(&call(request))[0],
-                ("only the first", _) => "refused",
-                ("refused" | "time-out" | "busy", _) | (_, 0) => word,
-                _ => "",
-            };
-            outcomes.push(self.one(request, word));
-        }
-        outcomes
-    }
-
     fn one(&mut self, request: &Request, word: &str) -> Outcome {
         let call = call(request);
+        if word == "busy" {
+            return busy();
+        }
         if let Some(outcome) = trouble(word) {
             return outcome;
         }
@@ -193,47 +175,46 @@ impl Cluster {
     }
 }
 
-fn trouble(word: &str) -> Option<Outcome> {
-    match word {
-        "refused" => Some(fault(FaultKind::Refused)),
-        "time-out" => Some(fault(FaultKind::Timeout)),
-        "busy" => Some(busy()),
-        _ => None,
-    }
-}
-
-fn fault(kind: FaultKind) -> Outcome {
-    Outcome::Fault(Fault { kind, detail: String::new() })
-}
-
 /// A `JobManager` that has no leader yet.
 fn busy() -> Outcome {
     let body = "Service temporarily unavailable due to an ongoing leader election. Please refresh.";
     Outcome::Response(Response { status: 503, headers: vec![("retry-after".into(), "2".into())], body: body.into() })
 }
 
-fn half() -> Outcome {
-    Outcome::Response(Response { status: 200, headers: Vec::new(), body: r#"{"ji"#.into() })
-}
+impl Remote for Cluster {
+    fn offers(&self, requests: &[Request]) -> Vec<&'static str> {
+        let Some(first) = requests.first() else { return vec!["told"] };
+        let mut words = self.words(&call(first));
+        if requests.len() > 1 && words.len() < 6 {
+            words.push("only the first");
+        }
+        words
+    }
 
-/// What a request changes on the cluster.
-pub(super) enum Change {
-    /// It starts the job with this id.
-    Submission(String),
-    /// It carries out an operation of one of these kinds.
-    Operation(&'static [OperationKind]),
-}
+    fn answer(&mut self, requests: &[Request], word: &str) -> Vec<Outcome> {
+        let mut outcomes = Vec::new();
+        for (index, request) in requests.iter().enumerate() {
+            let ordinary = self.words(&call(request))[0];
+            outcomes.push(self.one(request, word_of(word, index, ordinary)));
+        }
+        outcomes
+    }
 
-/// What a request changes, apart from jars.
-pub(super) fn changes(request: &Request) -> Option<Change> {
-    use OperationKind as K;
-    match call(request) {
-        Call::Run(token) => Some(Change::Submission(token)),
-        Call::Cancel => Some(Change::Operation(&[K::Cancel])),
-        Call::Savepoint(_) => Some(Change::Operation(&[K::Savepoint])),
-        Call::Stop { drains: true, .. } => Some(Change::Operation(&[K::Drain])),
-        Call::Stop { .. } => Some(Change::Operation(&[K::Stop])),
-        Call::Requirements => Some(Change::Operation(&[K::Scale])),
-        _ => None,
+    /// Jars apart.
+    fn changes(&self, request: &Request) -> Option<Change> {
+        use OperationKind as K;
+        match call(request) {
+            Call::Run(token) => Some(Change::Submission(token)),
+            Call::Cancel => Some(Change::Operation(&[K::Cancel])),
+            Call::Savepoint(_) => Some(Change::Operation(&[K::Savepoint])),
+            Call::Stop { drains: true, .. } => Some(Change::Operation(&[K::Drain])),
+            Call::Stop { .. } => Some(Change::Operation(&[K::Stop])),
+            Call::Requirements => Some(Change::Operation(&[K::Scale])),
+            _ => None,
+        }
+    }
+
+    fn live(&self) -> Option<&str> {
+        self.life.is_live().then_some(&self.job)
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use beam_mcp_core::{
+    config::RunnerKind,
     job::{Job, Operation, OperationState, Phase},
     store::{Commit, Key, Write, job_writes, operation_key},
 };
@@ -104,8 +105,17 @@ fn judge_job(commit: &Commit, write: &Write, was: Option<&str>, version: u64, ke
     if is.state != was.state && !was.state.may_become(is.state) {
         return Err(format!("{} became {}", was.state.as_str(), is.state.as_str()));
     }
+    if may_be_sent_again(&was, &is) && matches!(is.runner, RunnerKind::Portable | RunnerKind::Spark) {
+        return Err(format!("{} may be sent again, and would be a second job", is.id));
+    }
     let permitted = is.phase == Phase::Sending && is.attempts > was.attempts;
     Ok(Sends { permitted, ..sends_of_job(&is) })
+}
+
+/// An earlier send is unexplained, and the row is back where it is sent from.
+fn may_be_sent_again(was: &Job, is: &Job) -> bool {
+    let back = is.phase == Phase::Intent && was.phase != Phase::Intent;
+    back && is.ambiguous && is.generation == was.generation
 }
 
 fn judge_operation(commit: &Commit, write: &Write, was: Option<&str>, keyed: bool) -> Result<Sends, String> {

@@ -4,7 +4,7 @@ use std::{
     sync::{LazyLock, Mutex, PoisonError},
 };
 
-use beam_mcp_core::effect::Response;
+use beam_mcp_core::effect::{Reply, Response};
 use serde_json::Value;
 
 use crate::golden::vectors;
@@ -22,20 +22,45 @@ static READ: LazyLock<Mutex<BTreeMap<String, &'static Recorded>>> = LazyLock::ne
 
 /// What Flink answered, given anew about another job and another trigger.
 pub(super) fn recorded(name: &str, job: &str, trigger: &str) -> Response {
-    let recorded = read(name);
-    let mut body = recorded.body.clone();
-    for (theirs, ours) in [(&recorded.job, job), (&recorded.trigger, trigger)] {
-        if let Some(theirs) = theirs {
-            body = body.replace(theirs.as_str(), ours);
-        }
-    }
+    let path = flink(name);
+    let recorded = read(&path);
+    let ids = [(&recorded.job, job), (&recorded.trigger, trigger)];
+    let ids: Vec<_> = ids.into_iter().filter_map(|(theirs, ours)| Some((theirs.as_deref()?, ours))).collect();
+    answer(&path, &ids)
+}
+
+fn flink(name: &str) -> String {
+    format!("flink/recorded/2.2.1/{name}")
+}
+
+/// What is kept under a path of the vectors, with some texts in place of the recorded ones.
+pub(super) fn answer(path: &str, texts: &[(&str, &str)]) -> Response {
+    let recorded = read(path);
+    let body = texts.iter().fold(recorded.body.clone(), |body, (theirs, ours)| body.replace(theirs, ours));
     let headers = vec![("content-type".into(), "application/json".into())];
     Response { status: recorded.status, headers, body: body.into() }
 }
 
-/// The body of a recording, to be given on in part.
+/// The body of a recording of Flink, to be given on in part.
 pub(super) fn body(name: &str) -> Value {
-    serde_json::from_str(&read(name).body).expect("a recorded answer is JSON")
+    serde_json::from_str(&read(&flink(name)).body).expect("a recorded answer is JSON")
+}
+
+/// The body of an answer, to be given on in part.
+pub(super) fn parsed(answer: &Response) -> Value {
+    serde_json::from_slice(answer.body.as_slice()).expect("a recorded answer is JSON")
+}
+
+/// What a job service answered, as the reply it is kept as.
+pub(super) fn reply(path: &str) -> Reply {
+    static READ: LazyLock<Mutex<BTreeMap<String, Reply>>> = LazyLock::new(Mutex::default);
+    let mut all = READ.lock().unwrap_or_else(PoisonError::into_inner);
+    all.entry(path.to_owned()).or_insert_with(|| serde_json::from_str(&text(path)).expect("a reply")).clone()
+}
+
+fn text(path: &str) -> String {
+    let path = vectors().join(format!("{path}.json"));
+    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
 fn read(name: &str) -> &'static Recorded {
@@ -44,10 +69,9 @@ fn read(name: &str) -> &'static Recorded {
 }
 
 fn load(name: &str) -> Recorded {
-    let path = vectors().join(format!("flink/recorded/2.2.1/{name}.json"));
-    let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    let file: Value = serde_json::from_str(&text).expect("a recording is JSON");
-    let segments: Vec<&str> = file["request"]["path"].as_str().expect("a path").split(['/', '?']).collect();
+    let file: Value = serde_json::from_str(&text(name)).expect("a recording is JSON");
+    // What Google's document describes was never asked for, and has no request.
+    let segments: Vec<&str> = file["request"]["path"].as_str().unwrap_or_default().split(['/', '?']).collect();
     let after = |word: &str| {
         let at = segments.iter().position(|segment| *segment == word)?;
         segments.get(at + 1).filter(|id| is_id(id)).map(|id| (*id).to_owned())

@@ -54,7 +54,7 @@ impl Scene {
     /// When it did not.
     #[must_use]
     pub fn after(mut self, verb: &str, input: &Value) -> Self {
-        let (end, _) = self.play(verb, input, |_| false);
+        let (end, _) = self.play(verb, input, |_| false, None);
         self.answer = end.expect("the call ends").unwrap_or_else(|error| panic!("{verb}: {error:?}"));
         self
     }
@@ -65,8 +65,19 @@ impl Scene {
     /// When it ended before.
     #[must_use]
     pub fn after_death_at(mut self, label: &str, verb: &str, input: &Value) -> Self {
-        let (end, labels) = self.play(verb, input, |at| at == label);
+        let (end, labels) = self.play(verb, input, |at| at == label, None);
         assert!(end.is_none(), "{verb} has no {label}: {labels:?}");
+        self
+    }
+
+    /// After a call in which the first effect with this label had this reply.
+    ///
+    /// # Panics
+    /// When it has none.
+    #[must_use]
+    pub fn after_reply(mut self, label: &str, word: &str, verb: &str, input: &Value) -> Self {
+        let (_, labels) = self.play(verb, input, |_| false, Some((label, word)));
+        assert!(labels.iter().any(|at| at == label), "{verb} has no {label}: {labels:?}");
         self
     }
 
@@ -87,8 +98,14 @@ impl Scene {
         self
     }
 
-    /// Ordinary replies until the end, or until an effect at which the process dies.
-    fn play(&mut self, verb: &str, input: &Value, dies: impl Fn(&str) -> bool) -> Played {
+    /// Ordinary replies, but for one, until the end, or until an effect at which the process dies.
+    fn play(
+        &mut self,
+        verb: &str,
+        input: &Value,
+        dies: impl Fn(&str) -> bool,
+        mut other: Option<(&str, &str)>,
+    ) -> Played {
         self.calls += 1;
         let mut flow = run(&self.config, verb, input.clone(), self.calls);
         let (mut reply, mut labels, mut mono) = (None, Vec::new(), Duration::ZERO);
@@ -102,7 +119,9 @@ impl Scene {
             if labels.last().is_some_and(|label| dies(label)) {
                 return (None, labels);
             }
-            let word = self.host.offers(&effect).swap_remove(0);
+            let ordinary = self.host.offers(&effect).swap_remove(0);
+            let here = other.take_if(|(label, _)| labels.last().is_some_and(|last| last == label));
+            let word = here.map_or(ordinary, |(_, word)| word.to_owned());
             reply = Some(self.host.answer(&effect, &word));
             let passed = crate::explore::pause(&effect);
             mono += passed;

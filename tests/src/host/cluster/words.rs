@@ -1,22 +1,7 @@
-use beam_mcp_core::effect::Request;
-
-use super::{
-    Cluster, Life, NO_ANSWER, Trigger,
-    call::{Call, call},
-};
+use super::{Cluster, Life, NO_ANSWER, Trigger, call::Call};
 
 /// What the cluster may answer, the ordinary first.
 impl Cluster {
-    /// What it may answer to requests side by side: the first decides, the others follow its word.
-    pub(in crate::host) fn offers(&self, requests: &[Request]) -> Vec<&'static str> {
-        let Some(first) = requests.first() else { return vec!["told"] };
-        let mut words = self.words(&call(first));
-        if requests.len() > 1 && words.len() < 6 {
-            words.push("only the first");
-        }
-        words
-    }
-
     pub(super) fn words(&self, call: &Call) -> Vec<&'static str> {
         match call {
             Call::Job => self.looks(),
