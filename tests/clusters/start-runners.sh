@@ -8,6 +8,7 @@
 # Without a third word it is flink. Environment (defaults):
 #   FLINK_VERSION=2.2.1 (or 1.20.5)   FLINK_SLOTS=8   FLINK_SCHEDULER=adaptive (or default)
 #   FLINK_PORT=18081 (REST; the next four ports serve RPC, blobs, TaskManager RPC and data)
+#   FLINK_HEARTBEAT=8000 (ms without a word after which a process counts as lost: more on a busy machine)
 #   FLINK_MEM_JM=1024m FLINK_MEM_TM=1400m   FLINK_ASYNC_STORE=5min (how long savepoint answers are kept)
 #   SPARK_VERSION=3.5.9 (or 4.1.4)   SPARK_CORES=8 SPARK_MEM=6g (what the one worker offers)
 #   SPARK_PORT=16066 (submission REST; the next five serve the master's RPC and page, the worker's RPC and page, history)
@@ -16,7 +17,7 @@
 # Needs: java 17, python3 with venv and pip, curl, flock, setsid.
 set -euo pipefail
 
-usage() { sed -n '2,18p' "$0" | sed 's/^# \{0,1\}//' >&2; exit 64; }
+usage() { sed -n '2,19p' "$0" | sed 's/^# \{0,1\}//' >&2; exit 64; }
 [[ ($# == 2 || $# == 3) && -n $2 ]] || usage
 cmd=$1
 runner=${3:-flink}
@@ -35,6 +36,7 @@ FLINK_PORT=${FLINK_PORT:-18081}
 FLINK_MEM_JM=${FLINK_MEM_JM:-1024m}
 FLINK_MEM_TM=${FLINK_MEM_TM:-1400m}
 FLINK_ASYNC_STORE=${FLINK_ASYNC_STORE:-5min}
+FLINK_HEARTBEAT=${FLINK_HEARTBEAT:-8000}
 SPARK_VERSION=${SPARK_VERSION:-3.5.9}
 SPARK_CORES=${SPARK_CORES:-8}
 SPARK_MEM=${SPARK_MEM:-6g}
@@ -121,7 +123,7 @@ taskmanager:
   data: {port: $((FLINK_PORT + 4))}
   numberOfTaskSlots: $FLINK_SLOTS
   memory: {process: {size: $FLINK_MEM_TM}, network: {min: 96m}}
-heartbeat: {interval: 1000, timeout: 8000}
+heartbeat: {interval: 1000, timeout: $FLINK_HEARTBEAT}
 slot: {request: {timeout: 10000}}
 web: {tmpdir: $DIR/web, refresh-interval: 500}
 metrics: {fetcher: {update-interval: 500}}
