@@ -153,6 +153,17 @@ launch() { # NAME COMMAND...: in a session of its own, so that signals to this s
   echo $! >"$RUN/$name.pid"
 }
 
+appear() { # until each process shows the marker: java has replaced the shell scripts that start it
+  local name end=$((SECONDS + START_TIMEOUT))
+  for name in "${NAMES[@]}"; do
+    until alive "$name"; do
+      kill -0 "$(pid_of "$name")" 2>/dev/null || explain "$name died while starting"
+      ((SECONDS < end)) || explain "$name was not started after $START_TIMEOUT s"
+      sleep 0.1
+    done
+  done
+}
+
 explain() { # TEXT: what can be known of a failed start, then stop what was started
   local name
   say "$1"
@@ -218,7 +229,7 @@ start_flink() {
   launch taskmanager "$java" ${tm[0]} "${flags[@]}" "-Dlog.file=$DIR/log/taskmanager/taskmanager.log" -cp "$cp" \
     org.apache.flink.runtime.taskexecutor.TaskManagerRunner --configDir "$conf" ${tm[1]}
 
-  sleep 0.5 # the marker shows once java has replaced setsid
+  appear
   wait_for "http://$BIND:$FLINK_PORT/overview" "\"slots-total\":$FLINK_SLOTS,"
   printf '%s\n' "FLINK_URL=http://$BIND:$FLINK_PORT" "FLINK_VERSION=$FLINK_VERSION" "FLINK_HOME=$FLINK_HOME" \
     "FLINK_SAVEPOINTS=file://$DIR/savepoints" "FLINK_CHECKPOINTS=file://$DIR/checkpoints" | tee "$RUN/env"
@@ -252,7 +263,7 @@ S
   launch worker "$run" org.apache.spark.deploy.worker.Worker --host "$BIND" --port $((SPARK_PORT + 3)) \
     --webui-port $((SPARK_PORT + 4)) -c "$SPARK_CORES" -m "$SPARK_MEM" "spark://$BIND:$((SPARK_PORT + 1))"
   launch history "$run" org.apache.spark.deploy.history.HistoryServer
-  sleep 3 # the marker shows once java has replaced Spark's own shell scripts
+  appear
   wait_for "http://$BIND:$page/json/" '"aliveworkers" : 1'
   wait_for "http://$BIND:$history/api/v1/applications" '^\['
   printf '%s\n' "SPARK_URL=http://$BIND:$SPARK_PORT" "SPARK_MASTER_URL=http://$BIND:$page" "SPARK_HISTORY_URL=http://$BIND:$history" \
