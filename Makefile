@@ -79,6 +79,10 @@ test-abuse: venv ## slow-loris with 5,000 sockets and a storm of bad input, besi
 test-clients: venv ## the MCP clients of others against the server, over three transports
 	bash tests/clients/run.sh
 
+.PHONY: test-apps
+test-apps: venv ## the job view of MCP Apps in a headless Chromium, framed by the official bridge
+	BEAM_MCP_SERVER=$(abspath $(BIN))/beam-mcp-server bash tests/apps/run.sh
+
 .PHONY: test-conformance
 test-conformance: ## the official MCP conformance suite against its surface on the native host
 	bash tests/conformance/run.sh

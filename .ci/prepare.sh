@@ -6,6 +6,7 @@ export BEAM_MCP_CACHE=${BEAM_MCP_CACHE:-$HOME/.cache/beam-mcp}
 need() { command -v "$1" >/dev/null || missing+=("$2"); }
 missing=()
 need cc build-essential; need java openjdk-17-jdk-headless; need mvn maven; need curl curl
+command -v chromium >/dev/null || missing+=(chromium fonts-liberation)
 if ((${#missing[@]})); then
   echo "installing ${missing[*]}"
   export DEBIAN_FRONTEND=noninteractive

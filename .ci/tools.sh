@@ -13,6 +13,7 @@
 #   .ci/tools.sh mcp                     Python venv with the MCP SDK
 #   .ci/tools.sh mcp-frameworks          a Python venv each with fastmcp, LangChain's and LlamaIndex's MCP adapters
 #   .ci/tools.sh mcp-typescript          both TypeScript MCP SDKs
+#   .ci/tools.sh mcp-apps                the official bridge of MCP Apps, and esbuild
 #   .ci/tools.sh maturin                 maturin
 #
 # Several sub-commands can be given at once: tools.sh wasm node binaryen
@@ -40,6 +41,8 @@ LANGCHAIN_MCP_VERSION=${LANGCHAIN_MCP_VERSION:-0.3.*}
 LLAMA_INDEX_MCP_VERSION=${LLAMA_INDEX_MCP_VERSION:-0.6.*}
 MCP_TYPESCRIPT_VERSION=${MCP_TYPESCRIPT_VERSION:-2.4.0}
 MCP_TYPESCRIPT_1_VERSION=${MCP_TYPESCRIPT_1_VERSION:-1.32.2}
+MCP_APPS_VERSION=${MCP_APPS_VERSION:-2.0.4}
+ESBUILD_VERSION=${ESBUILD_VERSION:-0.28.2}
 MATURIN_VERSION=${MATURIN_VERSION:-1.16.0}
 WASM_TARGET=wasm32-unknown-unknown
 MIN_RUST_MINOR=85 # edition 2024
@@ -131,16 +134,18 @@ venv() {
     printf '%s\n' "$*" >"$dir/.stamp"
 }
 
-# npm_tree DIR SPEC: a private node_modules with one package at an exact version.
+# npm_tree DIR SPEC...: a private node_modules with packages at exact versions.
 npm_tree() {
-    local dir=$1 spec=$2
+    local dir=$1 spec
+    shift
+    spec=$*
     [ "$(cat "$dir/.stamp" 2>/dev/null)" != "$spec" ] || return 0
     log "installing $spec (npm)"
     rm -rf "$dir"
     mkdir -p "$dir"
     printf '{"private":true}\n' >"$dir/package.json"
     PATH="$(dirname "$NODE_BIN"):$PATH" npm install --prefix "$dir" --save-exact --ignore-scripts \
-        --no-audit --no-fund --no-update-notifier --loglevel=error "$spec" >&2
+        --no-audit --no-fund --no-update-notifier --loglevel=error "$@" >&2
     printf '%s\n' "$spec" >"$dir/.stamp"
 }
 
@@ -349,6 +354,15 @@ cmd_mcp_typescript() {
     emit NODE_DIR "$(dirname "$NODE_BIN")"
 }
 
+cmd_mcp_apps() {
+    find_node
+    local dir=$CACHE/npm-mcp-apps-$MCP_APPS_VERSION
+    with_lock mcp-apps npm_tree "$dir" "@modelcontextprotocol/ext-apps@$MCP_APPS_VERSION" \
+        "@modelcontextprotocol/client@$MCP_TYPESCRIPT_VERSION" "esbuild@$ESBUILD_VERSION"
+    emit MCP_APPS "$dir/node_modules"
+    emit NODE "$NODE_BIN"
+}
+
 cmd_maturin() {
     local dir=$CACHE/venv-maturin-$MATURIN_VERSION
     with_lock maturin venv "$dir" "maturin==$MATURIN_VERSION"
@@ -378,6 +392,7 @@ while [ $# -gt 0 ]; do
     mcp) cmd_mcp ;;
     mcp-frameworks) cmd_mcp_frameworks ;;
     mcp-typescript) cmd_mcp_typescript ;;
+    mcp-apps) cmd_mcp_apps ;;
     maturin) cmd_maturin ;;
     *) usage ;;
     esac

@@ -21,6 +21,7 @@ const OPEN = {
   operation: "Operation",
   plan: "Plan",
   runners: "Runner[]",
+  stages: "Stage[]",
   system: "Metric[]",
   user: "Metric[]",
 };
@@ -93,7 +94,7 @@ const rows = tools.map(({ name }) => `  ${name}: { input: ${pascal(name)}Input; 
 
 const text = `// Made by wasm/generate.mjs from tests/vectors: do not edit.
 
-import type { LogEntry, Metric, OperationState, Plan, Runner } from "./shapes.js";
+import type { LogEntry, Metric, OperationState, Plan, Runner, Stage } from "./shapes.js";
 
 export type * from "./shapes.js";
 

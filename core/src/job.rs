@@ -1,5 +1,8 @@
 //! Apache Beam's job vocabulary as plain types: no runner, no door.
 
+mod graph;
+#[cfg(feature = "server")]
+mod graph_svg;
 /// Names of jobs and targets.
 pub mod id;
 mod logs;
@@ -9,6 +12,7 @@ mod record;
 mod spec;
 mod state;
 
+pub use graph::{Graph, Stage};
 pub use id::JobId;
 pub use logs::{LogEntry, LogPage, LogQuery, Severity};
 pub use metrics::{Metric, MetricKind, MetricValue, Metrics};

@@ -59,7 +59,7 @@ mod wire;
 mod tests;
 
 pub use content::{Content, ResourceContents, ResourceData};
-pub use exchange::{Answered, Exchange, Level, Question};
+pub use exchange::{APP_TYPE, Answered, Exchange, Level, Question};
 pub use http::{http, refusal};
 pub use id::Id;
 pub use line::{cancelled_id, line, request_id};

@@ -1,6 +1,7 @@
 //! The Beam surface of MCP: which verbs are tools, and what is read, asked and prompted around them. Every fact comes
 //! from a verb; nothing here decides about a job.
 
+mod app;
 mod budget;
 mod completion;
 mod confirm;
@@ -97,12 +98,17 @@ impl Surface for BeamSurface {
             prompts: true,
             completions: true,
             tasks: true,
+            apps: app::is_built_in(),
             ..Features::default()
         }
     }
 
     fn tools(&self) -> &[Tool] {
         self.tools.get_or_init(|| self.verbs.iter().filter_map(|verb| DESCRIBED.get(verb.name).cloned()).collect())
+    }
+
+    fn view_of(&self, tool: &str) -> Option<&str> {
+        app::view_of(tool)
     }
 
     fn call_tool(&self, exchange: Exchange, name: &str, mut arguments: Map<String, Value>) -> Handled<ToolResult> {
@@ -133,7 +139,8 @@ impl Surface for BeamSurface {
     }
 
     fn list_resources(&self, exchange: Exchange, cursor: Option<String>) -> Answer<ResourcePage> {
-        Box::pin(resource::list(self.context(&exchange), cursor))
+        let apps = exchange.renders_apps();
+        Box::pin(resource::list(self.context(&exchange), cursor, apps))
     }
 
     fn resource_templates(&self) -> &[ResourceTemplate] {
@@ -213,7 +220,7 @@ async fn run(context: &Context, name: &str, input: Value) -> Result<Value, Error
 
 /// The schemas of a verb's input and output in the short form tools have.
 pub fn schemas(verb: &Verb) -> (Value, Value) {
-    (outline::input((verb.input_schema)()), outline::output((verb.output_schema)()))
+    (outline::root((verb.input_schema)()), outline::output((verb.output_schema)()))
 }
 
 fn tool(verb: &Verb) -> Tool {

@@ -37,6 +37,7 @@ from .refs import Artifact, JobRef, Savepoint
 from .results import (
     Change,
     Changed,
+    Graph,
     Job,
     LogEntry,
     LogList,
@@ -65,6 +66,7 @@ __all__ = [
     "DeadlineError",
     "FailedPreconditionError",
     "Fault",
+    "Graph",
     "HttpRequest",
     "HttpResponse",
     "HttpTransport",

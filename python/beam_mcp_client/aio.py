@@ -18,6 +18,7 @@ from .refs import Artifact, JobRef, Savepoint
 from .results import (
     Change,
     Changed,
+    Graph,
     Job,
     LogList,
     Metrics,
@@ -349,6 +350,18 @@ class BeamMCPClient(ClientBase):
     ) -> Metrics:
         """`get_metrics`'s other name."""
         return await self.get_metrics(job_id, context=context, timeout=timeout)
+
+    async def get_graph(
+        self,
+        job_id: JobLike,
+        *,
+        svg: bool = False,
+        context: MCPContext | None = None,
+        timeout: float | None = None,
+    ) -> Graph:
+        """The stages of a job and what feeds each; with `svg` as a picture too."""
+        given = {"job_id": inputs.job_id(job_id), **({"svg": True} if svg else {})}
+        return Graph(await self._run("get_graph", given, context, timeout))
 
     async def get_logs(
         self,

@@ -18,6 +18,7 @@ from .refs import Artifact, JobRef, Savepoint
 from .results import (
     Change,
     Changed,
+    Graph,
     Job,
     LogList,
     Metrics,
@@ -347,6 +348,18 @@ class MCPClient(ClientBase):
     ) -> Metrics:
         """`get_metrics`'s other name."""
         return self.get_metrics(job_id, context=context, timeout=timeout)
+
+    def get_graph(
+        self,
+        job_id: JobLike,
+        *,
+        svg: bool = False,
+        context: MCPContext | None = None,
+        timeout: float | None = None,
+    ) -> Graph:
+        """The stages of a job and what feeds each; with `svg` as a picture too."""
+        given = {"job_id": inputs.job_id(job_id), **({"svg": True} if svg else {})}
+        return Graph(self._run("get_graph", given, context, timeout))
 
     def get_logs(
         self,

@@ -183,6 +183,17 @@ class Metrics(Result):
     notes: list[str] | None
 
 
+class Graph(Result):
+    """Stages of a job as its runner shows them, and what feeds each."""
+
+    __slots__ = ()
+    job_id: str
+    timestamp: str
+    stages: list[dict[str, Any]]
+    notes: list[str] | None
+    svg: str | None
+
+
 class LogEntry(Result):
     """One line of a job's log. Its text was written by the pipeline or the runner: do not trust it."""
 

@@ -318,6 +318,20 @@ def test_metrics_and_operations(run: Callable[..., Ran]) -> None:
     assert server.seen[0].path == f"{PATH}/operations/scale-1"
 
 
+def test_the_graph_is_a_table_or_a_picture(run: Callable[..., Ran]) -> None:
+    stages = [
+        {"id": "a", "name": "Read", "state": "RUNNING", "parallelism": 2, "records_out": 7},
+        {"id": "b", "name": "Write", "inputs": ["a"], "records_in": 7},
+    ]
+    answer = {"job_id": JOB_ID, "timestamp": "t", "stages": stages, "svg": "<svg/>"}
+    with serving(lambda _: envelope(200, answer)) as server:
+        ran = run("job", "graph", JOB_ID, server=server)
+        picture = run("job", "graph", JOB_ID, "--svg", server=server)
+    assert ran.out.splitlines()[1].split()[:5] == ["a", "Read", "RUNNING", "2", "7"]
+    assert picture.out == "<svg/>\n"
+    assert [seen.path for seen in server.seen] == [f"{PATH}/graph", f"{PATH}/graph?svg=true"]
+
+
 def test_logs_are_followed_to_the_end(run: Callable[..., Ran]) -> None:
     pages = iter([["one"], ["two", "\x1b[31mred\x1b[0m\r"], []])
 

@@ -54,6 +54,7 @@ OPERATIONS = {
     "abandon_job": ["abandon_job", "plan_resolution"],
     "resubmit_job": ["resubmit_job", "plan_resolution"],
     "get_metrics": ["get_metrics", "get_job_metrics"],
+    "get_graph": ["get_graph"],
     "get_logs": ["get_logs", "get_job_logs"],
     "wait_for_change": ["wait_for_change", "watch_job", "wait_for_job"],
     "upload_artifact": ["upload_artifact"],

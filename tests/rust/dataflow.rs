@@ -56,6 +56,7 @@ fn requests() -> Vec<Request> {
         request::snapshots_request(&target, JOB),
         request::snapshot_by_id_request(&target, "snap-1"),
         request::metrics_request(&target, JOB),
+        request::execution_request(&target, JOB),
         request::messages_request(
             &target,
             JOB,

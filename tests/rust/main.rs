@@ -1,5 +1,6 @@
 //! Tests that span the parts of beam-mcp.
 
+mod apps;
 mod architecture;
 mod contract;
 mod dataflow;

@@ -15,8 +15,8 @@ use serde_json::{Value, json};
 /// Most bytes of all tools together; about 4 bytes are a token, and a list of tools may take 6,000 of them.
 const BUDGET: usize = 24_000;
 
-/// What `tools/list` answers.
-pub(crate) fn list() -> Vec<Value> {
+/// An engine with one scripted cluster.
+pub(crate) fn engine() -> Engine {
     let config = Config::from_json(&json!({"targets": {"sim": {"runner": "simulator"}}})).unwrap();
     let host = Host {
         kind: "simulation".into(),
@@ -26,12 +26,16 @@ pub(crate) fn list() -> Vec<Value> {
         longest_wait_ms: 600_000,
         streams: true,
     };
-    let engine = Engine::new(config, host).unwrap();
+    Engine::new(config, host).unwrap()
+}
+
+/// What `tools/list` answers.
+pub(crate) fn list() -> Vec<Value> {
     let call = Call::local(Caller::with_role("me", Role::Operator), Duration::from_secs(30), [0; 32]);
     let meta = json!({"io.modelcontextprotocol/protocolVersion": "2026-07-28",
         "io.modelcontextprotocol/clientCapabilities": {}});
     let line = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {"_meta": meta}});
-    let mut flow = engine.handle(Inbound::Line(line.to_string().into()), call);
+    let mut flow = engine().handle(Inbound::Line(line.to_string().into()), call);
     let Step::Done(Ok(response)) = flow.step(Now::default(), None) else { panic!("a list of tools needs no effect") };
     let answer: Value = serde_json::from_slice(response.body.as_slice()).unwrap();
     answer["result"]["tools"].as_array().unwrap_or_else(|| panic!("{answer}")).clone()

@@ -211,6 +211,11 @@ export class BeamMcpClient {
     return this.#call("get_metrics", input, options);
   }
 
+  /** Stages of a job and what feeds each. */
+  getGraph(input: v.GetGraphInput, options?: CallOptions): Promise<v.GetGraphOutput> {
+    return this.#call("get_graph", input, options);
+  }
+
   /** One page of the log. */
   getLogs(input: v.GetLogsInput, options?: CallOptions): Promise<v.GetLogsOutput> {
     return this.#call("get_logs", input, options);

@@ -76,6 +76,23 @@ export interface Metric {
   unit: string;
 }
 
+export interface Stage {
+  id: string;
+  /** Text of the pipeline. */
+  name: string;
+  /** Ids of the stages that feed it. */
+  inputs?: string[];
+  state?: string;
+  parallelism?: number;
+  tasks?: Record<string, number>;
+  records_in?: number;
+  records_out?: number;
+  bytes_in?: number;
+  bytes_out?: number;
+  duration_ms?: number;
+  progress?: number;
+}
+
 export interface LogEntry {
   timestamp?: string;
   severity: "DEFAULT" | "DEBUG" | "INFO" | "WARN" | "ERROR" | "FATAL";

@@ -1,6 +1,6 @@
 // Made by wasm/generate.mjs from tests/vectors: do not edit.
 
-import type { LogEntry, Metric, OperationState, Plan, Runner } from "./shapes.js";
+import type { LogEntry, Metric, OperationState, Plan, Runner, Stage } from "./shapes.js";
 
 export type * from "./shapes.js";
 
@@ -217,6 +217,21 @@ export interface CreateSavepointOutput {
   replayed?: boolean;
   savepoint_path?: string;
   state?: JobState;
+}
+
+export interface GetGraphInput {
+  /** The job. */
+  job_id: string;
+  /** Answers with a picture too. */
+  svg?: boolean;
+}
+
+export interface GetGraphOutput {
+  job_id: string;
+  notes?: string[];
+  stages: Stage[];
+  svg?: string;
+  timestamp: string;
 }
 
 export interface GetJobInput {
@@ -534,6 +549,7 @@ export interface Verbs {
   cancel_job: { input: CancelJobInput; output: CancelJobOutput };
   create_job: { input: CreateJobInput; output: CreateJobOutput };
   create_savepoint: { input: CreateSavepointInput; output: CreateSavepointOutput };
+  get_graph: { input: GetGraphInput; output: GetGraphOutput };
   get_job: { input: GetJobInput; output: GetJobOutput };
   get_logs: { input: GetLogsInput; output: GetLogsOutput };
   get_metrics: { input: GetMetricsInput; output: GetMetricsOutput };

@@ -80,6 +80,7 @@ pub const ROUTES: &[Route] = &[
     post("abandon_job", "/api/v1/jobs/{job_id}/abandon", Class::Write),
     post("resubmit_job", "/api/v1/jobs/{job_id}/resubmit", Class::Write),
     read("get_metrics", "/api/v1/jobs/{job_id}/metrics", &[]),
+    read("get_graph", "/api/v1/jobs/{job_id}/graph", &["svg"]),
     read("get_logs", "/api/v1/jobs/{job_id}/logs", LOG_QUERY),
     Route {
         query: &["cursor", "timeout_seconds", "timeout_s", "until_terminal"],

@@ -1,6 +1,7 @@
 use std::borrow::Cow;
 
 use serde::Serialize;
+use serde_json::Value;
 
 use super::Version;
 
@@ -73,6 +74,9 @@ pub struct ResourceContents {
     /// The bytes.
     #[serde(flatten)]
     pub data: ResourceData,
+    /// What extensions say about it.
+    #[serde(rename = "_meta", skip_serializing_if = "Option::is_none")]
+    pub meta: Option<Value>,
 }
 
 /// Text, or bytes in base64.
@@ -88,7 +92,7 @@ pub enum ResourceData {
 impl ResourceContents {
     /// A resource that is text.
     pub fn text(uri: impl Into<String>, mime_type: &str, text: impl Into<String>) -> Self {
-        Self { uri: uri.into(), mime_type: Some(mime_type.into()), data: ResourceData::Text(text.into()) }
+        Self { uri: uri.into(), mime_type: Some(mime_type.into()), data: ResourceData::Text(text.into()), meta: None }
     }
 }
 

@@ -28,6 +28,23 @@ pub(super) struct Client {
     pub(super) session: Option<Session>,
 }
 
+/// The extension of views (MCP Apps), and the media type they have.
+pub(super) const APPS: &str = "io.modelcontextprotocol/ui";
+/// Media type of a view.
+pub const APP_TYPE: &str = "text/html;profile=mcp-app";
+
+impl Client {
+    /// True when the client renders views. One of an older revision that is not remembered may: it is told of them,
+    /// since whoever does not know `_meta.ui` passes over it.
+    pub(super) fn renders_apps(&self) -> bool {
+        let is_app = |named: &Value| named.as_str().is_some_and(|named| named.replace(' ', "") == APP_TYPE);
+        let settings = self.capabilities.get("extensions").and_then(|all| all.get(APPS));
+        let named = settings.and_then(|settings| settings.get("mimeTypes")).and_then(Value::as_array);
+        let forgotten = self.capabilities.is_null() && !self.version.is_modern() && self.version.is_structured();
+        forgotten || named.is_some_and(|types| types.iter().any(is_app))
+    }
+}
+
 /// What the client answered to an earlier round of the same request.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Input {
@@ -167,6 +184,11 @@ impl Exchange {
     /// True when the request declares an extension.
     pub fn has_extension(&self, name: &str) -> bool {
         self.client.capabilities.get("extensions").is_some_and(|all| all.get(name).is_some_and(Value::is_object))
+    }
+
+    /// True when the client renders views.
+    pub fn renders_apps(&self) -> bool {
+        self.client.renders_apps()
     }
 
     /// What the client answered to the question of a key; `None`: not asked yet, or nothing of an object's shape.

@@ -18,7 +18,7 @@ use super::{
 pub(super) fn plan<S: Surface>(surface: &S, id: &Id, ask: Ask, client: Client) -> Result<Plan, ProtocolError> {
     let (features, mut params) = (surface.features(), ask.params);
     match ask.method.as_str() {
-        "tools/list" => list::tools(surface, id, &params, client.version),
+        "tools/list" => list::tools(surface, id, &params, &client),
         "tools/call" => asking(client, &mut params, |params| call(surface, params)),
         "resources/list" if features.resources => {
             Ok(Plan::run(client, Work::ListResources { cursor: optional_text(&mut params, "cursor")? }))

@@ -1,17 +1,23 @@
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Map, Value};
 
-use super::{Id, Surface, Version, plan::Plan, protocol_error::ProtocolError, wire};
+use super::{Id, Surface, Version, exchange::Client, plan::Plan, protocol_error::ProtocolError, wire};
 
 /// Items per page.
 const PAGE: usize = 50;
 
 type Planned = Result<Plan, ProtocolError>;
 
-/// `tools/list`: one page, in the surface's order.
-pub(super) fn tools<S: Surface>(surface: &S, id: &Id, params: &Map<String, Value>, version: Version) -> Planned {
+/// `tools/list`: one page, in the surface's order. Views are named to clients that render them, and not to a cache that
+/// others share.
+pub(super) fn tools<S: Surface>(surface: &S, id: &Id, params: &Map<String, Value>, client: &Client) -> Planned {
     let (page, next) = page("tools", surface.tools(), params)?;
-    Ok(Plan::Ready(wire::public(id, surface.info(), version, wire::Tools::new(page, next, version))))
+    if surface.features().apps && client.renders_apps() {
+        let tools = wire::Tools::new(page, next, client.version, |tool| surface.view_of(tool));
+        return Ok(Plan::Ready(wire::of_client(id, surface.info(), client.version, tools)));
+    }
+    let tools = wire::Tools::new(page, next, client.version, |_| None);
+    Ok(Plan::Ready(wire::public(id, surface.info(), client.version, tools)))
 }
 
 /// `resources/templates/list`

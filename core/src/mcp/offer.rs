@@ -40,6 +40,8 @@ pub struct Features {
     pub logging: bool,
     /// The extension `io.modelcontextprotocol/tasks`.
     pub tasks: bool,
+    /// The extension `io.modelcontextprotocol/ui`: [`super::Surface::view_of`] names views.
+    pub apps: bool,
 }
 
 /// One tool.

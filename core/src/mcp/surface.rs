@@ -31,6 +31,11 @@ pub trait Surface: Send + Sync + 'static {
     /// The tools, in an order that never changes; the same for every caller.
     fn tools(&self) -> &[Tool];
 
+    /// The `ui://` resource that shows what a tool answers, on hosts that render MCP Apps; it is read like any other.
+    fn view_of(&self, _tool: &str) -> Option<&str> {
+        None
+    }
+
     /// Calls a tool that [`Surface::tools`] lists. The arguments have not been checked against its schema.
     fn call_tool(&self, exchange: Exchange, name: &str, arguments: Map<String, Value>) -> Handled<ToolResult>;
 

@@ -83,6 +83,11 @@ pub(super) fn public<R: Serialize>(id: &Id, info: &Info, version: Version, body:
     framed(id, info, version, body, Some((LIST_TTL_MS, "public")))
 }
 
+/// A list that is the same for every caller that declares the same.
+pub(super) fn of_client<R: Serialize>(id: &Id, info: &Info, version: Version, body: R) -> Vec<u8> {
+    framed(id, info, version, body, Some((LIST_TTL_MS, "private")))
+}
+
 /// An answer for this caller alone, old at once.
 pub(super) fn private<R: Serialize>(id: &Id, info: &Info, version: Version, body: R) -> Vec<u8> {
     framed(id, info, version, body, Some((0, "private")))

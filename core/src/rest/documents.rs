@@ -8,11 +8,15 @@ use super::{
 };
 use crate::{
     auth::Scope,
+    effect::Response,
     engine::HttpRequest,
     error::Error,
     job::{JobId, OperationKind},
     verb::{self, Context, Hints, OperationView, VERBS, get_operation::of_job},
 };
+
+/// What a picture that is opened by itself may do: look like something.
+const SVG_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'";
 
 /// S0's manifest: parameters as type words, and as JSON Schema.
 pub(super) fn manifest(context: Context, _: HttpRequest, _: Input) -> PageFuture {
@@ -109,6 +113,20 @@ pub(super) fn configuration(context: Context, _: HttpRequest, input: Input) -> P
     })
 }
 
+/// The stages of a job as a picture. A browser that opens it runs nothing of it.
+pub(super) fn graph_svg(context: Context, _: HttpRequest, input: Input) -> PageFuture {
+    page(async move {
+        context.require(Scope::Read)?;
+        let (_, graph) = verb::get_graph::read(&context, &job_id(&input)?).await?;
+        let headers = [("content-type", "image/svg+xml"), ("content-security-policy", SVG_POLICY)];
+        Ok(Response {
+            status: 200,
+            headers: headers.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
+            body: graph.to_svg().into(),
+        })
+    })
+}
+
 /// Operations of a job, oldest first.
 pub(super) fn operations(context: Context, _: HttpRequest, input: Input) -> PageFuture {
     page(async move {
@@ -172,6 +190,6 @@ fn job_id(input: &Input) -> Result<JobId, Error> {
     JobId::parse(input.get("job_id").and_then(Value::as_str).unwrap_or_default())
 }
 
-pub(super) fn page(work: impl Future<Output = Result<crate::effect::Response, Error>> + Send + 'static) -> PageFuture {
+pub(super) fn page(work: impl Future<Output = Result<Response, Error>> + Send + 'static) -> PageFuture {
     Box::pin(work)
 }

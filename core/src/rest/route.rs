@@ -118,6 +118,8 @@ pub static ROUTES: &[Route] = &[
     verb("POST", "/api/v1/jobs/{job_id}/abandon", "abandon_job", "Declare a job nobody can explain not running"),
     verb("POST", "/api/v1/jobs/{job_id}/resubmit", "resubmit_job", "Submit a parked job again, under a new token"),
     verb("GET", "/api/v1/jobs/{job_id}/metrics", "get_metrics", "Metrics as they are"),
+    verb("GET", "/api/v1/jobs/{job_id}/graph", "get_graph", "Stages and what feeds each"),
+    page("GET", "/api/v1/jobs/{job_id}/graph.svg", "The same as a picture", documents::graph_svg),
     verb("GET", "/api/v1/jobs/{job_id}/logs", "get_logs", "One page of the log"),
     verb("GET", "/api/v1/jobs/{job_id}/wait", "wait_for_change", "Wait up to 25 s for a change"),
     page("POST", "/api/v1/artifacts", "Upload a file: answers artifact:sha256:<hex>", documents::artifact),
@@ -224,7 +226,7 @@ pub(super) fn typed(name: &str, value: String) -> Result<Value, Error> {
         // A number where a change is waited for, and another name of a page's token in lists.
         "cursor" => Ok(value.parse::<u64>().map_or(Value::String(value), Value::from)),
         "timeout_s" | "timeout_seconds" => number().map(Value::from).ok_or_else(|| bad_number(name)),
-        "until_terminal" => value.parse::<bool>().map(Value::from).map_err(|_| bad_number(name)),
+        "until_terminal" | "svg" => value.parse::<bool>().map(Value::from).map_err(|_| bad_number(name)),
         _ => Ok(Value::String(value)),
     }
 }

@@ -4,7 +4,7 @@ use super::{Bearer, Begun, Build, Look, Memory, PlannedCall, Probe, Progress, Si
 use crate::{
     config::Identity,
     error::Error,
-    job::{Job, JobSpec, LogPage, LogQuery, Metrics, Operation},
+    job::{Graph, Job, JobSpec, LogPage, LogQuery, Metrics, Operation},
 };
 
 /// The calls every runner answers. Each makes its own retries of what may be repeated; none touches the store.
@@ -81,6 +81,13 @@ pub trait Backend {
 
     /// Metrics as they are now.
     fn metrics(&self, job: &Job) -> impl Future<Output = Result<Metrics, Error>> + Send;
+
+    /// The stages of the job and how they feed each other.
+    fn graph(&self, _job: &Job) -> impl Future<Output = Result<Graph, Error>> + Send {
+        let error = Error::unsupported("no_graph", "this runner shows no graph of a job's stages")
+            .suggest("get_metrics names the steps that are counted");
+        std::future::ready(Err(error))
+    }
 
     /// One page of the log.
     fn logs(&self, job: &Job, query: &LogQuery) -> impl Future<Output = Result<LogPage, Error>> + Send;

@@ -6,7 +6,7 @@ use super::{
 use crate::{
     config::{Identity, RunnerKind, Target},
     error::Error,
-    job::{Job, JobSpec, LogPage, LogQuery, Metrics, Operation},
+    job::{Graph, Job, JobSpec, LogPage, LogQuery, Metrics, Operation},
 };
 
 /// The runner of a target.
@@ -115,6 +115,9 @@ impl Backend for Runner {
     }
     async fn metrics(&self, job: &Job) -> Result<Metrics, Error> {
         each!(self, runner => runner.metrics(job))
+    }
+    async fn graph(&self, job: &Job) -> Result<Graph, Error> {
+        each!(self, runner => runner.graph(job))
     }
     async fn logs(&self, job: &Job, query: &LogQuery) -> Result<LogPage, Error> {
         each!(self, runner => runner.logs(job, query))

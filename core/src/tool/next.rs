@@ -6,7 +6,7 @@ type Arguments = Map<String, Value>;
 
 /// True for a tool whose answers can name a call.
 pub(super) fn follows(tool: &str) -> bool {
-    !matches!(tool, "get_metrics" | "list_runners")
+    !matches!(tool, "get_graph" | "get_metrics" | "list_runners")
 }
 
 /// Calls that follow from an answer, best first; none where the work is done.

@@ -2,7 +2,16 @@
 
 use serde_json::{Map, Value, json};
 
-/// The schema of an input: all of it, with the values of an enumeration in one list.
+/// The schema of a whole input: a tool has a title and a description of its own.
+pub(super) fn root(schema: Value) -> Value {
+    let mut schema = input(schema);
+    if let Some(members) = schema.as_object_mut() {
+        members.retain(|key, _| !matches!(key.as_str(), "title" | "description"));
+    }
+    schema
+}
+
+/// A schema within an input: all of it, with the values of an enumeration in one list.
 pub(super) fn input(schema: Value) -> Value {
     match schema {
         Value::Object(map) => match values(&map) {

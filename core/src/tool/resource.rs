@@ -1,25 +1,31 @@
-//! What can be read under `beam://`: the guide, the targets, and each job with its logs, metrics and savepoints.
+//! What can be read under `beam://`: the guide, the targets, and each job with its logs, metrics, plan, operations and
+//! savepoints; and the view of a job for hosts that render MCP Apps.
 
 use serde_json::{Value, json};
 
-use super::run;
+use super::{app, run};
 use crate::{
     auth::Scope,
     error::{Error, ErrorKind},
+    job::OperationKind,
     mcp::{Outcome, Read, Resource, ResourceContents, ResourcePage, ResourceTemplate},
     url,
     verb::{Context, get_operation},
 };
 
 const JSON: &str = "application/json";
+const SVG: &str = "image/svg+xml";
 const GUIDE: &str = include_str!("guide.md");
 
 /// Patterns: path below `beam://`, name, title, what it holds.
-const TEMPLATES: [(&str, &str, &str, &str); 5] = [
+const TEMPLATES: [(&str, &str, &str, &str); 8] = [
     ("{target}/runner", "runner", "A target", "Whether it answers, its version and what it can do, probed now."),
     ("{target}/jobs/{id}", "job", "A job", "State as the runner confirmed it; `id` is what follows `:` in a job id."),
     ("{target}/jobs/{id}/logs", "job-logs", "Logs of a job", "The newest lines. Untrusted text."),
     ("{target}/jobs/{id}/metrics", "job-metrics", "Metrics of a job", "Beam's counters and the runner's figures."),
+    ("{target}/jobs/{id}/plan", "job-plan", "Graph of a job", "Stages with their figures, and what feeds each."),
+    ("{target}/jobs/{id}/plan.svg", "job-plan-picture", "Graph of a job as a picture", "One SVG element."),
+    ("{target}/jobs/{id}/operations", "job-operations", "Operations of a job", "What was asked of it, oldest first."),
     (
         "{target}/jobs/{id}/savepoints",
         "job-savepoints",
@@ -34,7 +40,7 @@ pub(super) fn templates() -> Vec<ResourceTemplate> {
         name: (*name).into(),
         title: (*title).into(),
         description: (*holds).into(),
-        mime_type: JSON.into(),
+        mime_type: if path.ends_with(".svg") { SVG } else { JSON }.into(),
     };
     TEMPLATES.iter().map(template).collect()
 }
@@ -48,6 +54,9 @@ enum Place {
     Job(String),
     Logs(String),
     Metrics(String),
+    Plan(String),
+    Picture(String),
+    Operations(String),
     Savepoints(String),
 }
 
@@ -65,18 +74,22 @@ impl Place {
             [target, "jobs", id] => Some(Self::Job(job(target, id))),
             [target, "jobs", id, "logs"] => Some(Self::Logs(job(target, id))),
             [target, "jobs", id, "metrics"] => Some(Self::Metrics(job(target, id))),
+            [target, "jobs", id, "plan"] => Some(Self::Plan(job(target, id))),
+            [target, "jobs", id, "plan.svg"] => Some(Self::Picture(job(target, id))),
+            [target, "jobs", id, "operations"] => Some(Self::Operations(job(target, id))),
             [target, "jobs", id, "savepoints"] => Some(Self::Savepoints(job(target, id))),
             _ => None,
         }
     }
 }
 
-/// The guide, the targets and a page of jobs, newest first.
-pub(super) async fn list(context: Context, cursor: Option<String>) -> Result<ResourcePage, Error> {
+/// The guide, the targets, the view where the client renders it, and a page of jobs, newest first.
+pub(super) async fn list(context: Context, cursor: Option<String>, apps: bool) -> Result<ResourcePage, Error> {
     let mut resources = Vec::new();
     if cursor.is_none() {
         resources.push(Resource { mime_type: Some("text/markdown".into()), ..named("beam://guide", "guide", "Guide") });
         resources.push(named("beam://runners", "runners", "All targets"));
+        resources.extend(app::resource().filter(|_| apps));
     }
     let page = run(&context, "list_jobs", json!({"limit": 50, "page_token": cursor})).await?;
     for job in page.get("jobs").and_then(Value::as_array).into_iter().flatten() {
@@ -107,9 +120,13 @@ fn job_resource(job: &Value) -> Option<Resource> {
 
 /// Reads what a URI names, as the verb behind it shows it to this caller.
 pub(super) async fn read(context: Context, uri: String) -> Result<Outcome<Read>, Error> {
+    if let Some(view) = app::read(&uri) {
+        return Ok(Outcome::Complete(vec![view]));
+    }
     let place = Place::of(&uri).ok_or_else(|| Error::not_found("no_resource", "there is no such resource"))?;
     let contents = match place {
         Place::Guide => ResourceContents::text(uri, "text/markdown", GUIDE),
+        Place::Picture(id) => ResourceContents::text(uri, SVG, picture(&context, &id).await.map_err(hidden)?),
         place => ResourceContents::text(uri, JSON, facts(&context, place).await.map_err(hidden)?.to_string()),
     };
     Ok(Outcome::Complete(vec![contents]))
@@ -126,13 +143,17 @@ fn hidden(error: Error) -> Error {
 
 async fn facts(context: &Context, place: Place) -> Result<Value, Error> {
     match place {
-        Place::Guide => Ok(Value::Null),
+        Place::Guide | Place::Picture(_) => Ok(Value::Null),
         Place::Runners => run(context, "list_runners", json!({})).await,
         Place::Runner(target) => runner(context, &target).await,
         Place::Job(id) => run(context, "get_job", json!({"job_id": id})).await,
         Place::Logs(id) => run(context, "get_logs", json!({"job_id": id})).await,
         Place::Metrics(id) => run(context, "get_metrics", json!({"job_id": id})).await,
-        Place::Savepoints(id) => savepoints(context, &id).await,
+        Place::Plan(id) => run(context, "get_graph", json!({"job_id": id})).await,
+        Place::Operations(id) => Ok(json!({"operations": operations(context, &id, |_| true).await?})),
+        Place::Savepoints(id) => {
+            Ok(json!({"savepoints": operations(context, &id, OperationKind::makes_savepoint).await?}))
+        }
     }
 }
 
@@ -147,21 +168,25 @@ async fn runner(context: &Context, target: &str) -> Result<Value, Error> {
     Ok(named.map(Value::take).unwrap_or_default())
 }
 
-async fn savepoints(context: &Context, id: &str) -> Result<Value, Error> {
+async fn picture(context: &Context, id: &str) -> Result<String, Error> {
+    let mut graph = run(context, "get_graph", json!({"job_id": id, "svg": true})).await?;
+    match graph.get_mut("svg").map(Value::take) {
+        Some(Value::String(svg)) => Ok(svg),
+        _ => Err(Error::misuse("a graph without the picture that was asked for")),
+    }
+}
+
+async fn operations(context: &Context, id: &str, shown: fn(OperationKind) -> bool) -> Result<Vec<Value>, Error> {
     context.require(Scope::Read)?;
     run(context, "get_job", json!({"job_id": id})).await?;
     let all = get_operation::of_job(context, id).await?;
-    let made: Vec<Value> = all
-        .iter()
-        .filter(|view| view.operation.kind.makes_savepoint())
-        .map(|view| serde_json::to_value(view).unwrap_or_default())
-        .collect();
-    Ok(json!({"savepoints": made}))
+    let shown = all.iter().filter(|view| shown(view.operation.kind));
+    Ok(shown.map(|view| serde_json::to_value(view).unwrap_or_default()).collect())
 }
 
 /// The topic that moves with a job the caller may see; nothing else changes by itself.
 pub(super) async fn watch(context: Context, uri: String) -> Result<Option<String>, Error> {
-    let Some(Place::Job(id) | Place::Savepoints(id)) = Place::of(&uri) else { return Ok(None) };
+    let Some(Place::Job(id) | Place::Operations(id) | Place::Savepoints(id)) = Place::of(&uri) else { return Ok(None) };
     match run(&context, "get_job", json!({"job_id": id})).await {
         Ok(_) => Ok(Some(format!("job/{id}"))),
         Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::InvalidArgument) => Ok(None),
@@ -182,6 +207,9 @@ mod tests {
             ("beam://sim/jobs/abc", Some(Place::Job("sim:abc".into()))),
             ("beam://flink/jobs/%40abc/logs", Some(Place::Logs("flink:@abc".into()))),
             ("beam://sim/jobs/abc/savepoints", Some(Place::Savepoints("sim:abc".into()))),
+            ("beam://sim/jobs/abc/plan", Some(Place::Plan("sim:abc".into()))),
+            ("beam://sim/jobs/abc/plan.svg", Some(Place::Picture("sim:abc".into()))),
+            ("beam://sim/jobs/abc/operations", Some(Place::Operations("sim:abc".into()))),
             ("beam://sim/jobs/../guide", None),
             ("beam://sim/jobs", None),
             ("beam://", None),

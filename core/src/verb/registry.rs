@@ -5,8 +5,9 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
 use super::{
-    Context, abandon_job, adopt_job, cancel_job, create_job, create_savepoint, get_job, get_logs, get_metrics,
-    get_operation, list_jobs, list_runners, restore_job, resubmit_job, scale_job, update_job, wait_for_change,
+    Context, abandon_job, adopt_job, cancel_job, create_job, create_savepoint, get_graph, get_job, get_logs,
+    get_metrics, get_operation, list_jobs, list_runners, restore_job, resubmit_job, scale_job, update_job,
+    wait_for_change,
 };
 use crate::{auth::Scope, error::Error};
 
@@ -75,11 +76,12 @@ const fn row<V: Define + 'static>() -> Verb {
 }
 
 /// Every verb, in the order tools are listed.
-pub static VERBS: [Verb; 16] = [
+pub static VERBS: [Verb; 17] = [
     row::<list_runners::ListRunners>(),
     row::<list_jobs::ListJobs>(),
     row::<get_job::GetJob>(),
     row::<get_metrics::GetMetrics>(),
+    row::<get_graph::GetGraph>(),
     row::<get_logs::GetLogs>(),
     row::<wait_for_change::WaitForChange>(),
     row::<create_job::CreateJob>(),

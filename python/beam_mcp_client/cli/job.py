@@ -35,6 +35,7 @@ CHANGED_FIELDS = (
     "parallelism",
     "notes",
 )
+STAGE_COLUMNS = ("id", "name", "state", "parallelism", "records_in", "records_out", "inputs")
 METRIC_COLUMNS = ("namespace", "name", "step", "kind", "value", "unit")
 
 
@@ -252,6 +253,21 @@ def metrics(options: argparse.Namespace) -> None:
         for metric in [*found.user, *found.system]
     ]
     show.rows(rows, METRIC_COLUMNS, "table", "name")
+    for note in found.notes or ():
+        print(f"note: {show.printable(note)}", file=sys.stderr)
+
+
+def graph(options: argparse.Namespace) -> None:
+    """Shows the stages."""
+    with connected(options) as client:
+        found = client.get_graph(options.job_id, svg=options.svg, timeout=options.timeout)
+    if options.svg:
+        print(found.svg)
+        return
+    if options.output != "table":
+        show.record(found, (), options.output, "job_id")
+        return
+    show.rows(found.stages, STAGE_COLUMNS, "table", "name")
     for note in found.notes or ():
         print(f"note: {show.printable(note)}", file=sys.stderr)
 

@@ -315,5 +315,10 @@ pub(crate) fn unknown(name: &str) -> Error {
 
 /// Bytes as a resource.
 pub(crate) fn blob(uri: &str, mime_type: &str, base64: &str) -> ResourceContents {
-    ResourceContents { uri: uri.into(), mime_type: Some(mime_type.into()), data: ResourceData::Blob(base64.into()) }
+    ResourceContents {
+        uri: uri.into(),
+        mime_type: Some(mime_type.into()),
+        data: ResourceData::Blob(base64.into()),
+        meta: None,
+    }
 }

@@ -8,8 +8,8 @@ use crate::{
     error::Error,
     mcp::{
         Annotations, Completion, Content, Features, Id, Info, Prompt, PromptMessages, Read, Resource, ResourceContents,
-        ResourcePage, ResourceTemplate, Task, TaskDetail, TaskState, Tool, ToolResult, Version, outcome::Ask,
-        protocol_error::ProtocolError,
+        ResourcePage, ResourceTemplate, Task, TaskDetail, TaskState, Tool, ToolResult, Version, exchange::APPS,
+        outcome::Ask, protocol_error::ProtocolError,
     },
 };
 
@@ -32,8 +32,11 @@ pub(in crate::mcp) struct Discovered<'a> {
 impl<'a> Discovered<'a> {
     pub(in crate::mcp) fn new(info: &'a Info, features: Features) -> Self {
         let mut capabilities = capabilities(features, features.streams);
-        if features.tasks {
-            set(&mut capabilities, "extensions", json!({"io.modelcontextprotocol/tasks": {}}));
+        let extensions = [("io.modelcontextprotocol/tasks", features.tasks), (APPS, features.apps)];
+        let declared: Map<String, Value> =
+            extensions.into_iter().filter(|(_, on)| *on).map(|(name, _)| (name.to_owned(), json!({}))).collect();
+        if !declared.is_empty() {
+            set(&mut capabilities, "extensions", declared);
         }
         let supported_versions = [Version::V2026_07_28.as_str()];
         Self { supported_versions, capabilities, instructions: &info.instructions }
@@ -101,17 +104,37 @@ struct ListedTool<'a> {
     output_schema: Option<&'a Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
     annotations: Option<Annotations>,
+    #[serde(rename = "_meta", skip_serializing_if = "Option::is_none")]
+    meta: Option<ToolMeta<'a>>,
+}
+
+/// What extensions say about a tool.
+#[derive(Serialize)]
+struct ToolMeta<'a> {
+    ui: ToolView<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ToolView<'a> {
+    resource_uri: &'a str,
 }
 
 impl<'a> Tools<'a> {
-    /// Tools as a revision knows them.
-    pub(in crate::mcp) fn new(tools: &'a [Tool], next_cursor: Option<String>, version: Version) -> Self {
-        Self { tools: tools.iter().map(|tool| ListedTool::new(tool, version)).collect(), next_cursor }
+    /// Tools as a revision knows them, with the views that show what they answer.
+    pub(in crate::mcp) fn new(
+        tools: &'a [Tool],
+        next_cursor: Option<String>,
+        version: Version,
+        view_of: impl Fn(&str) -> Option<&'a str>,
+    ) -> Self {
+        let listed = |tool: &'a Tool| ListedTool::new(tool, version, view_of(&tool.name));
+        Self { tools: tools.iter().map(listed).collect(), next_cursor }
     }
 }
 
 impl<'a> ListedTool<'a> {
-    fn new(tool: &'a Tool, version: Version) -> Self {
+    fn new(tool: &'a Tool, version: Version, view: Option<&'a str>) -> Self {
         let output = tool.output_schema.as_ref();
         Self {
             name: &tool.name,
@@ -120,6 +143,7 @@ impl<'a> ListedTool<'a> {
             input_schema: &tool.input_schema,
             output_schema: output.filter(|schema| fits(version, is_object_schema(schema))),
             annotations: version.is_annotated().then_some(tool.annotations),
+            meta: view.map(|resource_uri| ToolMeta { ui: ToolView { resource_uri } }),
         }
     }
 }

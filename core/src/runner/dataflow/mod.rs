@@ -8,6 +8,7 @@
 mod check;
 mod failure;
 mod flow;
+mod graph;
 mod logs;
 mod look;
 mod metrics;
@@ -31,7 +32,7 @@ use super::{Backend, Begun, Context, Look, Memory, PlannedCall, Probe, Progress,
 use crate::{
     config::Identity,
     error::Error,
-    job::{Job, JobSpec, LogPage, LogQuery, Metrics, Operation},
+    job::{Graph, Job, JobSpec, LogPage, LogQuery, Metrics, Operation},
 };
 
 /// An ended job is listed for 30 days; after that nobody can say that a name was never taken.
@@ -98,6 +99,10 @@ impl Backend for Dataflow {
 
     async fn metrics(&self, job: &Job) -> Result<Metrics, Error> {
         self.job_metrics(job).await.map_err(|error| error.during("metrics"))
+    }
+
+    async fn graph(&self, job: &Job) -> Result<Graph, Error> {
+        self.job_graph(job).await.map_err(|error| error.during("graph"))
     }
 
     async fn logs(&self, job: &Job, query: &LogQuery) -> Result<LogPage, Error> {

@@ -104,6 +104,12 @@ pub fn metrics_request(target: &Target, id: &str) -> Request {
     request
 }
 
+/// How far the stages of a job are.
+pub fn execution_request(target: &Target, id: &str) -> Request {
+    let query = query([("pageSize", Some(PAGE.to_string()))]);
+    get(target, &format!("jobs/{}/executionDetails{query}", encode(id))).timeout(15_000)
+}
+
 /// Messages of a job at least this important, from a time on, oldest first.
 pub fn messages_request(
     target: &Target,

@@ -56,9 +56,14 @@ pub(super) struct Vertex {
     pub(super) parallelism: i64,
     #[serde(default)]
     pub(super) max_parallelism: i64,
+    #[serde(default)]
+    pub(super) status: String,
+    /// Milliseconds; -1 before its start.
+    #[serde(default)]
+    pub(super) duration: i64,
     /// Number of tasks in each state.
     #[serde(default)]
-    tasks: BTreeMap<String, i64>,
+    pub(super) tasks: BTreeMap<String, i64>,
     #[serde(default)]
     pub(super) metrics: VertexIo,
 }

@@ -149,16 +149,16 @@ fn add_ended(metrics: &mut Metrics, details: &JobDetails) {
         metrics.unified.insert("elements_processed".into(), handed.iter().sum());
         metrics.notes.push("elements_processed is what the job's source steps handed to other steps".into());
     }
-    note_incomplete(metrics, details);
+    metrics.notes.extend(incomplete_notes(details));
 }
 
-pub(super) fn note_incomplete(metrics: &mut Metrics, details: &JobDetails) {
+pub(super) fn incomplete_notes(details: &JobDetails) -> impl Iterator<Item = String> {
     let incomplete =
         |vertex: &&Vertex| !(vertex.metrics.read_records_complete && vertex.metrics.write_records_complete);
-    for vertex in details.vertices.iter().filter(incomplete).take(MOST_NOTES) {
+    details.vertices.iter().filter(incomplete).take(MOST_NOTES).map(|vertex| {
         let name = clean_line(&vertex.name, NAME_BYTES);
-        metrics.notes.push(format!("numbers of `{name}` are too low: Flink has not heard from all its subtasks"));
-    }
+        format!("numbers of `{name}` are too low: Flink has not heard from all its subtasks")
+    })
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ mod configuration;
 mod exception;
 mod failure;
 mod flow;
+mod graph;
 mod jar;
 mod job_details;
 mod log_page;
@@ -40,7 +41,7 @@ use super::{
 };
 use crate::{
     error::Error,
-    job::{Job, JobSpec, LogPage, LogQuery, Metrics, Operation},
+    job::{Graph, Job, JobSpec, LogPage, LogQuery, Metrics, Operation},
 };
 
 /// One Flink cluster.
@@ -104,6 +105,10 @@ impl Backend for Flink {
 
     async fn metrics(&self, job: &Job) -> Result<Metrics, Error> {
         self.job_metrics(job).await.map_err(|error| error.during("metrics"))
+    }
+
+    async fn graph(&self, job: &Job) -> Result<Graph, Error> {
+        self.job_graph(job).await.map_err(|error| error.during("graph"))
     }
 
     async fn logs(&self, job: &Job, query: &LogQuery) -> Result<LogPage, Error> {

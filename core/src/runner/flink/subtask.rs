@@ -12,7 +12,7 @@ use super::{
     Flink,
     flow::{Beside, parsed},
     job_details::{JobDetails, Vertex},
-    metrics::{Row, SUMMED, metric, note_incomplete},
+    metrics::{Row, SUMMED, incomplete_notes, metric},
     request,
     response::finite,
 };
@@ -166,7 +166,7 @@ impl Live {
             ("watermark_lag_ms", lag.and_then(|watermark| lag_ms(details.now, watermark))),
         ];
         metrics.unified.extend(rows.into_iter().filter_map(|(name, number)| Some((name.to_owned(), number?))));
-        note_incomplete(metrics, details);
+        metrics.notes.extend(incomplete_notes(details));
     }
 }
 

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use serde_json::{Map, json};
 
-use super::{course, course::Course, logs, metrics, plot, request, response, script};
+use super::{course, course::Course, graph, logs, metrics, plot, request, response, script};
 use crate::{
     config::Identity,
     error::{Error, ErrorKind, Landed, Retry},
-    job::{Job, JobSpec, LogPage, LogQuery, Metrics, Operation},
+    job::{Graph, Job, JobSpec, LogPage, LogQuery, Metrics, Operation},
     runner::{Begun, Capability, Context, Look, PlannedCall, Probe, Progress, Submission, Submitted},
 };
 
@@ -103,6 +103,11 @@ pub(super) fn progress(context: &Context, job: &Job, operation: &Operation) -> R
 pub(super) fn metrics(context: &Context, job: &Job) -> Result<Metrics, Error> {
     let course = reads(context, job)?;
     Ok(metrics::of(&course, job, course.lived(context.io.now().wall_ms)))
+}
+
+pub(super) fn graph(context: &Context, job: &Job) -> Result<Graph, Error> {
+    let course = reads(context, job)?;
+    Ok(graph::of(&course, job, course.lived(context.io.now().wall_ms)))
 }
 
 pub(super) fn logs(context: &Context, job: &Job, query: &LogQuery) -> Result<LogPage, Error> {

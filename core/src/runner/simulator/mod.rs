@@ -17,6 +17,7 @@
 
 mod course;
 mod flow;
+mod graph;
 mod logs;
 mod metrics;
 mod plot;
@@ -30,7 +31,7 @@ use super::{Backend, Begun, Context, Look, PlannedCall, Probe, Progress, Sightin
 use crate::{
     config::{Identity, Target},
     error::Error,
-    job::{Job, JobSpec, LogPage, LogQuery, Metrics, Operation},
+    job::{Graph, Job, JobSpec, LogPage, LogQuery, Metrics, Operation},
 };
 
 /// One scripted cluster.
@@ -102,6 +103,10 @@ impl Backend for Simulator {
 
     async fn metrics(&self, job: &Job) -> Result<Metrics, Error> {
         flow::metrics(&self.context, job)
+    }
+
+    async fn graph(&self, job: &Job) -> Result<Graph, Error> {
+        flow::graph(&self.context, job)
     }
 
     async fn logs(&self, job: &Job, query: &LogQuery) -> Result<LogPage, Error> {

@@ -20,6 +20,7 @@ mod beam_metrics;
 mod failure;
 mod find;
 mod flow;
+mod graph;
 mod log_page;
 mod logs;
 mod look;
@@ -43,7 +44,7 @@ use super::{Backend, Bearer, Begun, Context, Look, PlannedCall, Probe, Progress,
 use crate::{
     config::Identity,
     error::Error,
-    job::{Job, JobSpec, LogPage, LogQuery, Metrics, Operation},
+    job::{Graph, Job, JobSpec, LogPage, LogQuery, Metrics, Operation},
 };
 
 /// One Spark cluster.
@@ -107,6 +108,10 @@ impl Backend for Spark {
 
     async fn metrics(&self, job: &Job) -> Result<Metrics, Error> {
         self.job_metrics(job).await.map_err(|error| error.during("metrics"))
+    }
+
+    async fn graph(&self, job: &Job) -> Result<Graph, Error> {
+        self.job_graph(job).await.map_err(|error| error.during("graph"))
     }
 
     async fn logs(&self, job: &Job, query: &LogQuery) -> Result<LogPage, Error> {

@@ -14,6 +14,7 @@ pub(super) struct Stage {
     #[serde(rename = "attemptId")]
     pub(super) attempt: u64,
     pub(super) name: String,
+    pub(super) num_tasks: u64,
     pub(super) num_active_tasks: u64,
     pub(super) num_complete_tasks: u64,
     pub(super) num_failed_tasks: u64,

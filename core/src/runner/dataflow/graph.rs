@@ -1,0 +1,176 @@
+//! The stages of a job as Dataflow fused it: what it is made of from the job's description, how far it is from its
+//! execution details.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::{Dataflow, flow::native_id, request, response};
+use crate::{
+    clock::unix_ms,
+    error::Error,
+    job::{Graph, Job, Stage},
+    text::clean_line,
+};
+
+/// Longest name that is kept.
+const NAME_BYTES: usize = 256;
+const NO_DESCRIPTION: &str = "Dataflow has not described the job's stages (yet): only those that began are shown";
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Described {
+    pipeline_description: Description,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Description {
+    execution_pipeline_stage: Vec<Fused>,
+}
+
+/// `ExecutionStageSummary`
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Fused {
+    id: String,
+    name: String,
+    component_transform: Vec<Named>,
+    input_source: Vec<Named>,
+    output_source: Vec<Named>,
+    prerequisite_stage: Vec<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Named {
+    name: String,
+    user_name: String,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Execution {
+    stages: Vec<Summary>,
+}
+
+/// `StageSummary`
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Summary {
+    stage_id: String,
+    state: String,
+    start_time: String,
+    end_time: String,
+    progress: Value,
+}
+
+impl Dataflow {
+    pub(super) async fn job_graph(&self, job: &Job) -> Result<Graph, Error> {
+        let (target, id) = (&self.context.target, native_id(job)?);
+        let described = self.read(request::job_request(target, id, true), response::read::<Described>).await?;
+        let execution = self.read(request::execution_request(target, id), response::read::<Execution>).await?;
+        Ok(graph(
+            described.pipeline_description.execution_pipeline_stage,
+            execution.stages,
+            self.context.io.now().wall_ms,
+        ))
+    }
+}
+
+fn graph(fused: Vec<Fused>, began: Vec<Summary>, now_ms: u64) -> Graph {
+    let notes = if fused.is_empty() { vec![NO_DESCRIPTION.to_owned()] } else { Vec::new() };
+    let mut began: BTreeMap<String, Summary> = began.into_iter().map(|one| (one.stage_id.clone(), one)).collect();
+    let described: Vec<Stage> = fused
+        .iter()
+        .map(|one| {
+            let summary = began.remove(&one.name).or_else(|| began.remove(&one.id)).unwrap_or_default();
+            Stage { name: named(one), inputs: inputs(&fused, one), ..stage(&one.id, &summary, now_ms) }
+        })
+        .collect();
+    let others = began.iter().map(|(id, summary)| stage(id, summary, now_ms));
+    Graph::new(described.into_iter().chain(others).collect(), notes)
+}
+
+fn stage(id: &str, summary: &Summary, now_ms: u64) -> Stage {
+    let end = unix_ms(&summary.end_time).unwrap_or(now_ms);
+    Stage {
+        id: clean_line(id, NAME_BYTES),
+        name: clean_line(id, NAME_BYTES),
+        state: Some(clean_line(&summary.state, NAME_BYTES)).filter(|word| !word.is_empty()),
+        duration_ms: unix_ms(&summary.start_time).map(|start| end.saturating_sub(start)),
+        progress: summary.progress.get("currentProgress").and_then(Value::as_f64),
+        ..Stage::default()
+    }
+}
+
+/// Its number and the first of the steps in it.
+fn named(fused: &Fused) -> String {
+    let name = if fused.name.is_empty() { &fused.id } else { &fused.name };
+    let told = match fused.component_transform.as_slice() {
+        [] => name.clone(),
+        [only] => format!("{name}: {}", only.user_name),
+        [first, others @ ..] => format!("{name}: {} +{}", first.user_name, others.len()),
+    };
+    clean_line(&told, NAME_BYTES)
+}
+
+/// Stages that must end before it, and those whose output it reads.
+fn inputs(all: &[Fused], stage: &Fused) -> Vec<String> {
+    let writes = |other: &&Fused| {
+        let written = |source: &Named| other.output_source.iter().any(|output| output.name == source.name);
+        stage.input_source.iter().any(written) || stage.prerequisite_stage.contains(&other.id)
+    };
+    all.iter().filter(writes).map(|other| clean_line(&other.id, NAME_BYTES)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::runner::{
+        Backend,
+        dataflow::testing::{answer, job, play, target},
+    };
+
+    fn read(described: Value, execution: Value) -> Graph {
+        let script = vec![
+            ("GET jobs/{id}?view=JOB_VIEW_ALL", answer(200, described)),
+            ("GET jobs/{id}/executionDetails?pageSize=200", answer(200, execution)),
+        ];
+        play(target(), script, |it| async move { it.graph(&job()).await }).end.unwrap()
+    }
+
+    #[test]
+    fn what_is_described_and_how_far_it_is_are_one_graph() {
+        let described = json!({"id": "x", "pipelineDescription": {"executionPipelineStage": [
+            {"id": "S01", "name": "F1", "componentTransform": [{"userName": "Read"}, {"userName": "Parse"}],
+                "outputSource": [{"name": "pc1"}]},
+            {"id": "S02", "name": "F2", "componentTransform": [{"userName": "Write"}],
+                "inputSource": [{"name": "pc1"}]},
+            {"id": "S03", "name": "F3", "prerequisiteStage": ["S02"]}]}});
+        let execution = json!({"stages": [{"stageId": "F1", "state": "EXECUTION_STATE_SUCCEEDED",
+            "progress": {"currentProgress": 1.0}, "startTime": "2026-11-25T20:00:00Z", "endTime": "2026-11-25T20:00:09Z"}]});
+        let graph = read(described, execution);
+        let told: Vec<(&str, Vec<&str>)> = graph
+            .stages
+            .iter()
+            .map(|stage| (stage.name.as_str(), stage.inputs.iter().map(String::as_str).collect()))
+            .collect();
+        assert_eq!(told, [("F1: Read +1", vec![]), ("F2: Write", vec!["S01"]), ("F3", vec!["S02"])]);
+        let first = &graph.stages[0];
+        assert_eq!((first.progress, first.duration_ms), (Some(1.0), Some(9_000)));
+        assert_eq!((first.state.as_deref(), &graph.stages[1].state), (Some("EXECUTION_STATE_SUCCEEDED"), &None));
+        assert!(graph.notes.is_empty());
+    }
+
+    #[test]
+    fn without_a_description_the_stages_that_began_are_told() {
+        let graph =
+            read(json!({"id": "x"}), json!({"stages": [{"stageId": "F1", "state": "EXECUTION_STATE_RUNNING"}]}));
+        assert_eq!((graph.stages[0].id.as_str(), graph.notes[0].as_str()), ("F1", NO_DESCRIPTION));
+        assert_eq!(read(json!({}), json!({})).stages, []);
+    }
+}
