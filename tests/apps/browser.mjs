@@ -110,7 +110,9 @@ function session(socket) {
   }
 
   async function picture() {
-    const { data } = await send("Page.captureScreenshot", { captureBeyondViewport: true });
+    const [width, height] = await evaluate("[innerWidth, document.body.getBoundingClientRect().height]");
+    const clip = { x: 0, y: 0, width, height, scale: 1 };
+    const { data } = await send("Page.captureScreenshot", { captureBeyondViewport: true, clip });
     return Buffer.from(data, "base64");
   }
 

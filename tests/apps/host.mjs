@@ -13,9 +13,12 @@ async function connect(renders = true) {
   return client;
 }
 
+/** One client for the page: each holds a stream open, and a browser opens six to one server. */
+const shared = connect();
+
 /** Calls a tool and shows its answer in the tool's view. */
 async function show(name, input, context = {}, capabilities = {}) {
-  const client = await connect();
+  const client = await shared;
   const { tools } = await client.listTools();
   const tool = tools.find((tool) => tool.name === name);
   const uri = getToolUiResourceUri(tool);
@@ -27,7 +30,8 @@ async function show(name, input, context = {}, capabilities = {}) {
   document.querySelector("iframe")?.remove();
   document.body.append(frame);
   const all = { serverTools: {}, serverResources: {}, updateModelContext: { text: {} }, ...capabilities };
-  const bridge = new AppBridge(client, { name: "test-host", version: "1.0.0" }, all, { hostContext: { toolInfo: { tool }, ...context } });
+  const declared = Object.fromEntries(Object.entries(all).filter(([, value]) => value !== null));
+  const bridge = new AppBridge(client, { name: "test-host", version: "1.0.0" }, declared, { hostContext: { toolInfo: { tool }, ...context } });
   const initialized = new Promise((resolve) => (bridge.oninitialized = resolve));
   const told = [];
   bridge.onsizechange = ({ height }) => height && (frame.style.height = `${height}px`);
@@ -44,7 +48,7 @@ async function show(name, input, context = {}, capabilities = {}) {
 
 /** Calls a tool as the model would. */
 async function call(name, input) {
-  const client = await connect();
+  const client = await shared;
   const result = await client.callTool({ name, arguments: input });
   if (result.isError) throw new Error(result.content[0].text);
   return result.structuredContent;
@@ -55,6 +59,7 @@ async function offered(renders) {
   const client = await connect(renders);
   const { tools } = await client.listTools();
   const { resources } = await client.listResources();
+  await client.close();
   return { views: tools.filter((tool) => tool._meta?.ui).map((tool) => tool.name), uris: resources.map(({ uri }) => uri) };
 }
 

@@ -37,4 +37,4 @@ NODE_PATH=$MCP_APPS "$MCP_APPS/.bin/esbuild" "$ROOT/tests/apps/host.mjs" --bundl
     --log-level=error --outfile="$APPS_HOST"
 
 if [ $# -eq 0 ]; then set -- "$ROOT"/tests/apps/*.test.mjs; fi
-"$NODE" --test "$@"
+"$NODE" --test --test-timeout=180000 "$@"

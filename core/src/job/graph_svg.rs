@@ -9,6 +9,8 @@ const WIDTH: usize = 272;
 const HEIGHT: usize = 52;
 const ACROSS: usize = 16;
 const DOWN: usize = 28;
+/// From the left edge of a box to that of the next.
+const STEP: usize = WIDTH + ACROSS;
 const MARGIN: usize = 2;
 /// Characters of a name that fit a box.
 const NAME: usize = 36;
@@ -52,17 +54,37 @@ impl Graph {
         let all: Vec<usize> = (0..self.stages.len()).collect();
         let layers = if linked { self.layers() } else { all.chunks(ABREAST).map(<[usize]>::to_vec).collect() };
         let widest = layers.iter().map(Vec::len).max().unwrap_or(1);
-        let across = |count: usize| count * (WIDTH + ACROSS) - ACROSS.min(count * ACROSS);
+        let width = widest * STEP - ACROSS.min(widest * ACROSS);
         let mut places = vec![(0, 0); self.stages.len()];
-        for (layer, stages) in layers.iter().enumerate() {
-            let left = if linked { (across(widest) - across(stages.len())) / 2 } else { 0 };
-            for (nth, stage) in stages.iter().enumerate() {
-                let point = (MARGIN + left + nth * (WIDTH + ACROSS), MARGIN + layer * (HEIGHT + DOWN));
-                places.get_mut(*stage).into_iter().for_each(|place| *place = point);
+        let mut drawn = BTreeMap::new();
+        for (layer, stages) in layers.into_iter().enumerate() {
+            for (left, place) in self.row(stages, width, &drawn) {
+                let point = (MARGIN + left, MARGIN + layer * (HEIGHT + DOWN));
+                places.get_mut(place).into_iter().for_each(|corner| *corner = point);
+                drawn.extend(self.stages.get(place).map(|stage| (stage.id.as_str(), left)));
             }
         }
-        let height = layers.len().max(1) * (HEIGHT + DOWN) - DOWN;
-        (places, (across(widest) + 2 * MARGIN, height + 2 * MARGIN))
+        let height = places.iter().map(|(_, y)| y + HEIGHT).max().unwrap_or(HEIGHT + MARGIN);
+        (places, (width + 2 * MARGIN, height + MARGIN))
+    }
+
+    /// Where the stages of a layer begin: under what feeds them, side by side, within the width.
+    fn row(&self, stages: Vec<usize>, width: usize, drawn: &BTreeMap<&str, usize>) -> Vec<(usize, usize)> {
+        let centred = (width - (stages.len() * STEP - ACROSS.min(stages.len() * ACROSS))) / 2;
+        let wish = |nth: usize, place: usize| {
+            let inputs = self.stages.get(place).into_iter().flat_map(|stage| &stage.inputs);
+            let fed: Vec<usize> = inputs.filter_map(|input| drawn.get(input.as_str()).copied()).collect();
+            if fed.is_empty() { centred + nth * STEP } else { fed.iter().sum::<usize>() / fed.len() }
+        };
+        let mut row: Vec<(usize, usize)> =
+            stages.into_iter().enumerate().map(|(nth, place)| (wish(nth, place), place)).collect();
+        row.sort_unstable();
+        let (count, spread) = (row.len(), row.iter().map(|(left, _)| left).sum::<usize>());
+        let middle = spread.checked_div(count).unwrap_or_default();
+        let room = width - (count * STEP - ACROSS.min(count * ACROSS));
+        let first = middle.saturating_sub((count.saturating_sub(1)) * STEP / 2).min(room);
+        row.iter_mut().enumerate().for_each(|(nth, (left, _))| *left = first + nth * STEP);
+        row
     }
 }
 
@@ -167,6 +189,16 @@ mod tests {
         );
         assert!(svg.contains("running · 1.2M out"), "{svg}");
         assert!(svg.contains("viewBox=\"0 0 276 216\""), "three layers of one box: {svg}");
+    }
+
+    #[test]
+    fn a_stage_stands_under_what_feeds_it() {
+        let stages =
+            vec![stage("a", &[]), stage("b", &["a"]), stage("c", &["a"]), stage("d", &["c"]), stage("e", &["d", "b"])];
+        let (places, (width, _)) = Graph::new(stages, vec![]).places();
+        let left = |place: usize| places[place].0;
+        assert_eq!((left(3), left(0), width), (left(2), left(4), 2 * STEP - ACROSS + 2 * MARGIN));
+        assert!(left(1) < left(0) && left(0) < left(2), "{places:?}");
     }
 
     #[test]
