@@ -128,12 +128,12 @@ fn short(name: &str) -> String {
 
 /// What a box says under its name.
 fn facts(stage: &Stage) -> String {
-    let state = stage.state.as_ref().map(|word| word.trim_start_matches("EXECUTION_STATE_").to_lowercase());
+    let word = stage.state.as_ref().map(|word| word.trim_start_matches("EXECUTION_STATE_").to_lowercase());
     let number = |value: Option<u64>, word: &str| value.map(|value| format!("{} {word}", compact(value)));
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped")]
     let progress = stage.progress.map(|share| format!("{} %", (share.clamp(0.0, 1.0) * 100.0) as u8));
     let facts = [
-        state,
+        word,
         progress,
         stage.parallelism.map(|tasks| format!("×{tasks}")),
         number(stage.records_in, "in"),

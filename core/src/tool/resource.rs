@@ -40,7 +40,7 @@ pub(super) fn templates() -> Vec<ResourceTemplate> {
         name: (*name).into(),
         title: (*title).into(),
         description: (*holds).into(),
-        mime_type: if path.ends_with(".svg") { SVG } else { JSON }.into(),
+        mime_type: if path.ends_with("/plan.svg") { SVG } else { JSON }.into(),
     };
     TEMPLATES.iter().map(template).collect()
 }

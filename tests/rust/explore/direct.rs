@@ -57,11 +57,6 @@ fn get_metrics() {
 }
 
 #[test]
-fn get_graph() {
-    hold_read("direct_get_graph", "get_graph", &json!({}));
-}
-
-#[test]
 fn get_logs() {
     hold_read("direct_get_logs", "get_logs", &json!({}));
 }

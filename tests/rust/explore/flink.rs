@@ -99,11 +99,6 @@ fn get_metrics() {
 }
 
 #[test]
-fn get_graph() {
-    hold_read("flink_get_graph", "get_graph", &json!({}));
-}
-
-#[test]
 fn get_logs() {
     hold_read("flink_get_logs", "get_logs", &json!({}));
 }

@@ -114,11 +114,6 @@ fn get_metrics() {
 }
 
 #[test]
-fn get_graph() {
-    hold_verb("simulator_get_graph", "get_graph", &json!({}));
-}
-
-#[test]
 fn get_logs() {
     hold_verb("simulator_get_logs", "get_logs", &json!({}));
 }

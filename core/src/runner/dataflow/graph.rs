@@ -72,21 +72,21 @@ impl Dataflow {
         let described = self.read(request::job_request(target, id, true), response::read::<Described>).await?;
         let execution = self.read(request::execution_request(target, id), response::read::<Execution>).await?;
         Ok(graph(
-            described.pipeline_description.execution_pipeline_stage,
+            &described.pipeline_description.execution_pipeline_stage,
             execution.stages,
             self.context.io.now().wall_ms,
         ))
     }
 }
 
-fn graph(fused: Vec<Fused>, began: Vec<Summary>, now_ms: u64) -> Graph {
+fn graph(fused: &[Fused], began: Vec<Summary>, now_ms: u64) -> Graph {
     let notes = if fused.is_empty() { vec![NO_DESCRIPTION.to_owned()] } else { Vec::new() };
     let mut began: BTreeMap<String, Summary> = began.into_iter().map(|one| (one.stage_id.clone(), one)).collect();
     let described: Vec<Stage> = fused
         .iter()
         .map(|one| {
             let summary = began.remove(&one.name).or_else(|| began.remove(&one.id)).unwrap_or_default();
-            Stage { name: named(one), inputs: inputs(&fused, one), ..stage(&one.id, &summary, now_ms) }
+            Stage { name: named(one), inputs: inputs(fused, one), ..stage(&one.id, &summary, now_ms) }
         })
         .collect();
     let others = began.iter().map(|(id, summary)| stage(id, summary, now_ms));
