@@ -109,7 +109,9 @@ function session(socket) {
     await loaded;
   }
 
+  /** The whole page, once what was drawn last has its place. */
   async function picture() {
+    await new Promise((resolve) => setTimeout(resolve, 1_000));
     const [width, height] = await evaluate("[innerWidth, document.body.getBoundingClientRect().height]");
     const clip = { x: 0, y: 0, width, height, scale: 1 };
     const { data } = await send("Page.captureScreenshot", { captureBeyondViewport: true, clip });
