@@ -17,7 +17,7 @@ pub use toolset::TOOLSETS;
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, LazyLock, OnceLock},
+    sync::{Arc, LazyLock},
 };
 
 use serde_json::{Map, Value, json};
@@ -46,10 +46,7 @@ pub struct BeamSurface {
     state: Arc<State>,
     info: Info,
     verbs: Vec<&'static Verb>,
-    /// Made when the first caller asks: whoever speaks REST alone does not wait for it.
-    tools: OnceLock<Vec<Tool>>,
-    templates: Vec<ResourceTemplate>,
-    prompts: Vec<Prompt>,
+    set: &'static toolset::Toolset,
     sessions: Option<Sessions>,
 }
 
@@ -62,22 +59,14 @@ impl BeamSurface {
         TOOLSETS.iter().map(|set| (set.path, Arc::new(Self::new(state, set, sessions.clone())))).collect()
     }
 
-    fn new(state: &Arc<State>, set: &toolset::Toolset, sessions: Option<Sessions>) -> Self {
+    fn new(state: &Arc<State>, set: &'static toolset::Toolset, sessions: Option<Sessions>) -> Self {
         let info = Info {
             name: state.config.service_name.clone(),
             title: "Apache Beam jobs".into(),
             version: env!("CARGO_PKG_VERSION").into(),
             instructions: INSTRUCTIONS.into(),
         };
-        Self {
-            info,
-            verbs: set.verbs(state.config.mcp.read_only).collect(),
-            tools: OnceLock::new(),
-            templates: resource::templates(),
-            prompts: prompt::all(),
-            sessions,
-            state: Arc::clone(state),
-        }
+        Self { info, verbs: set.verbs(state.config.mcp.read_only).collect(), set, sessions, state: Arc::clone(state) }
     }
 
     fn context(&self, exchange: &Exchange) -> Context {
@@ -104,7 +93,7 @@ impl Surface for BeamSurface {
     }
 
     fn tools(&self) -> &[Tool] {
-        self.tools.get_or_init(|| self.verbs.iter().filter_map(|verb| DESCRIBED.get(verb.name).cloned()).collect())
+        self.set.tools(self.state.config.mcp.read_only)
     }
 
     fn view_of(&self, tool: &str) -> Option<&str> {
@@ -144,7 +133,7 @@ impl Surface for BeamSurface {
     }
 
     fn resource_templates(&self) -> &[ResourceTemplate] {
-        &self.templates
+        resource::templates()
     }
 
     fn read_resource(&self, exchange: Exchange, uri: &str) -> Handled<Read> {
@@ -156,7 +145,7 @@ impl Surface for BeamSurface {
     }
 
     fn prompts(&self) -> &[Prompt] {
-        &self.prompts
+        prompt::all()
     }
 
     fn get_prompt(&self, _: Exchange, name: &str, arguments: BTreeMap<String, String>) -> Handled<PromptMessages> {

@@ -1,6 +1,6 @@
 //! Prompts that people start: what to do with the tools, in which order. They promise nothing the tools do not do.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::LazyLock};
 
 use crate::{
     error::Error,
@@ -86,7 +86,7 @@ const PROMPTS: [Script; 6] = [
     },
 ];
 
-pub(super) fn all() -> Vec<Prompt> {
+static OFFERED: LazyLock<Vec<Prompt>> = LazyLock::new(|| {
     let argument = |(name, description, required): &(&str, &str, bool)| PromptArgument {
         name: (*name).into(),
         description: (*description).into(),
@@ -99,6 +99,10 @@ pub(super) fn all() -> Vec<Prompt> {
         arguments: text.arguments.iter().map(argument).collect(),
     };
     PROMPTS.iter().map(prompt).collect()
+});
+
+pub(super) fn all() -> &'static [Prompt] {
+    &OFFERED
 }
 
 pub(super) fn get(name: &str, given: &BTreeMap<String, String>) -> Result<PromptMessages, Error> {

@@ -1,6 +1,8 @@
 //! What can be read under `beam://`: the guide, the targets, and each job with its logs, metrics, plan, operations and
 //! savepoints; and the view of a job for hosts that render MCP Apps.
 
+use std::sync::LazyLock;
+
 use serde_json::{Value, json};
 
 use super::{app, run};
@@ -34,7 +36,7 @@ const TEMPLATES: [(&str, &str, &str, &str); 8] = [
     ),
 ];
 
-pub(super) fn templates() -> Vec<ResourceTemplate> {
+static OFFERED: LazyLock<Vec<ResourceTemplate>> = LazyLock::new(|| {
     let template = |(path, name, title, holds): &(&str, &str, &str, &str)| ResourceTemplate {
         uri_template: format!("beam://{path}"),
         name: (*name).into(),
@@ -43,6 +45,10 @@ pub(super) fn templates() -> Vec<ResourceTemplate> {
         mime_type: if path.ends_with("/plan.svg") { SVG } else { JSON }.into(),
     };
     TEMPLATES.iter().map(template).collect()
+});
+
+pub(super) fn templates() -> &'static [ResourceTemplate] {
+    &OFFERED
 }
 
 /// What a URI names.

@@ -1,4 +1,10 @@
-use crate::verb::{Hints, VERBS, Verb};
+use std::sync::OnceLock;
+
+use super::DESCRIBED;
+use crate::{
+    mcp::Tool,
+    verb::{Hints, VERBS, Verb},
+};
 
 /// Some of the tools, under a path of their own.
 pub struct Toolset {
@@ -6,20 +12,30 @@ pub struct Toolset {
     pub path: &'static str,
     /// Verbs besides reading ones; `None`: all there are.
     writes: Option<&'static [&'static str]>,
+    /// All of them, and where writing is off.
+    tools: [OnceLock<Vec<Tool>>; 2],
 }
 
 /// Every toolset; all of them read.
-pub const TOOLSETS: [Toolset; 4] = [
-    Toolset { path: "", writes: None },
-    Toolset { path: "/readonly", writes: Some(&[]) },
-    Toolset { path: "/x/submit", writes: Some(&["create_job", "restore_job"]) },
-    Toolset {
-        path: "/x/operate",
-        writes: Some(&["update_job", "scale_job", "create_savepoint", "restore_job", "cancel_job"]),
-    },
+pub static TOOLSETS: [Toolset; 4] = [
+    Toolset::new("", None),
+    Toolset::new("/readonly", Some(&[])),
+    Toolset::new("/x/submit", Some(&["create_job", "restore_job"])),
+    Toolset::new("/x/operate", Some(&["update_job", "scale_job", "create_savepoint", "restore_job", "cancel_job"])),
 ];
 
 impl Toolset {
+    const fn new(path: &'static str, writes: Option<&'static [&'static str]>) -> Self {
+        Self { path, writes, tools: [const { OnceLock::new() }; 2] }
+    }
+
+    /// Its tools: made when the first caller of the process asks, since whoever speaks REST alone does not wait for them.
+    pub(super) fn tools(&self, read_only: bool) -> &[Tool] {
+        let [all, reading] = &self.tools;
+        let described = || self.verbs(read_only).filter_map(|verb| DESCRIBED.get(verb.name).cloned()).collect();
+        (if read_only { reading } else { all }).get_or_init(described)
+    }
+
     /// Its verbs, in the order of the table; without writing ones where the operator says so.
     pub(super) fn verbs(&self, read_only: bool) -> impl Iterator<Item = &'static Verb> {
         let writes = if read_only { Some(&[][..]) } else { self.writes };
