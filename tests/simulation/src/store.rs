@@ -79,9 +79,11 @@ impl Store {
             self.kinds.insert(key.kind.clone(), first.into_iter().collect());
             return None;
         };
-        match record {
-            Some(record) => rows.insert(key.clone(), record),
-            None => rows.remove(key),
+        match (rows.get_mut(key), record) {
+            (Some(place), Some(record)) => Some(std::mem::replace(place, record)),
+            (None, Some(record)) => rows.insert(key.clone(), record),
+            (Some(_), None) => rows.remove(key),
+            (None, None) => None,
         }
     }
 
