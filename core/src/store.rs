@@ -9,6 +9,7 @@ mod job_rows;
 mod keys;
 mod op;
 mod operation_rows;
+mod read_jobs;
 mod rows;
 pub mod schema;
 
@@ -18,4 +19,5 @@ pub use job_rows::{JobFilter, Owner, job_removal, job_writes, list_key, listed_j
 pub use keys::{Kind, SHARED, idempotency_key};
 pub use op::{Commit, Committed, Expect, Key, Op, Page, Put, Record, Scan, StoreReply, Write};
 pub use operation_rows::{operation_key, operation_write};
+pub use read_jobs::ReadJobs;
 pub use rows::{Rows, Stored, parse_record};

@@ -14,6 +14,7 @@ use crate::{
     lifecycle::Watch,
     random::Seed,
     runner::Probe,
+    store::ReadJobs,
 };
 
 /// What the calls of one process share. Correctness rests on the store: all that is mutable here is bounded and may
@@ -23,6 +24,8 @@ pub struct State {
     pub config: Config,
     /// Where the engine runs.
     pub host: Host,
+    /// Jobs that were read lately.
+    pub jobs: Arc<ReadJobs>,
     targets: BTreeMap<String, Arc<Target>>,
     guards: BTreeMap<String, Arc<Guard>>,
     live: Mutex<Live>,
@@ -64,6 +67,7 @@ impl State {
         Self {
             config,
             host,
+            jobs: Arc::default(),
             targets,
             guards,
             live: Mutex::default(),

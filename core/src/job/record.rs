@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use super::{JobId, JobSpec, JobState, JobType, OperationKind};
@@ -65,10 +67,10 @@ pub struct Job {
     pub origin: Origin,
     /// Kind of pipeline, as the caller or the runner says.
     pub job_type: Option<JobType>,
-    /// What was asked for; `None` for a discovered job.
-    pub spec: Option<JobSpec>,
+    /// What was asked for; `None` for a discovered job. Shared: a row is copied for each edit, and this never changes.
+    pub spec: Option<Arc<JobSpec>>,
     /// What is sent to the runner; `None` for a discovered job.
-    pub submission: Option<Submission>,
+    pub submission: Option<Arc<Submission>>,
     /// How far the submission is.
     pub phase: Phase,
     /// Its state.
@@ -143,7 +145,7 @@ impl Job {
         Self {
             name: spec.job_name.clone(),
             job_type: spec.job_type,
-            spec: Some(spec),
+            spec: Some(spec.into()),
             ..Self::blank(id, runner, principal, Origin::Submitted, now_ms)
         }
     }
@@ -215,7 +217,7 @@ impl Job {
     pub fn begin_generation(&mut self, tenant: &str, submission: Submission, now_ms: u64) {
         self.generation += 1;
         self.later_token = Some(token_of(tenant, &self.id, self.generation));
-        self.submission = Some(submission);
+        self.submission = Some(submission.into());
         (self.phase, self.state, self.intended_ms) = (Phase::Intent, JobState::Submitting, now_ms);
         (self.attempts, self.unused_permits, self.sent_ms) = (0, 0, 0);
         (self.ambiguous, self.memory) = (false, None);

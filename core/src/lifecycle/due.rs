@@ -6,7 +6,7 @@ use super::Share;
 use crate::{
     error::Error,
     job::Job,
-    store::{Kind, Scan, listed_job},
+    store::{Kind, Record, Scan},
     verb::Context,
 };
 
@@ -87,5 +87,9 @@ async fn page(context: &Context, queue: &Queue, limit: u32) -> Result<Vec<Due>, 
     }
     let end = records.last().map(|record| record.key.id.clone()).filter(|_| full(records.len()));
     context.state.watch(|watch| watch.set_cursor(&name, end));
-    records.iter().map(|record| Ok(Due { tenant: record.key.tenant.clone(), job: listed_job(record)? })).collect()
+    let due = |record: &Record| {
+        let job = context.state.jobs.read(record)?.value;
+        Ok(Due { tenant: record.key.tenant.clone(), job })
+    };
+    records.iter().map(due).collect()
 }

@@ -145,7 +145,7 @@ async fn permit(
         (job.phase, job.sent_ms) = (Phase::Sending, now);
         job.attempts += 1;
         if let Some(submission) = &built {
-            job.submission = Some((**submission).clone());
+            job.submission = Some((**submission).clone().into());
         }
         if !job.ambiguous {
             job.memory = Some(memory.clone()).filter(|memory| *memory != Memory::Lasting);

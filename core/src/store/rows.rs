@@ -2,7 +2,7 @@ use std::{sync::Arc, time::Duration};
 
 use serde::{Serialize, de::DeserializeOwned};
 
-use super::{Commit, Committed, Expect, Key, Kind, Page, Record, Scan, Write, job_rows::job_writes, schema};
+use super::{Commit, Committed, Expect, Key, Kind, Page, ReadJobs, Record, Scan, Write, job_rows::job_writes, schema};
 use crate::{
     error::{Error, ErrorKind},
     flow::Io,
@@ -27,6 +27,7 @@ pub struct Rows {
     io: Io,
     tenant: String,
     seed: Seed,
+    jobs: Arc<ReadJobs>,
     /// Rows are marked as the version before: an upgrade is under way.
     previous: bool,
 }
@@ -34,9 +35,9 @@ pub struct Rows {
 const TRIES: u32 = 8;
 
 impl Rows {
-    /// Rows of a tenant; commits take their ids from the seed.
-    pub fn new(io: Io, tenant: &str, seed: Seed) -> Self {
-        Self { io, tenant: tenant.to_owned(), seed, previous: false }
+    /// Rows of a tenant; commits take their ids from the seed, jobs that were read before from `jobs`.
+    pub fn new(io: Io, tenant: &str, seed: Seed, jobs: Arc<ReadJobs>) -> Self {
+        Self { io, tenant: tenant.to_owned(), seed, jobs, previous: false }
     }
 
     /// The same, written so that the build before this one can read it (see [`schema`]).
@@ -64,7 +65,8 @@ impl Rows {
     /// # Errors
     /// `unavailable` when the store cannot answer.
     pub async fn find_job(&self, id: &JobId) -> Result<Option<Stored<Job>>, Error> {
-        self.read(Kind::Job.key(&self.tenant, id.to_string())).await
+        let record = self.live(Kind::Job.key(&self.tenant, id.to_string())).await?;
+        record.map(|record| self.jobs.read(&record)).transpose()
     }
 
     /// An operation.
@@ -100,9 +102,13 @@ impl Rows {
     /// # Errors
     /// `unavailable`, `internal` for a row that cannot be read.
     pub async fn read<T: DeserializeOwned>(&self, key: Key) -> Result<Option<Stored<T>>, Error> {
+        self.live(key).await?.map(|record| parse(&record)).transpose()
+    }
+
+    async fn live(&self, key: Key) -> Result<Option<Record>, Error> {
         let record = self.record(key).await?;
         let now = self.io.now().wall_ms;
-        record.filter(|record| record.expires_at.is_none_or(|at| at > now)).map(|record| parse(&record)).transpose()
+        Ok(record.filter(|record| record.expires_at.is_none_or(|at| at > now)))
     }
 
     /// One page of a kind.
@@ -147,6 +153,7 @@ impl Rows {
             }
             new.version = old.version + 1;
             let mut writes = job_writes(&self.tenant, Some(&old), &new)?;
+            self.jobs.wrote(&writes, &new);
             writes.extend(extra);
             if let Committed::Written(_) = self.commit(&format!("{label} {id} {}", old.version), writes).await? {
                 return Ok(Stored { value: new, version: old.version + 1 });

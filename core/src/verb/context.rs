@@ -33,7 +33,9 @@ impl Context {
     /// A context for a call.
     pub fn new(io: Io, call: Call, state: Arc<State>) -> Self {
         let previous = state.config.store.write_previous_schema;
-        let rows = Rows::new(io.clone(), &call.caller.tenant, call.seed.child("rows")).as_previous_schema(previous);
+        let jobs = Arc::clone(&state.jobs);
+        let rows = Rows::new(io.clone(), &call.caller.tenant, call.seed.child("rows"), jobs);
+        let rows = rows.as_previous_schema(previous);
         Self { io, call, state, rows }
     }
 

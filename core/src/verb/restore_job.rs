@@ -69,7 +69,7 @@ fn restored(old: &Job, input: Input) -> Result<JobSpec, Error> {
         return Err(Error::precondition("job_runs", "the job has not ended; two jobs would work on the same input")
             .suggest("end it first with cancel_job mode stop"));
     }
-    let mut spec = old.spec.clone().ok_or_else(|| {
+    let mut spec = old.spec.as_deref().cloned().ok_or_else(|| {
         Error::precondition("not_ours", "the job was not submitted through beam-mcp, so its code is not known")
             .suggest("submit it with create_job and `savepoint_path`")
     })?;

@@ -82,7 +82,7 @@ impl Define for UpdateJob {
 async fn replace(context: Context, input: Input) -> Result<Changed, Error> {
     let old = context.rows.job(&JobId::parse(&input.job_id)?).await?.value;
     let named = dataflow::name_of(&old).filter(|_| old.runner == RunnerKind::Dataflow).map(str::to_owned);
-    let (Some(name), Some(mut spec)) = (named, old.spec.clone()) else {
+    let (Some(name), Some(mut spec)) = (named, old.spec.as_deref().cloned()) else {
         return Err(Error::unsupported("options_are_fixed", "the options of a running job cannot be changed")
             .with("option", input.update_options.keys().next().map(String::as_str).unwrap_or_default())
             .suggest("stop the job with a savepoint, then restore_job with the new options"));

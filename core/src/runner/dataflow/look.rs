@@ -177,7 +177,7 @@ mod tests {
         }
         let settings = serde_json::from_value(settings).unwrap();
         let submission = Some(crate::runner::Submission { settings, ..Default::default() });
-        Job { native_id: None, submission, sent_ms: NOW_MS - ago_ms, ..job() }
+        Job { native_id: None, submission: submission.map(Into::into), sent_ms: NOW_MS - ago_ms, ..job() }
     }
 
     fn named(jobs: impl serde::Serialize) -> (&'static str, Reply) {

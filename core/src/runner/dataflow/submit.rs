@@ -25,7 +25,7 @@ pub(super) struct Launch<'a> {
 }
 
 fn submission(job: &Job) -> Result<&Submission, Error> {
-    job.submission.as_ref().ok_or_else(|| Error::misuse("a job without a submission"))
+    job.submission.as_deref().ok_or_else(|| Error::misuse("a job without a submission"))
 }
 
 fn setting<'a>(submission: &'a Submission, name: &str) -> Option<&'a str> {
@@ -41,7 +41,7 @@ pub(super) fn launch_of(job: &Job) -> Result<Launch<'_>, Error> {
 
 /// The name a job of ours has on Dataflow, which an update of it keeps.
 pub fn name_of(job: &Job) -> Option<&str> {
-    setting(job.submission.as_ref()?, "name")
+    setting(job.submission.as_deref()?, "name")
 }
 
 /// The request that launches what was prepared.
@@ -143,7 +143,7 @@ mod tests {
             settings["replaces"] = id.into();
         }
         let settings = serde_json::from_value(settings).unwrap();
-        Job { native_id: None, submission: Some(Submission { settings, ..Submission::default() }), ..job() }
+        Job { native_id: None, submission: Some(Submission { settings, ..Submission::default() }.into()), ..job() }
     }
 
     fn submit(job: Job, script: Vec<(&'static str, Reply)>) -> Played<Submitted> {

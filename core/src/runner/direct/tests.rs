@@ -116,7 +116,7 @@ fn a_file_is_staged_started_and_released() {
     let Effect::Stage(recipe) = &asked[0] else { panic!("{asked:?}") };
     assert_eq!((&recipe.base, recipe.max_bytes), (&From::Path("jobs/wordcount.py".into()), 16 << 20));
 
-    let row = Job { submission: Some(submission), handle: None, ..mine() };
+    let row = Job { submission: Some(submission.into()), handle: None, ..mine() };
     let held = |_: &Effect| Reply::Held(Held { pid: 7, start_time: 9 });
     let (submitted, asked) = drive(0, |direct| async move { direct.submit(&row).await }, held);
     let handle = Handle { folder: TOKEN.into(), pid: 7, start_time: 9 };
@@ -138,7 +138,7 @@ fn a_refused_start_certainly_runs_nothing() {
         ("no_program", ErrorKind::FailedPrecondition),
         ("already_ran", ErrorKind::FailedPrecondition),
     ] {
-        let row = Job { submission: Some(crate::runner::Submission::default()), ..mine() };
+        let row = Job { submission: Some(crate::runner::Submission::default().into()), ..mine() };
         let refusal = |_: &Effect| Reply::Refused(Refusal { reason: word.into(), detail: String::new() });
         let error = drive(0, |direct| async move { direct.submit(&row).await }, refusal).0.unwrap_err();
         assert_eq!((error.kind(), error.reason(), error.landed()), (kind, word, Landed::No));

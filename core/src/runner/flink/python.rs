@@ -102,7 +102,7 @@ impl Flink {
             file_name: Some("pipeline.jar".into()),
             argv: Vec::new(),
             settings,
-            ..prepared.clone()
+            ..Submission::clone(prepared)
         })))
     }
 
@@ -305,7 +305,7 @@ mod tests {
     }
 
     fn build(script: Vec<(&'static str, Reply)>, submission: Submission) -> Played<Build> {
-        let job = Job { submission: Some(submission), ..job() };
+        let job = Job { submission: Some(submission.into()), ..job() };
         play(with_job_server(pool()), script, |flink| async move { flink.build(&job).await })
     }
 

@@ -45,7 +45,7 @@ pub(super) fn plan_body(submission: &Submission) -> Value {
 }
 
 fn submission(job: &Job) -> Result<&Submission, Error> {
-    job.submission.as_ref().ok_or_else(|| Error::misuse("a submit without a submission"))
+    job.submission.as_deref().ok_or_else(|| Error::misuse("a submit without a submission"))
 }
 
 impl Flink {
@@ -131,7 +131,7 @@ mod tests {
             settings: serde_json::from_value(settings).unwrap(),
             ..Submission::default()
         };
-        Job { submission: Some(submission), native_id: None, ..job() }
+        Job { submission: Some(submission.into()), native_id: None, ..job() }
     }
 
     fn jars(uploaded: &[(&str, u64)]) -> Reply {
@@ -264,7 +264,7 @@ mod tests {
 
     #[test]
     fn a_restore_never_claims_the_savepoint() {
-        let mut submission = submitted().submission.unwrap();
+        let mut submission = std::sync::Arc::unwrap_or_clone(submitted().submission.unwrap());
         submission.settings.insert("savepoint_path".into(), "s3://b/sp".into());
         for (series, field) in [
             (Some((1, 19)), "restoreMode"),

@@ -56,7 +56,7 @@ fn job(token: &str, native_id: Option<&str>) -> Job {
     };
     let native_id = native_id.map(|id| format!("{id}.{token}"));
     let intended = Job::intended(JobId::own("prism", token), RunnerKind::Portable, "p", JobSpec::default(), 1);
-    Job { native_id, name: "Words".into(), submission: Some(submission), ..intended }
+    Job { native_id, name: "Words".into(), submission: Some(submission.into()), ..intended }
 }
 
 /// Runs a flow against `(call, answer)` rows: a call is a method of the job service, or `OBSERVE`, `LAUNCH`, `SIGNAL`.

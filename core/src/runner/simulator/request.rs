@@ -158,7 +158,7 @@ mod tests {
         let options = json!({"simulatorScript": "slow_savepoint", "simulator_savepoint_s": 1.5, "parallelism": 4});
         let made = prepare(None, &options).unwrap();
         let job = Job {
-            submission: Some(made.clone()),
+            submission: Some(made.clone().into()),
             ..Job::intended(
                 crate::job::JobId::own("sim", "0123456789abcdef0123456789abcdef"),
                 RunnerKind::Simulator,

@@ -54,7 +54,7 @@ fn submitted(target: &Target, options: &Value) -> Job {
     let own = spec.clone();
     let submission = at!(target, 0, runner => runner.prepare(&own, TOKEN, false)).unwrap();
     Job {
-        submission: Some(submission),
+        submission: Some(submission.into()),
         attempts: 1,
         phase: Phase::Sending,
         ..Job::intended(JobId::own("sim", TOKEN), target.runner, "p", spec, CREATED_MS)

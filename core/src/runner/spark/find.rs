@@ -110,7 +110,7 @@ mod tests {
     fn lost() -> Job {
         let settings = serde_json::json!({"main_class": "org.beammcp.examples.SparkRateJob"});
         let submission = Submission { settings: serde_json::from_value(settings).unwrap(), ..Submission::default() };
-        Job { native_id: None, submission: Some(submission), intended_ms: 1_795_636_720_000, ..job() }
+        Job { native_id: None, submission: Some(submission.into()), intended_ms: 1_795_636_720_000, ..job() }
     }
 
     fn find(job: Job, script: Vec<(&str, Reply)>) -> testing::Played<Option<String>> {
@@ -151,7 +151,7 @@ mod tests {
         for later in [
             Job { intended_ms: 1_795_646_720_000, ..lost() },
             Job {
-                submission: Some(Submission { settings: class("org.example.Other"), ..Submission::default() }),
+                submission: Some(Submission { settings: class("org.example.Other"), ..Submission::default() }.into()),
                 ..lost()
             },
         ] {

@@ -167,7 +167,7 @@ mod tests {
             settings: serde_json::from_value(settings).unwrap(),
             ..Submission::default()
         };
-        Job { submission: Some(submission), native_id: None, ..job() }
+        Job { submission: Some(submission.into()), native_id: None, ..job() }
     }
 
     fn placed() -> (&'static str, Reply) {
@@ -219,7 +219,7 @@ mod tests {
         let mut target = target();
         (target.jar_url, target.spark_master) =
             (Some("hdfs://nn/jars/".into()), Some("spark://ha1:7077,ha2:7077".into()));
-        let mut submission = submitted().submission.unwrap();
+        let mut submission = std::sync::Arc::unwrap_or_clone(submitted().submission.unwrap());
         let own = json!({DRIVER_OPTIONS: "-Xss4m", "spark.jars": "hdfs://nn/driver.jar"});
         submission.settings.insert("spark_properties".into(), own);
         let body = create_body(&target, &submission, TOKEN, Some("3.5.9"), "spark://x").unwrap();

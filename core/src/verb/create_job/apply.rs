@@ -26,7 +26,7 @@ pub(super) async fn apply(
     let notes = submission.notes.clone();
     let principal = &context.call.caller.principal;
     let job = Job {
-        submission: Some(submission),
+        submission: Some(submission.into()),
         ..Job::intended(id.clone(), target.runner, principal, spec, context.now_ms())
     };
     if let Some(replayed) = store_intent(context, keyed, &job, verb).await? {

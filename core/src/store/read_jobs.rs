@@ -1,0 +1,135 @@
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use super::{Key, Kind, Record, Stored, Write, job_rows::summary, rows::parse, schema};
+use crate::{error::Error, job::Job};
+
+/// Most rows kept.
+const KEPT: usize = 512;
+/// Longest text of a kept row, in bytes: with [`KEPT`] it bounds the memory.
+const LONGEST: usize = 8 * 1024;
+
+/// Rows of jobs that were read or written lately, beside their texts: a row whose text is the same is not read anew.
+/// It answers nothing without the text that the store holds now, so it cannot be out of date.
+#[derive(Debug, Default)]
+pub struct ReadJobs(Mutex<Rows>);
+
+type Rows = BTreeMap<Key, (Arc<str>, Arc<Job>)>;
+
+impl ReadJobs {
+    /// The job of a row or of an index row.
+    ///
+    /// # Errors
+    /// `internal` for a row that cannot be read.
+    pub(crate) fn read(&self, record: &Record) -> Result<Stored<Job>, Error> {
+        schema::check(record)?;
+        if let Some(job) = self.known(record) {
+            return Ok(Stored { value: Job::clone(&job), version: record.version });
+        }
+        let stored = parse::<Job>(record)?;
+        self.keep(&record.key, &record.value, &stored.value);
+        Ok(stored)
+    }
+
+    /// Keeps what these writes store of a job: the next one who reads it is mostly who wrote it.
+    pub(crate) fn wrote(&self, writes: &[Write], job: &Job) {
+        for write in writes {
+            let Some(put) = &write.put else { continue };
+            if write.key.kind == Kind::Job.as_str() {
+                self.keep(&write.key, &put.value, job);
+            } else if write.key.kind == Kind::JobDue.as_str() {
+                self.keep(&write.key, &put.value, &summary(job));
+            }
+        }
+    }
+
+    fn known(&self, record: &Record) -> Option<Arc<Job>> {
+        let rows = self.lock();
+        rows.get(&record.key).filter(|(text, _)| *text == record.value).map(|(_, job)| Arc::clone(job))
+    }
+
+    fn keep(&self, key: &Key, text: &Arc<str>, job: &Job) {
+        if text.len() > LONGEST {
+            return;
+        }
+        let row = (Arc::clone(text), Arc::new(job.clone()));
+        let mut rows = self.lock();
+        if let Some(old) = rows.get_mut(key) {
+            *old = row;
+            return;
+        }
+        if rows.len() >= KEPT {
+            rows.clear();
+        }
+        rows.insert(key.clone(), row);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Rows> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        config::RunnerKind,
+        job::{JobId, JobSpec},
+        store::{Put, job_writes, listed_job},
+    };
+
+    fn written(name: &str) -> (Job, Vec<Write>) {
+        let id = JobId::own("t", "0123456789abcdef0123456789abcdef");
+        let spec = JobSpec { job_name: name.into(), ..JobSpec::default() };
+        let job = Job::intended(id, RunnerKind::Flink, "p", spec, 1);
+        let writes = job_writes("default", None, &job).unwrap();
+        (job, writes)
+    }
+
+    fn record(write: &Write) -> Record {
+        let Put { schema, expires_at, value } = write.put.clone().unwrap();
+        Record { key: write.key.clone(), version: 1, op: String::new(), schema, expires_at, value }
+    }
+
+    #[test]
+    fn what_was_written_is_what_would_be_read() {
+        let (job, writes) = written("words");
+        let rows = ReadJobs::default();
+        rows.wrote(&writes, &job);
+        let of = |kind: Kind| record(writes.iter().find(|write| write.key.kind == kind.as_str()).unwrap());
+        let (row, due) = (of(Kind::Job), of(Kind::JobDue));
+        assert!(rows.known(&row).is_some() && rows.known(&due).is_some());
+        assert_eq!(rows.read(&row).unwrap(), parse(&row).unwrap());
+        assert_eq!(rows.read(&due).unwrap().value, listed_job(&due).unwrap());
+    }
+
+    #[test]
+    fn another_text_under_the_same_key_is_read_anew_and_a_newer_schema_is_refused() {
+        let (job, writes) = written("words");
+        let rows = ReadJobs::default();
+        rows.wrote(&writes, &job);
+        let other = record(&written("other words").1[0]);
+        assert_eq!(rows.read(&other).unwrap().value.name, "other words");
+        let newer = Record { schema: schema::JOB + 1, ..other };
+        assert_eq!(rows.read(&newer).unwrap_err().reason(), "newer_row");
+    }
+
+    #[test]
+    fn the_memory_is_bounded() {
+        let (job, writes) = written("words");
+        let rows = ReadJobs::default();
+        for number in 0..=KEPT {
+            let mut row = record(&writes[0]);
+            row.key.id = number.to_string();
+            rows.read(&row).unwrap();
+        }
+        assert!(rows.lock().len() <= KEPT);
+        let mut long = record(&writes[0]);
+        long.value = serde_json::to_string(&Job { diagnostics: "x".repeat(LONGEST), ..job }).unwrap().into();
+        long.key.id = "long".into();
+        rows.read(&long).unwrap();
+        assert!(rows.known(&long).is_none());
+    }
+}
