@@ -25,11 +25,12 @@ import threading
 import time
 import urllib.request
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Protocol
 
-from real_server import RealServer
+import store
+
+from real_server import SERVER, RealServer
 
 CLIENTS = 6
 KEYS_PER_LIFE = 3
@@ -157,7 +158,7 @@ class Rig:
         roots = folder / "roots"
         roots.mkdir(parents=True)
         self.judge: Judge = {"flink": Flink, "direct": Direct}[self.name](roots, self.prefix)
-        targets = {"real": self.judge.target, "sim": {"runner": "simulator", "speed": 1_000_000}}
+        targets = {"real": self.judge.target, "sim": {"runner": "simulator"}}
         self.server = RealServer(folder, {"targets": targets})
         self.ready: list[float] = []
 
@@ -174,29 +175,15 @@ class Rig:
         self.ready.append(time.monotonic() - begun)
 
     def store(self) -> None:
-        """Fills the store through the server's own door, with jobs that have ended."""
-        left = iter(range(self.stored))
-        lock = threading.Lock()
-
-        def submit(_: int) -> None:
-            connection = http.client.HTTPConnection("127.0.0.1", self.server.port, timeout=60)
-            body = json.dumps({"target": "sim", "job_type": "BATCH"})
-            while True:
-                with lock:
-                    if next(left, None) is None:
-                        return
-                while (status := exchange(connection, body)) == 503:
-                    time.sleep(0.2)
-                assert status == 201, status
-
-        with ThreadPoolExecutor(32) as clients:
-            list(clients.map(submit, range(32)))
+        """Jobs of another target, one in a hundred of which runs, before the server first starts."""
+        if self.stored:
+            store.fill(SERVER, self.server.folder / "data", self.stored, store.patterns(SERVER))
 
     def run(self) -> bool:
-        self.start()
         begun = time.monotonic()
         self.store()
         self.filled = time.monotonic() - begun
+        self.start()
         self.ready.clear()
         chance, clients, begun = random.Random(self.seed), Clients(self), time.monotonic()
         for life in range(self.kills):
@@ -270,18 +257,6 @@ class Rig:
             print(f"{count} x {reason}", flush=True)
         print(f"seed {self.seed}; states {dict(self.states)}; {self.filled:.0f} s to store jobs", flush=True)
         return not lost and not doubled and not strange and len(clients.answered) == len(keys)
-
-
-def exchange(connection: http.client.HTTPConnection, body: str) -> int:
-    """Status of a submission without a key; 503 also where the server has closed the connection."""
-    try:
-        connection.request("POST", "/api/v1/jobs", body, {"content-type": "application/json"})
-        answer = connection.getresponse()
-        answer.read()
-    except (OSError, http.client.HTTPException):
-        connection.close()
-        return 503
-    return answer.status
 
 
 def main() -> None:

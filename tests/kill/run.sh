@@ -12,7 +12,7 @@ kills=${1:-50} stored=${2:-0}
 work=$(mktemp -d)
 trap 'bash tests/clusters/start-runners.sh stop "$work/cluster" >/dev/null 2>&1 || true; rm -rf "$work"' EXIT
 export BEAM_MCP_SERVER=${BEAM_MCP_SERVER:-$PWD/.venv/bin/beam-mcp-server} BEAM_PYTHON=${BEAM_PYTHON:-$PWD/.venv/bin/python}
-export PYTHONPATH=tests/python PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
+export PYTHONPATH=tests/python:tests/bench PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
 
 mvn -B -q -f examples/java-streaming/pom.xml package
 FLINK_VERSION=${FLINK_VERSION:-1.20.5} FLINK_SLOTS=32 FLINK_SCHEDULER=default FLINK_PORT=${FLINK_PORT:-18081} \
