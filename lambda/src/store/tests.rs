@@ -129,7 +129,9 @@ async fn the_log_stays_short_where_somebody_always_reads() {
         put(&store, &format!("o{number}"), "a", &large).await;
     }
     over.store(true, Ordering::Relaxed);
-    readers.into_iter().for_each(|reader| reader.join().unwrap());
+    for reader in readers {
+        reader.join().unwrap();
+    }
     let log = std::fs::metadata(folder.path().join("beam-mcp.db-wal")).unwrap().len();
     assert!(log < 32 << 20, "{log}");
 }
