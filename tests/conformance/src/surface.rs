@@ -185,6 +185,7 @@ impl Surface for Fixture {
             completions: true,
             logging: true,
             tasks: true,
+            apps: false,
         }
     }
 
