@@ -134,6 +134,7 @@ def streaming(world: World) -> None:
     """The writes of a job that runs until it is ended."""
     job = world.call("create_job", target="sim", options={"simulator_script": "running"})["job_id"]
     until(lambda: world.runs(job), "the job runs")
+    assert world.call("get_graph", job_id=job)["stages"]
     world.call("scale_job", job_id=job, parallelism=3, dry_run=True)
     scaled = world.call("scale_job", job_id=job, parallelism=3, wait_seconds=20)
     world.call("get_operation", operation_id=scaled["operation"]["operation_id"])

@@ -29,8 +29,8 @@ fn ask(method: &str, mut params: Value, extensions: &Value) -> Value {
 fn viewed(extensions: &Value) -> (Vec<String>, Value) {
     let result = ask("tools/list", json!({}), extensions);
     let named = |tool: &&Value| tool["_meta"]["ui"]["resourceUri"] == VIEW;
-    let names = result["tools"].as_array().unwrap().iter().filter(named);
-    (names.map(|tool| tool["name"].as_str().unwrap().to_owned()).collect(), result["cacheScope"].clone())
+    let tools = result["tools"].as_array().unwrap().iter().filter(named);
+    (tools.map(|tool| tool["name"].as_str().unwrap().to_owned()).collect(), result["cacheScope"].clone())
 }
 
 #[test]
