@@ -143,7 +143,7 @@ lint: venv ## clippy, rustfmt, ruff, mypy, pyright
 	$(BIN)/ruff check python tests/python tests/dataflow examples lambda/src/direct
 	$(BIN)/ruff format --check python tests/python tests/dataflow
 	$(BIN)/mypy
-	$(BIN)/pyright
+	$(BIN)/pyright --pythonpath $(BIN)/python
 
 # ---- what they need ---------------------------------------------------------
 
