@@ -91,6 +91,10 @@ test-conformance: ## the official MCP conformance suite against its surface on t
 test-load: ## targets in trouble, overload and shutdown under load (LOAD=short: two minutes)
 	bash tests/load/run.sh $(or $(LOAD),long)
 
+.PHONY: soak
+soak: venv ## MINUTES=60 of mixed calls: memory, descriptors and times at the end beside the beginning
+	BEAM_MCP_SERVER=$(abspath $(BIN))/beam-mcp-server $(PYTHON) tests/load/soak.py --minutes $(or $(MINUTES),60)
+
 .PHONY: simulate
 simulate: ## 100,000 schedules of the seeded simulation (COUNT=n; SEED=n replays one)
 	cargo run -q --profile simulation --locked -p beam-mcp-simulation -- \
