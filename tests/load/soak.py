@@ -1,8 +1,8 @@
 """An hour of everything a server is for: does its memory grow, do its descriptors, does it become slower (L14)?
 
 Jobs are submitted, watched, read, canceled and listed over REST and MCP at a fixed rate, with some input that is wrong.
-First jobs are stored until the caches, which are bounded, are full. After a warm-up the run is cut into windows; the last
-are compared with the first.
+First jobs are stored until the caches, which are bounded, are full. After a warm-up the run is cut into windows; the
+last are compared with the first.
 """
 
 from __future__ import annotations
@@ -59,8 +59,8 @@ class Callers:
             return self.submit, {201}
         calls: list[tuple[int, Callable[[], Awaitable[Message]], set[int]]] = [
             (10, self.submit, {201}), (40, self.get, {200}), (10, self.list, {200}), (10, self.metrics, {200}),
-            (5, self.logs, {200}), (15, self.tool, {200}), (5, self.wait, {200}), (3, self.cancel, {200, 202, 409, 502}),
-            (2, self.nonsense, {400}),
+            (5, self.logs, {200}), (15, self.tool, {200}), (5, self.wait, {200}), (2, self.nonsense, {400}),
+            (3, self.cancel, {200, 202, 409, 502}),
         ]
         _, call, right = self.chance.choices(calls, [weight for weight, _, _ in calls])[0]
         return call, right
@@ -179,6 +179,11 @@ async def run(minutes: float, seed: int) -> bool:
     return judged(windows[2:])
 
 
+def p99(seen: Window) -> float:
+    """Of the calls of a window, in milliseconds."""
+    return quantile(seen.taken, 0.99)
+
+
 def judged(windows: list[Window]) -> bool:
     """Compares the last three windows with the first three, so that one noisy window decides nothing."""
     def middle(part: list[Window], of: Callable[[Window], float]) -> float:
@@ -186,10 +191,11 @@ def judged(windows: list[Window]) -> bool:
 
     first, last = windows[:3], windows[-3:]
     growth = middle(last, lambda seen: seen.rss) / middle(first, lambda seen: seen.rss)
-    slower = middle(last, lambda seen: quantile(seen.taken, 0.99)) / middle(first, lambda seen: quantile(seen.taken, 0.99))
+    slower = middle(last, p99) / middle(first, p99)
     more = middle(last, lambda seen: seen.descriptors) - middle(first, lambda seen: seen.descriptors)
     failed = sum(len(seen.failed) for seen in windows)
-    print(f"RSS x {growth:.3f} (goal {GROWTH}), p99 x {slower:.2f} (goal {DRIFT}), descriptors {more:+.0f}, failed {failed}")
+    print(f"RSS x {growth:.3f} (goal {GROWTH}), p99 x {slower:.2f} (goal {DRIFT}), descriptors {more:+.0f}, "
+          f"failed {failed}")
     return growth <= GROWTH and more <= DESCRIPTORS and not failed
 
 
