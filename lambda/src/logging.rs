@@ -19,6 +19,8 @@ use crate::clock::unix_ms;
 
 const QUEUE: usize = 8192;
 const CHUNK: usize = 64 << 10;
+/// Lines gather this long behind the first of them: to wake the writer for each costs more than to write it.
+const GATHER: Duration = Duration::from_millis(5);
 /// Longest text of one field, in bytes.
 const LONGEST: usize = 1024;
 
@@ -96,6 +98,9 @@ pub fn flush() {
 fn write(queue: &Receiver<Job>) {
     let mut chunk = Vec::with_capacity(CHUNK);
     while let Ok(first) = queue.recv() {
+        if matches!(first, Job::Line(_)) {
+            std::thread::sleep(GATHER);
+        }
         let mut next = Some(first);
         let mut waiting = Vec::new();
         while let Some(job) = next.take() {

@@ -97,7 +97,8 @@ impl ToolResult {
 
     /// Data, with the same as text beside it.
     pub fn data(data: Value) -> Self {
-        let text = data.to_string();
+        // `Display` writes the same through a formatter, at twice the cost; a value always serialises.
+        let text = serde_json::to_string(&data).unwrap_or_default();
         Self { structured: Some(data), ..Self::text(text) }
     }
 }
