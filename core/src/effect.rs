@@ -3,7 +3,8 @@
 //! An [`Effect`] and a [`Reply`] are plain comparable values with one JSON form (serde, below), which is the
 //! format of the shared vectors and of every language binding. Bytes travel beside that form: see [`Blob`].
 //!
-//! A client sends and sleeps; the effects only an engine asks for are not in a build without the feature `server`.
+//! A client sends and sleeps; the effects only an engine asks for are not in a build without the feature `server`, and
+//! those only an MCP client asks for not in one without `mcp-client`.
 
 mod blob;
 mod http;
@@ -19,6 +20,8 @@ pub use process::{
 pub use wire::{decode_reply, encode_effect};
 
 use serde::{Deserialize, Serialize};
+#[cfg(feature = "mcp-client")]
+use serde_json::Value;
 
 #[cfg(feature = "server")]
 use crate::store::{Op, StoreReply};
@@ -55,6 +58,43 @@ pub enum Effect {
     Sleep {
         /// Milliseconds.
         ms: u64,
+    },
+    /// Sends one HTTP request whose answer is read in pieces: [`Reply::Opened`] once its head is there, or
+    /// [`Reply::Fault`]. The request's time is that until the head.
+    #[cfg(feature = "mcp-client")]
+    Open(Request),
+    /// Takes what has arrived of an answer that was opened, and waits for something where nothing has:
+    /// [`Reply::Piece`], [`Reply::Ended`], [`Reply::Elapsed`] or [`Reply::Fault`].
+    #[cfg(feature = "mcp-client")]
+    Read {
+        /// The number in [`Reply::Opened`].
+        stream: u64,
+        /// Milliseconds.
+        timeout_ms: u64,
+    },
+    /// Leaves the rest of an answer alone and ends its connection where something is left: [`Reply::Ok`], also when it
+    /// has ended already.
+    #[cfg(feature = "mcp-client")]
+    Shut {
+        /// The number in [`Reply::Opened`].
+        stream: u64,
+    },
+    /// Asks the application, or the person before it: [`Reply::Answer`].
+    #[cfg(feature = "mcp-client")]
+    Ask {
+        /// What is asked: `elicitation/create`, `sampling/createMessage`, `roots/list`, or `authorize` with the members
+        /// `url` and `redirect_uri`, which is answered with the URL the browser was sent back to.
+        method: String,
+        /// The question.
+        params: Value,
+    },
+    /// Tells the application something it need not answer: [`Reply::Ok`].
+    #[cfg(feature = "mcp-client")]
+    Tell {
+        /// Method of the notification.
+        method: String,
+        /// What it says.
+        params: Value,
     },
     /// One store operation: [`Reply::Store`].
     #[cfg(feature = "server")]
@@ -173,8 +213,34 @@ pub enum Reply {
         /// bytes from the highest down, the message).
         body: Blob,
     },
-    /// A sleep or wait ran its time.
+    /// A sleep, wait or read ran its time.
     Elapsed,
+    /// The head of an answer that is read in pieces.
+    #[cfg(feature = "mcp-client")]
+    Opened {
+        /// Number of the stream, of the host's choice; no other open stream of the flow has it.
+        stream: u64,
+        /// Status code.
+        status: u16,
+        /// Header names in lower case, with values.
+        #[serde(default)]
+        headers: Vec<(String, String)>,
+    },
+    /// The next bytes of an answer; at least one.
+    #[cfg(feature = "mcp-client")]
+    Piece {
+        /// The bytes.
+        body: Blob,
+    },
+    /// An answer is read to its end, as its framing says.
+    #[cfg(feature = "mcp-client")]
+    Ended,
+    /// What the application answered.
+    #[cfg(feature = "mcp-client")]
+    Answer {
+        /// The answer, in the form the question's method has.
+        value: Value,
+    },
     /// A store operation ended.
     #[cfg(feature = "server")]
     Store(StoreReply),

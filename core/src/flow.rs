@@ -25,10 +25,20 @@
 //! 12. `Emit`: the first frame commits status 200 and `text/event-stream`; the flow's own answer is then the last frame.
 //! 13. Effects and replies have one JSON form with bytes beside it ([`crate::effect::encode_effect`],
 //!     [`crate::effect::decode_reply`]); a reply that cannot be read is misuse, never a crash.
+//! 14. `Open` is `Send` up to the head of the answer, `Read` gives the rest as it arrives: no piece is empty, none is
+//!     held back for more, the end of a framed body is an end and a connection that breaks before it is a fault. A
+//!     `Read` that ran its time may be repeated. `Shut` ends the connection of an answer that is not at its end, and a
+//!     host does the same with what a flow left open when it ended or was dropped. A host that cannot read in pieces
+//!     may give the whole answer as one.
+//! 15. `Ask` is answered by the application, as long as it takes; an application that has no way to answer is
+//!     `Unsupported`, and one that failed cancels the flow. `Tell` is never answered with anything but `Ok`, `Cancelled`
+//!     and `Unsupported`; what is told arrives in order, before the effect after it is performed.
 
 mod io;
 
 pub use io::Io;
+#[cfg(feature = "mcp-client")]
+pub use io::{Opened, Piece};
 #[cfg(feature = "server")]
 pub use io::{Rpc, Wake};
 

@@ -3,8 +3,8 @@
 //! A host (the native server, the Python package, the wasm module, the Lambda function) makes an `Engine`, hands it
 //! requests, and performs the [`effect::Effect`]s its flows ask for. See [`flow`] for the contract between the two.
 //!
-//! Features: `server` is the engine and what it needs, `client` the calls of a server. What is not marked belongs to
-//! both; a client alone is small enough for a web page.
+//! Features: `server` is the engine and what it needs, `client` the calls of a server, `mcp-client` those of any MCP
+//! server. What is not marked belongs to all; a client alone is small enough for a web page.
 
 pub mod auth;
 pub mod call;
@@ -32,6 +32,8 @@ pub mod json;
 pub mod lifecycle;
 #[cfg(feature = "server")]
 pub mod mcp;
+#[cfg(feature = "mcp-client")]
+pub mod mcp_client;
 pub mod pace;
 pub mod random;
 #[cfg(feature = "server")]

@@ -5,4 +5,5 @@ mod architecture;
 mod contract;
 mod dataflow;
 mod errors;
+mod mcp_client;
 mod tools;

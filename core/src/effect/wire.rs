@@ -43,9 +43,9 @@ fn read_reply(value: Value) -> Result<Reply, serde_json::Error> {
             let reason = value.get("reason").and_then(Value::as_str).unwrap_or_default().to_owned();
             Ok(Reply::Unsupported { reason })
         }
-        #[cfg(feature = "server")]
+        #[cfg(any(feature = "mcp-client", feature = "server"))]
         _ => serde_json::from_value(value),
-        #[cfg(not(feature = "server"))]
+        #[cfg(not(any(feature = "mcp-client", feature = "server")))]
         _ => Err(serde::de::Error::custom("a client knows no such reply")),
     }
 }
@@ -55,6 +55,8 @@ fn effect_blobs(effect: &mut Effect) -> Vec<&mut Blob> {
         #[cfg(feature = "server")]
         Effect::Rpc { message, .. } => vec![message],
         Effect::Send(request) => body_blob(&mut request.body).into_iter().collect(),
+        #[cfg(feature = "mcp-client")]
+        Effect::Open(request) => body_blob(&mut request.body).into_iter().collect(),
         #[cfg(feature = "server")]
         Effect::SendAll { requests } => {
             requests.iter_mut().filter_map(|request| body_blob(&mut request.body)).collect()
@@ -78,6 +80,8 @@ fn body_blob(body: &mut Body) -> Option<&mut Blob> {
 fn reply_blobs(reply: &mut Reply) -> Vec<&mut Blob> {
     match reply {
         Reply::Response(response) => vec![&mut response.body],
+        #[cfg(feature = "mcp-client")]
+        Reply::Piece { body } => vec![body],
         #[cfg(feature = "server")]
         Reply::Responses { outcomes } => outcomes.iter_mut().filter_map(outcome_blob).collect(),
         #[cfg(feature = "server")]

@@ -1,8 +1,12 @@
 #[cfg(feature = "server")]
 mod engine;
+#[cfg(feature = "mcp-client")]
+mod pieces;
 
 #[cfg(feature = "server")]
 pub use engine::{Rpc, Wake};
+#[cfg(feature = "mcp-client")]
+pub use pieces::{Opened, Piece};
 
 use std::{future::poll_fn, task::Poll, time::Duration};
 

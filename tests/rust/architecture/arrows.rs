@@ -41,6 +41,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("job_service", &["config", "job", "job_api", "verb"]),
     ("lifecycle", &["guard", "job", "runner", "store"]),
     ("mcp", &["call"]),
+    ("mcp_client", &["call"]),
     ("rest", &["auth", "call", "verb"]),
     ("runner", &["config", "guard", "job", "job_api"]),
     ("store", &["job"]),
@@ -78,7 +79,7 @@ const REASONS: &[(&str, &str, &str)] = &[
 ];
 
 /// What a host may know of the core: the engine, the client, and the types that pass between.
-const HOST: &[&str] = &["auth", "call", "client", "config", "engine", "job_service", "store"];
+const HOST: &[&str] = &["auth", "call", "client", "config", "engine", "job_service", "mcp_client", "store"];
 
 /// The same for files of hosts.
 const HOST_REASONS: &[(&str, &str, &str)] = &[

@@ -1,0 +1,102 @@
+//! The client of any MCP server, as flows: 2026-07-28, and the revisions with a handshake from 2025-03-26 on.
+//!
+//! Knows the protocol and nothing of Beam. Asks its host for [`Effect::Open`], [`Effect::Read`] and [`Effect::Shut`]
+//! (an answer may be a stream), [`Effect::Send`] (documents of authorization servers), [`Effect::Sleep`],
+//! [`Effect::Ask`] and [`Effect::Tell`]. Requests go to the target [`SERVER`]; one to an authorization server names it
+//! in `server`, and goes without the server's credential.
+//!
+//! # How a call travels
+//! ```text
+//! verb → result ← request: rounds of input → repeats → put right once ┬ era (asked once for a connection)
+//!                                                                     └ post ┬ open → hear: JSON, or events
+//!                                                                            └ 401, 403: a token, then again
+//! ```
+//!
+//! # What it leaves alone
+//! Schemas are handed on as they came and what they refer to is never fetched. Icons, `ui://` resources and the URLs of
+//! elicitations are the application's to open or not.
+//!
+//! # Source
+//! MCP specification 2026-07-28: base protocol, Streamable HTTP, authorization, MRTR, tasks extension; 2025-11-25,
+//! 2025-06-18 and 2025-03-26 as published. HTML section 9.2 for events; RFC 9728, 8414, 7591, 7636, 8707, 9207.
+//!
+//! [`Effect::Open`]: crate::effect::Effect::Open
+//! [`Effect::Read`]: crate::effect::Effect::Read
+//! [`Effect::Shut`]: crate::effect::Effect::Shut
+//! [`Effect::Send`]: crate::effect::Effect::Send
+//! [`Effect::Sleep`]: crate::effect::Effect::Sleep
+//! [`Effect::Ask`]: crate::effect::Effect::Ask
+//! [`Effect::Tell`]: crate::effect::Effect::Tell
+
+mod exchange;
+mod failure;
+mod header;
+mod hear;
+mod input;
+mod link;
+mod list;
+mod listen;
+mod message;
+mod mirror;
+mod oauth;
+mod options;
+mod peer;
+mod place;
+mod sse;
+mod state;
+mod task;
+mod verb;
+mod version;
+
+use std::sync::Arc;
+
+pub use options::{EraChoice, Grant, OAuth, Options};
+use serde_json::{Map, Value};
+
+use self::link::{Link, Shared};
+use crate::{call::Call, error::Error, flow::Flow};
+
+/// Target and credential of every request to the server itself.
+pub const SERVER: &str = "server";
+
+/// A server, and what was found out about it. Cheap to clone; all clones are one connection.
+#[derive(Clone, Debug)]
+pub struct Connection(Arc<Shared>);
+
+impl Connection {
+    /// A connection to a server. Nothing is sent yet.
+    ///
+    /// # Errors
+    /// `invalid_argument` for a URL that is none.
+    pub fn new(options: Options) -> Result<Self, Error> {
+        Shared::new(options).map(|shared| Self(Arc::new(shared)))
+    }
+
+    /// Starts a call. Calls of one connection may run side by side.
+    ///
+    /// | verb | input | ends with |
+    /// |---|---|---|
+    /// | `connect` | | `protocolVersion`, `capabilities`, `serverInfo`, `instructions`, as far as they were said |
+    /// | `list_tools` | | `tools`, and `unusable` with the reason of each |
+    /// | `list_resources`, `list_resource_templates`, `list_prompts` | | all items under their name |
+    /// | `call_tool` | `name`, `arguments` | the result; that of a task's work unless `wait` is false |
+    /// | `read_resource`, `get_prompt`, `complete` | the method's parameters | the result |
+    /// | `get_task`, `update_task`, `cancel_task` | `taskId`, `inputResponses` | the task |
+    /// | `listen` | the kinds of news, as `subscriptions/listen` names them | the server's farewell; news are told |
+    /// | `request` | `method`, `params` | the result of any method |
+    /// | `close` | | `{}`; a session is ended |
+    ///
+    /// `_meta` goes along with a request's parameters. `progress: true` asks for notifications of its progress, and
+    /// `repeatable: true` says that a call of a tool may be sent again although it may have arrived.
+    pub fn start(&self, verb: &str, input: Value, call: Call) -> Flow<Value> {
+        let (verb, shared) = (verb.to_owned(), self.0.clone());
+        Flow::new(|io| async move {
+            let input = match input {
+                Value::Object(input) => input,
+                Value::Null => Map::new(),
+                _ => return Err(Error::invalid("wrong_type", "the input of a call must be an object")),
+            };
+            Link { io, shared, call }.run(&verb, input).await
+        })
+    }
+}

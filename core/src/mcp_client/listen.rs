@@ -1,0 +1,122 @@
+//! News of a server, told to the application as they come.
+
+use serde_json::{Map, Value, json};
+
+use super::{
+    exchange::Asked,
+    failure,
+    hear::{Events, Heard, Patience, Wanted},
+    link::Link,
+    message::{self, SUBSCRIPTION},
+    version::Peer,
+};
+use crate::{
+    error::{Error, ErrorKind, Landed},
+    pace::Backoff,
+};
+
+impl Link {
+    /// Tells the application the news it asks for until the server ends the subscription; one that broke is begun
+    /// anew, and each begin is told (`notifications/subscriptions/acknowledged`): what changed in between is not.
+    pub(super) async fn listen(&self, wanted: &Map<String, Value>) -> Result<Value, Error> {
+        let backoff = Backoff { tries: self.options().max_retries.saturating_add(1), ..Backoff::READ };
+        let seed = self.call.seed.child("listen");
+        let mut failed = 0;
+        loop {
+            let peer = self.peer().await?;
+            let ended = if peer.is_modern() {
+                self.subscription(&peer, wanted, &mut failed).await
+            } else {
+                self.session_news(&peer, wanted, &mut failed).await
+            };
+            let error = match ended {
+                Ok(end) => return Ok(end),
+                Err(error) => error,
+            };
+            failed += 1;
+            if error.gave_up() || error.retry() == crate::error::Retry::Never || failed > backoff.tries {
+                return Err(error);
+            }
+            self.io.sleep(backoff.delay(failed + 1, &seed)).await?;
+        }
+    }
+
+    async fn subscription(&self, peer: &Peer, news: &Map<String, Value>, failed: &mut u32) -> Result<Value, Error> {
+        let id = self.shared.state().next_id();
+        let params = Map::from_iter([("notifications".to_owned(), Value::Object(news.clone()))]);
+        let opened = self.post(&message::modern(self.options(), id, "subscriptions/listen", &params)).await?;
+        let kind = opened.header("content-type").unwrap_or_default().to_ascii_lowercase();
+        if opened.status != 200 || !kind.starts_with("text/event-stream") {
+            return self.refused(opened, id, peer).await;
+        }
+        let mut events = Events::of(&opened);
+        let mut wanted = Wanted { id, peer: Some(peer), patience: Patience::endless(self.call.deadline) };
+        let ended = self.news(&mut events, &mut wanted, failed).await;
+        self.leave(&events, &wanted, ended.as_ref().err()).await?;
+        ended
+    }
+
+    async fn refused(&self, opened: crate::flow::Opened, id: u64, peer: &Peer) -> Result<Value, Error> {
+        let patience = self.patience();
+        match self.hear(opened, Wanted { id, peer: Some(peer), patience }).await? {
+            Heard::Message(_, message) => failure::result(message).map(Value::Object),
+            Heard::Else(response) => Err(failure::refusal(&response)),
+        }
+    }
+
+    async fn news(&self, events: &mut Events, wanted: &mut Wanted<'_>, failed: &mut u32) -> Result<Value, Error> {
+        loop {
+            let Some(message) = self.next(events, wanted).await? else {
+                return Err(failure::lost().landed_as(Landed::No));
+            };
+            if message.get("method").is_some() && !is_of(&message, wanted.id) {
+                // News of another stream, or of none: whoever mixes them up is not to be believed.
+                return Err(failure::no_answer().with("sent", "news without the id of their subscription"));
+            }
+            *failed = 0;
+            if let Some(answer) = self.take(message, wanted).await? {
+                return failure::result(answer).map(Value::Object);
+            }
+        }
+    }
+
+    /// The stream of a session's news, after the resources were subscribed to.
+    async fn session_news(&self, peer: &Peer, news: &Map<String, Value>, failed: &mut u32) -> Result<Value, Error> {
+        for uri in news.get("resourceSubscriptions").and_then(Value::as_array).into_iter().flatten() {
+            let params = Map::from_iter([("uri".to_owned(), uri.clone())]);
+            self.request(Asked::read("resources/subscribe", params)).await?;
+        }
+        let opened = self.get(&message::session_headers(peer), None).await?;
+        if opened.status != 200 {
+            self.io.shut(opened.stream).await?;
+            return Err(Error::new(ErrorKind::Unsupported, "no_news", "the server tells no news")
+                .with("status", opened.status)
+                .suggest("read the lists again from time to time"));
+        }
+        self.io.tell("notifications/subscriptions/acknowledged", json!({"notifications": news})).await?;
+        let mut events = Events::of(&opened);
+        let mut wanted = Wanted { id: 0, peer: Some(peer), patience: Patience::endless(self.call.deadline) };
+        let ended = self.session_stream(&mut events, &mut wanted, failed).await;
+        self.leave(&events, &Wanted { peer: None, ..wanted }, ended.as_ref().err()).await?;
+        ended
+    }
+
+    async fn session_stream(
+        &self,
+        events: &mut Events,
+        wanted: &mut Wanted<'_>,
+        failed: &mut u32,
+    ) -> Result<Value, Error> {
+        while let Some(message) = self.next(events, wanted).await? {
+            *failed = 0;
+            self.take(message, wanted).await?;
+        }
+        Err(failure::lost().landed_as(Landed::No))
+    }
+}
+
+/// True for news that carry the id of their subscription, in its own type.
+fn is_of(message: &Value, id: u64) -> bool {
+    let tag = message.get("params").and_then(|params| params.get("_meta")?.get(SUBSCRIPTION));
+    tag.is_some_and(|tag| *tag == id)
+}

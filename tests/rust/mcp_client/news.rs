@@ -1,0 +1,102 @@
+use serde_json::{Value, json};
+
+use super::script::{
+    answer, call, check, discovered, effects, ended, event, greeted, opened, options, requests, result, stream,
+};
+
+fn news(method: &str, id: u64) -> String {
+    event(
+        &json!({"jsonrpc": "2.0", "method": method, "params": {"_meta": {"io.modelcontextprotocol/subscriptionId": id}}}),
+    )
+}
+
+const ACK: &str = "notifications/subscriptions/acknowledged";
+const CHANGED: &str = "notifications/tools/list_changed";
+
+fn told(name: &str, call: usize) -> Vec<Value> {
+    effects(name, call)
+        .iter()
+        .filter(|effect| effect["effect"] == "tell")
+        .map(|effect| effect["method"].clone())
+        .collect()
+}
+
+#[test]
+fn news_are_told_until_the_server_ends_the_subscription() {
+    let name = "listen";
+    let end = event(&result(2, &json!({"resultType": "complete"})));
+    let ends = check(
+        name,
+        "subscriptions/listen: acknowledged, told, ended.",
+        options(json!({})),
+        vec![
+            call("connect", json!({}), [discovered()]),
+            call("listen", json!({"toolsListChanged": true}), [stream(&[&news(ACK, 2), &news(CHANGED, 2), &end])]),
+        ],
+    );
+    assert_eq!(told(name, 1), [ACK, CHANGED]);
+    assert_eq!(ends[1]["resultType"], "complete");
+}
+
+#[test]
+fn a_subscription_that_broke_is_begun_anew() {
+    let name = "listen_again";
+    let end = event(&result(3, &json!({})));
+    check(
+        name,
+        "A stream that ends without a farewell: again, under a new id.",
+        options(json!({})),
+        vec![
+            call("connect", json!({}), [discovered()]),
+            call(
+                "listen",
+                json!({"toolsListChanged": true}),
+                [[stream(&[&news(ACK, 2)]), vec![ended()]].concat(), stream(&[&news(ACK, 3), &end])],
+            ),
+        ],
+    );
+    assert_eq!(told(name, 1), [ACK, ACK]);
+}
+
+#[test]
+fn news_of_another_subscription_are_not_believed() {
+    let ends = check(
+        "listen_mixed_up",
+        "News without the id of their subscription, or with another's.",
+        options(json!({})),
+        vec![
+            call("connect", json!({}), [discovered()]),
+            call("listen", json!({}), [stream(&[&news(ACK, 2), &news(CHANGED, 9)])]),
+            call("listen", json!({}), [answer(404, &super::script::error(3, -32601, &json!(null)))]),
+        ],
+    );
+    assert_eq!(ends[1]["code"], "malformed_response");
+    assert_eq!(ends[2]["code"], "unsupported");
+}
+
+#[test]
+fn the_news_of_a_session_come_on_its_own_stream() {
+    let name = "listen_in_a_session";
+    let changed = event(&json!({"jsonrpc": "2.0", "method": CHANGED}));
+    let ends = check(
+        name,
+        "Older: subscribe, then GET; a server without that stream says so.",
+        options(json!({"era": {"legacy": "2025-11-25"}})),
+        vec![
+            call("connect", json!({}), [greeted()]),
+            call(
+                "listen",
+                json!({"resourceSubscriptions": ["a:b"]}),
+                [
+                    answer(200, &result(2, &json!({}))),
+                    [stream(&[&changed]), vec![json!({"reply": "cancelled"})]].concat(),
+                ],
+            ),
+            call("listen", json!({}), [vec![opened(405, &[])]]),
+        ],
+    );
+    assert_eq!(told(name, 1), [ACK, CHANGED]);
+    assert_eq!(requests(name, 1)[0]["body"]["json"]["method"], "resources/subscribe");
+    assert_eq!(ends[1]["code"], "cancelled");
+    assert_eq!(ends[2]["details"]["reason"], "no_news");
+}
