@@ -1,7 +1,7 @@
-"""Makes `beam_mcp_client/aio.py` from `client.py`: the same methods, awaited.
+"""Makes `beam_mcp_client/aio.py` from `client.py` and `mcp/aio.py` from `mcp/connection.py`: the same methods, awaited.
 
-python python/generate.py           writes it
-python python/generate.py --check   exits 1 when it is not what would be written
+python python/generate.py           writes them
+python python/generate.py --check   exits 1 when one is not what would be written
 """
 
 import re
@@ -38,16 +38,37 @@ WORDS = {
     "__exit__": "__aexit__",
     "for job in self.watch_job": "async for job in self.watch_job",
 }  # fmt: skip
+CONNECTION_WORDS = {
+    "The synchronous connection. `aio.py` is made from it by `python/generate.py`: edit here.":
+        "The asynchronous connection. Made from `connection.py` by `python/generate.py`: do not edit.",
+    "class MCPConnection(": "class AsyncMCPConnection(",
+    "Calls any MCP server and waits for the answers. Safe to use from many threads.":
+        "Calls any MCP server from an event loop.",
+    "import drive, drive_telling": "import adrive, adrive_telling",
+    "import closing": "import aclosing",
+    "with closing(drive_telling(": "async with aclosing(adrive_telling(",
+    "for effect in told": "async for effect in told",
+    "= drive(": "= await adrive(",
+    "one_call": "one_async_call",
+    "Iterator": "AsyncIterator",
+    "__enter__": "__aenter__",
+    "__exit__": "__aexit__",
+}  # fmt: skip
 PLAIN = ("_connect", "create_context")
+MADE = (
+    ("client.py", "aio.py", WORDS, AWAITED),
+    ("mcp/connection.py", "mcp/aio.py", CONNECTION_WORDS, ("_run", "close")),
+)
 
 
-def asynchronous(source: str) -> str:
-    """The text of `aio.py`."""
-    for old, new in WORDS.items():
+def asynchronous(name: str, words: dict[str, str], awaited: tuple[str, ...]) -> str:
+    """The text of an `aio.py`."""
+    source = (PACKAGE / name).read_text()
+    for old, new in words.items():
         if old not in source:
-            raise SystemExit(f"client.py has no {old!r} any more")
+            raise SystemExit(f"{name} has no {old!r} any more")
         source = source.replace(old, new)
-    names = "|".join(map(re.escape, AWAITED))
+    names = "|".join(map(re.escape, awaited))
     source = re.sub(rf"(?<![\w.])self\.({names})\(", r"await self.\1(", source)
     source = re.sub(rf"^    def (?!{'|'.join(PLAIN)}\()", "    async def ", source, flags=re.M)
     return subprocess.run(
@@ -60,12 +81,14 @@ def asynchronous(source: str) -> str:
 
 
 def main() -> int:
-    target = PACKAGE / "aio.py"
-    text = asynchronous((PACKAGE / "client.py").read_text())
-    if "--check" in sys.argv:
-        return 0 if target.read_text() == text else 1
-    target.write_text(text)
-    return 0
+    stale = 0
+    for name, target, words, awaited in MADE:
+        text = asynchronous(name, words, awaited)
+        if "--check" in sys.argv:
+            stale += (PACKAGE / target).read_text() != text
+        else:
+            (PACKAGE / target).write_text(text)
+    return 1 if stale else 0
 
 
 if __name__ == "__main__":

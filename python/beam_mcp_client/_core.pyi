@@ -2,7 +2,7 @@
 
 from typing import Final, Literal, final
 
-__all__ = ["Engine", "Flow", "__version__", "error_table", "routes", "start_client"]
+__all__ = ["Connection", "Engine", "Flow", "__version__", "error_table", "routes", "start_client"]
 
 __version__: Final[str]
 
@@ -18,6 +18,16 @@ class Flow:
         self, mono_ms: int, wall_ms: int, reply: str | None = None, parts: list[bytes] = ...
     ) -> tuple[Literal["effect", "done", "failed"], str, list[bytes]]:
         """Advances with the reply to the last effect (none the first time)."""
+
+@final
+class Connection:
+    """A connection to any MCP server: what its calls share."""
+
+    def __new__(cls, options: str) -> Connection:
+        """A connection with options as JSON. Nothing is sent yet. Raises `ValueError`."""
+
+    def start(self, verb: str, input: str, random: bytes, deadline_ms: int | None = None) -> Flow:
+        """Starts a call; `random` is 32 fresh random bytes."""
 
 @final
 class Engine:

@@ -8,6 +8,8 @@ The contract of a host (core/src/flow.rs):
 4. `cancelled` may answer any effect; afterwards at most one clean-up request follows, no sleep, no retry.
 5. A flow that `must_finish` has committed an intent: it is driven to its end although its caller is gone.
 6. Dropping a flow is a hard stop without clean-up.
+14. What a flow opened and left open when it ended or was dropped is closed.
+15. `ask` is answered by the application; what it raises cancels the flow. `tell` is told before the next effect.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
 from . import errors
@@ -33,6 +35,7 @@ Ended: TypeAlias = tuple[Any, list[bytes]]
 """What a flow ended with, and the byte parts it names."""
 
 CANCELLED: Reply = ('{"reply":"cancelled"}', [])
+OK: Reply = ('{"reply":"ok"}', [])
 
 
 def now_ms() -> tuple[int, int]:
@@ -57,6 +60,46 @@ def drive(flow: Flow, perform: Perform) -> Ended:
     if interrupted is not None:
         raise interrupted
     return _end(step)
+
+
+def drive_telling(flow: Flow, perform: Perform) -> Generator[dict[str, Any]]:
+    """Drives a flow to its end and gives what it tells. Leaving the loop cancels the flow."""
+    step, interrupted = flow.step(*now_ms()), None
+    while step[0] == "effect":
+        effect, reply = json.loads(step[1]), OK
+        try:
+            if effect["effect"] == "tell" and interrupted is None:
+                yield effect
+            else:
+                reply = perform(effect, step[2])
+        except BaseException as error:
+            if interrupted is not None:
+                raise
+            reply, interrupted = CANCELLED, error
+        step = flow.step(*now_ms(), *reply)
+    if interrupted is not None:
+        raise interrupted
+    _end(step)
+
+
+async def adrive_telling(flow: Flow, perform: AsyncPerform) -> AsyncGenerator[dict[str, Any]]:
+    """The same on the running loop."""
+    step, interrupted = flow.step(*now_ms()), None
+    while step[0] == "effect":
+        effect, reply = json.loads(step[1]), OK
+        try:
+            if effect["effect"] == "tell" and interrupted is None:
+                yield effect
+            else:
+                reply = await perform(effect, step[2])
+        except BaseException as error:
+            if interrupted is not None:
+                raise
+            reply, interrupted = CANCELLED, error
+        step = flow.step(*now_ms(), *reply)
+    if interrupted is not None:
+        raise interrupted
+    _end(step)
 
 
 async def adrive(flow: Flow, perform: AsyncPerform) -> Ended:

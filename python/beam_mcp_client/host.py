@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from urllib.parse import urlencode
 
 from . import errors
 from ._core import __version__
@@ -75,6 +76,9 @@ def _body(
         return None, b""
     if "json" in body:
         return "application/json", json.dumps(body["json"]).encode()
+    if "form" in body:
+        pairs = [(name, value) for name, value in body["form"]]
+        return "application/x-www-form-urlencoded", urlencode(pairs).encode()
     if "raw" in body:
         part: int = body["raw"]["part"]
         return None, parts[part]

@@ -11,16 +11,29 @@ import os
 import socket
 import ssl
 import time
+from collections.abc import Generator
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
+from .pieces import LineAnswer
 from .transport import Abort, Fault, HttpRequest, HttpResponse
-from .wire import Line, read, size, stream
+from .wire import Head, Line, read, read_head, size, stream
 
 CONNECT_S = 10.0
 """Longest time a connection may take to come about."""
 MOST_IDLE = 8
 """Connections kept for later."""
+
+
+@contextlib.contextmanager
+def _faults() -> Generator[None]:
+    """What an exchange runs into, in the core's words."""
+    try:
+        yield
+    except TimeoutError as error:
+        raise Fault("timeout") from error
+    except (http.client.HTTPException, OSError) as error:
+        raise Fault("reset", type(error).__name__) from error
 
 
 @dataclass
@@ -64,12 +77,31 @@ class HttpTransport:
         except BaseException:
             line.sock.close()
             raise
-        if reusable and len(self._idle) < MOST_IDLE:
+        if reusable:
+            self._rest(line)
+        else:
+            line.sock.close()
+        return response
+
+    def open(self, request: HttpRequest, abort: Abort | None = None) -> LineAnswer:
+        """Sends once and reads the head of the answer; the body is read from what is returned."""
+        line = self._take() or self._connect(request.timeout)
+        line.deadline = time.monotonic() + request.timeout
+        try:
+            with (abort or Abort()).ends_with(line.shut):
+                head, _, arrived = self._heard(line, request)
+            return LineAnswer(line, head, arrived, self._rest)
+        except BaseException:
+            line.sock.close()
+            raise
+
+    def _rest(self, line: Line) -> None:
+        """Keeps a connection for later."""
+        if len(self._idle) < MOST_IDLE:
             line.since = time.monotonic()
             self._idle.append(line)
         else:
             line.sock.close()
-        return response
 
     def close(self) -> None:
         """Closes the kept connections."""
@@ -106,13 +138,14 @@ class HttpTransport:
         return Line(sock)
 
     def _exchange(self, line: Line, request: HttpRequest) -> tuple[HttpResponse, bool]:
-        try:
+        with _faults():
             self._write(line, request)
             return read(line, request)
-        except TimeoutError as error:
-            raise Fault("timeout") from error
-        except (http.client.HTTPException, OSError) as error:
-            raise Fault("reset", type(error).__name__) from error
+
+    def _heard(self, line: Line, request: HttpRequest) -> tuple[Head, bytes, bytes]:
+        with _faults():
+            self._write(line, request)
+            return read_head(line)
 
     def _write(self, line: Line, request: HttpRequest) -> None:
         body = request.body

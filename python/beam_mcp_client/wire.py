@@ -11,7 +11,7 @@ import io
 import select
 import socket
 import time
-from typing import TYPE_CHECKING, BinaryIO, cast
+from typing import TYPE_CHECKING, BinaryIO, TypeAlias, cast
 
 from .transport import Fault, HttpRequest, HttpResponse
 
@@ -120,23 +120,32 @@ def stream(line: Line, piece: bytes | BinaryIO) -> None:
 
 def read(line: Line, request: HttpRequest) -> tuple[HttpResponse, bool]:
     """Reads the answer; true when the line can be used again."""
+    (status, headers, keeps), head, arrived = read_head(line)
+    length = 0 if status in {204, 304} else body_length(headers)
+    if length is None:
+        return _left_to_stdlib(line, request, head + arrived)
+    if length > request.max_bytes and not request.tail:
+        raise Fault("too_large")
+    body = _whole(line, arrived, length)
+    return HttpResponse(status, headers, body[-request.max_bytes :]), keeps and len(body) == length
+
+
+Head: TypeAlias = tuple[int, list[tuple[str, str]], bool]
+"""Status, headers, and whether the connection stays open."""
+
+
+def read_head(line: Line) -> tuple[Head, bytes, bytes]:
+    """The head of the answer, its bytes, and what has arrived of the body."""
     arrived = line.receive()
     while True:
         while (end := arrived.find(b"\r\n\r\n")) < 0:
             if len(arrived) > MOST_HEAD:
                 raise Fault("reset", "the head of the answer is too long")
             arrived += line.receive()
-        status, headers, keeps = _parse(arrived[:end])
-        if status >= 200:
-            break
+        head = _parse(arrived[:end])
+        if head[0] >= 200:
+            return head, arrived[: end + 4], arrived[end + 4 :]
         arrived = arrived[end + 4 :] or line.receive()
-    length = 0 if status in {204, 304} else _length(headers)
-    if length is None:
-        return _left_to_stdlib(line, request, arrived)
-    if length > request.max_bytes and not request.tail:
-        raise Fault("too_large")
-    body = _whole(line, arrived[end + 4 :], length)
-    return HttpResponse(status, headers, body[-request.max_bytes :]), keeps and len(body) == length
 
 
 def _parse(head: bytes) -> tuple[int, list[tuple[str, str]], bool]:
@@ -156,7 +165,7 @@ def _parse(head: bytes) -> tuple[int, list[tuple[str, str]], bool]:
     return int(first[9:12]), headers, keeps
 
 
-def _length(headers: list[tuple[str, str]]) -> int | None:
+def body_length(headers: list[tuple[str, str]]) -> int | None:
     """The length of the body where the head says one, and nothing else says otherwise."""
     lengths = {value for name, value in headers if name == "content-length"}
     if len(lengths) != 1 or any(name == "transfer-encoding" for name, _ in headers):

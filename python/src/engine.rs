@@ -63,6 +63,6 @@ fn call(random: [u8; 32], deadline_ms: u64) -> Call {
 }
 
 /// A `ValueError` whose text is the error object.
-fn refused(error: &Error) -> PyErr {
+pub(crate) fn refused(error: &Error) -> PyErr {
     PyValueError::new_err(error_object(error).to_string())
 }

@@ -2,6 +2,7 @@
 //!
 //! No runtime, no HTTP stack, no thread: it converts and steps. Python performs the effects.
 
+mod connection;
 mod engine;
 mod flow;
 mod table;
@@ -11,6 +12,8 @@ use pyo3::prelude::*;
 /// Flows of the beam-mcp core, stepped by Python.
 #[pymodule(gil_used = false)]
 mod _core {
+    #[pymodule_export]
+    use super::connection::Connection;
     #[pymodule_export]
     use super::engine::Engine;
     #[pymodule_export]

@@ -8,7 +8,7 @@ from typing import Any
 
 from .. import worker_pool
 from .._core import __version__
-from . import config, demo, job, resolve, runner
+from . import config, demo, job, mcp, resolve, runner
 
 Run = Callable[[argparse.Namespace], "int | None"]
 
@@ -19,6 +19,7 @@ examples:
   beam-mcp job submit --runner direct --code wordcount.py --option input=a.txt --wait
   beam-mcp job status JOB_ID --watch
   beam-mcp job cancel JOB_ID --drain
+  beam-mcp mcp call https://host/mcp TOOL name=value
 
 exit codes: 0 done, 1 fault, 2 usage, 3 not found, 4 not allowed, 5 refused, 6 unsupported, 7 job failed,
   124 out of time
@@ -43,6 +44,7 @@ def _parser() -> argparse.ArgumentParser:
     nouns = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     _jobs(nouns)
     _runners(nouns)
+    _mcp(nouns)
     _config(nouns)
     nouns.add_parser("serve", help="run a server; its arguments are those of beam-mcp-server serve")
     _worker_pool(nouns)
@@ -210,6 +212,35 @@ def _runners(nouns: Any) -> None:
         title="commands", required=True, metavar="COMMAND"
     )
     _command(verbs, "list", runner.listing, "List the targets and what each can do.")
+
+
+def _mcp(nouns: Any) -> None:
+    verbs = nouns.add_parser("mcp", help="speak to any MCP server").add_subparsers(
+        title="commands", required=True, metavar="COMMAND"
+    )
+    given: tuple[str, ...]
+    for name, run, text, given in (
+        ("info", mcp.info, "Show what a server says about itself.", ()),
+        ("tools", mcp.tools, "List the tools.", ()),
+        ("call", mcp.call, "Call a tool; an answer that is an error is exit code 1.", ("NAME",)),
+        ("resources", mcp.resources, "List the resources.", ()),
+        ("read", mcp.read, "Read a resource.", ("URI",)),
+        ("prompts", mcp.prompts, "List the prompts.", ()),
+        ("prompt", mcp.prompt, "Fill in a prompt.", ("NAME",)),
+    ):
+        command = verbs.add_parser(name, help=text, description=text)
+        command.set_defaults(run=run)
+        command.add_argument("url", metavar="URL", help="URL of the MCP endpoint")
+        for argument in given:
+            command.add_argument(argument.lower(), metavar=argument)
+        if "NAME" in given:
+            command.add_argument(
+                "argument", nargs="*", metavar="NAME=VALUE", help="or one JSON object"
+            )
+        command.add_argument("--timeout", type=float, metavar="SECONDS", help="longest to wait")
+        command.add_argument(
+            "-o", "--output", choices=("table", "json", "jsonl"), default="table", help="how to show the answer"
+        )  # fmt: skip
 
 
 def _config(nouns: Any) -> None:

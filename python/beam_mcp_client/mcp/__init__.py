@@ -1,0 +1,18 @@
+"""A client of any MCP server, of 2026-07-28 and of the revisions with a handshake from 2025-03-26 on.
+
+    from beam_mcp_client.mcp import MCPConnection
+
+    with MCPConnection("http://127.0.0.1:8888/mcp") as connection:
+        for tool in connection.list_tools():
+            print(tool["name"])
+        print(connection.call_tool("list_jobs", {"limit": 5})["structuredContent"])
+
+`MCPConnection` waits for its answers, `AsyncMCPConnection` is awaited; they have the same methods.
+"""
+
+from .aio import AsyncMCPConnection
+from .connection import MCPConnection
+from .host import Notification
+from .options import OAuth
+
+__all__ = ["AsyncMCPConnection", "MCPConnection", "Notification", "OAuth"]

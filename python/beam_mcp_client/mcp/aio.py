@@ -1,0 +1,159 @@
+"""The asynchronous connection. Made from `connection.py` by `python/generate.py`: do not edit."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import aclosing
+from typing import Any
+
+from .._typing import Self
+from ..drive import adrive, adrive_telling
+from .base import ConnectionBase, call, news
+from .host import Notification, notification, one_async_call
+
+
+class AsyncMCPConnection(ConnectionBase):
+    """Calls any MCP server from an event loop."""
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Ends the session, where the server has one, and closes the connections."""
+        try:
+            await self._run("close", {}, 10.0)
+        finally:
+            self._host.close()
+
+    async def connect(self, *, timeout: float | None = None) -> dict[str, Any]:
+        """What the server says about itself: `protocolVersion`, `capabilities`, `serverInfo`, `instructions`."""
+        return await self._run("connect", {}, timeout)
+
+    async def list_tools(self, *, timeout: float | None = None) -> list[dict[str, Any]]:
+        """The tools that can be used, as the server describes them."""
+        return list((await self._run("list_tools", {}, timeout))["tools"])
+
+    async def call_tool(
+        self,
+        name: str,
+        arguments: Mapping[str, Any] | None = None,
+        *,
+        progress: bool = False,
+        repeatable: bool = False,
+        wait: bool = True,
+        timeout: float | None = None,
+    ) -> dict[str, Any]:
+        """Calls a tool. A result with `isError` is one: read it.
+
+        Args:
+            name: Name of the tool.
+            arguments: Its arguments.
+            progress: Asks for notifications of its progress.
+            repeatable: The call may be sent again although it may have arrived.
+            wait: Follows a task to the end of its work; else the task is the answer.
+            timeout: Limit on the whole call in seconds.
+        """
+        given = call(name, arguments, progress, repeatable, wait)
+        return await self._run("call_tool", given, timeout)
+
+    async def list_resources(self, *, timeout: float | None = None) -> list[dict[str, Any]]:
+        """The resources the server lists."""
+        return list((await self._run("list_resources", {}, timeout))["resources"])
+
+    async def list_resource_templates(
+        self, *, timeout: float | None = None
+    ) -> list[dict[str, Any]]:
+        """The templates of resources the server lists."""
+        return list((await self._run("list_resource_templates", {}, timeout))["resourceTemplates"])
+
+    async def read_resource(self, uri: str, *, timeout: float | None = None) -> dict[str, Any]:
+        """Reads a resource."""
+        return await self._run("read_resource", {"uri": uri}, timeout)
+
+    async def list_prompts(self, *, timeout: float | None = None) -> list[dict[str, Any]]:
+        """The prompts the server lists."""
+        return list((await self._run("list_prompts", {}, timeout))["prompts"])
+
+    async def get_prompt(
+        self,
+        name: str,
+        arguments: Mapping[str, str] | None = None,
+        *,
+        timeout: float | None = None,
+    ) -> dict[str, Any]:
+        """Fills in a prompt."""
+        return await self._run("get_prompt", {"name": name, "arguments": arguments}, timeout)
+
+    async def complete(
+        self,
+        ref: Mapping[str, str],
+        name: str,
+        value: str,
+        *,
+        arguments: Mapping[str, str] | None = None,
+        timeout: float | None = None,
+    ) -> dict[str, Any]:
+        """Completes the value of an argument of a prompt or resource template."""
+        given = {
+            "ref": ref,
+            "argument": {"name": name, "value": value},
+            "context": None if arguments is None else {"arguments": arguments},
+        }
+        return await self._run("complete", given, timeout)
+
+    async def get_task(self, task_id: str, *, timeout: float | None = None) -> dict[str, Any]:
+        """How far a task is."""
+        return await self._run("get_task", {"taskId": task_id}, timeout)
+
+    async def update_task(
+        self, task_id: str, answers: Mapping[str, Any], *, timeout: float | None = None
+    ) -> dict[str, Any]:
+        """Answers what a task asks, under the keys of its questions."""
+        given = {"taskId": task_id, "inputResponses": answers}
+        return await self._run("update_task", given, timeout)
+
+    async def cancel_task(self, task_id: str, *, timeout: float | None = None) -> dict[str, Any]:
+        """Asks a task to end."""
+        return await self._run("cancel_task", {"taskId": task_id}, timeout)
+
+    async def request(
+        self,
+        method: str,
+        params: Mapping[str, Any] | None = None,
+        *,
+        repeatable: bool = False,
+        timeout: float | None = None,
+    ) -> dict[str, Any]:
+        """Any method, for what has no name of its own here."""
+        given = {"method": method, "params": params, "repeatable": repeatable}
+        return await self._run("request", given, timeout)
+
+    async def listen(
+        self,
+        *,
+        tools: bool = False,
+        prompts: bool = False,
+        resources: bool = False,
+        resource_uris: tuple[str, ...] = (),
+        task_ids: tuple[str, ...] = (),
+        timeout: float | None = None,
+    ) -> AsyncIterator[Notification]:
+        """The server's news as they come, until it ends the subscription or the loop is left.
+
+        `notifications/subscriptions/acknowledged` is the begin, and each new one after a break: what changed in between
+        was not told.
+        """
+        wanted = news(tools, prompts, resources, resource_uris, task_ids)
+        with one_async_call(self._host) as performing:
+            flow = self._start("listen", wanted, timeout)
+            async with aclosing(adrive_telling(flow, performing.perform)) as told:
+                async for effect in told:
+                    yield notification(effect)
+
+    async def _run(self, verb: str, given: dict[str, Any], timeout: float | None) -> dict[str, Any]:
+        with one_async_call(self._host) as performing:
+            ended = await adrive(self._start(verb, given, timeout), performing.perform)
+            return dict(ended[0])

@@ -1,0 +1,69 @@
+"""`MCPConnection` and `beam-mcp mcp` against the real server, of both eras and with sessions."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from beam_mcp_client.cli import main
+from beam_mcp_client.mcp import AsyncMCPConnection, MCPConnection
+from beam_mcp_client.mcp.options import Era
+from real_server import RealServer
+
+CONFIG: dict[str, Any] = {"targets": {"sim": {"runner": "simulator", "speed": 20}}}
+
+
+@pytest.fixture(scope="module", params=["sessions", "stateless"])
+def server(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[RealServer]:
+    config = {**CONFIG, "mcp": {"stateless": request.param == "stateless"}}
+    server = RealServer(tmp_path_factory.mktemp(request.param), config).start()
+    yield server
+    server.kill()
+
+
+def url(server: RealServer) -> str:
+    return f"http://127.0.0.1:{server.port}/mcp"
+
+
+@pytest.mark.parametrize("era", ["auto", "modern", "2025-11-25", "2025-06-18", "2025-03-26"])
+def test_every_era_is_spoken(server: RealServer, era: Era) -> None:
+    with MCPConnection(url(server), era=era) as connection:
+        said = connection.connect()
+        assert said["serverInfo"]["name"]
+        assert said["protocolVersion"] == ("2026-07-28" if era in ("auto", "modern") else era)
+        assert "list_runners" in [tool["name"] for tool in connection.list_tools()]
+        result = connection.call_tool("list_runners")
+        assert not result.get("isError")
+        assert connection.list_prompts()
+        template = connection.list_resource_templates()[0]["uriTemplate"]
+        assert template.startswith("beam://")
+
+
+def test_the_same_on_a_loop(server: RealServer) -> None:
+    async def ask() -> list[str]:
+        async with AsyncMCPConnection(url(server)) as connection:
+            return [tool["name"] for tool in await connection.list_tools()]
+
+    assert "list_runners" in asyncio.run(ask())
+
+
+def test_the_command_speaks_to_any_server(
+    server: RealServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["mcp", "info", url(server), "-o", "json"]) == 0
+    assert json.loads(capsys.readouterr().out)["protocolVersion"] == "2026-07-28"
+    assert main(["mcp", "tools", url(server)]) == 0
+    assert "list_runners" in capsys.readouterr().out
+    assert main(["mcp", "call", url(server), "list_runners"]) == 0
+    assert "sim" in capsys.readouterr().out
+    assert main(["mcp", "call", url(server), "get_job", "job_id=nonsense"]) == 1
+    assert main(["mcp", "call", url(server), "get_job", '{"job_id": "nonsense"}']) == 1
+    assert main(["mcp", "prompts", url(server)]) == 0
+    assert main(["mcp", "call", url(server), "no_such_tool"]) == 2
+    assert main(["mcp", "tools", "ftp://nowhere"]) == 2
