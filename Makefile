@@ -84,8 +84,9 @@ test-apps: venv ## the job view of MCP Apps in a headless Chromium, framed by th
 	BEAM_MCP_SERVER=$(abspath $(BIN))/beam-mcp-server bash tests/apps/run.sh
 
 .PHONY: test-conformance
-test-conformance: ## the official MCP conformance suite against its surface on the native host
+test-conformance: venv ## the official MCP conformance suite: against its surface on the native host, and around our clients
 	bash tests/conformance/run.sh
+	bash tests/conformance/clients.sh
 
 .PHONY: test-load
 test-load: ## targets in trouble, overload and shutdown under load (LOAD=short: two minutes)
@@ -144,8 +145,8 @@ lint: venv ## clippy, rustfmt, ruff, mypy, pyright
 	cargo clippy -p beam-mcp-tests --all-targets --features explore --locked -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc -q --workspace --no-deps --locked
 	$(BIN)/pip install -q -r tests/python/requirements.txt -r tests/dataflow/requirements.txt
-	$(BIN)/ruff check python tests/python tests/dataflow examples lambda/src/direct
-	$(BIN)/ruff format --check python tests/python tests/dataflow
+	$(BIN)/ruff check python tests/python tests/dataflow tests/conformance examples lambda/src/direct
+	$(BIN)/ruff format --check python tests/python tests/dataflow tests/conformance
 	$(BIN)/mypy
 	$(BIN)/pyright --pythonpath $(BIN)/python
 
