@@ -27,11 +27,11 @@ pub(super) fn code(message: &Value) -> Option<i64> {
 ///
 /// # Errors
 /// What its error says; `malformed_response` for a message that is neither or both.
-pub(super) fn result(message: Value) -> Result<Map<String, Value>, Error> {
-    let error = message.get("error").filter(|error| !error.is_null());
-    match (message.get("result"), error) {
-        (Some(Value::Object(result)), None) => Ok(result.clone()),
-        (None, Some(_)) => Err(refused(&message)),
+pub(super) fn result(mut message: Value) -> Result<Map<String, Value>, Error> {
+    let is_error = message.get("error").is_some_and(|error| !error.is_null());
+    match (message.get_mut("result").map(Value::take), is_error) {
+        (Some(Value::Object(result)), false) => Ok(result),
+        (None, true) => Err(refused(&message)),
         _ => Err(no_answer()),
     }
 }

@@ -24,7 +24,7 @@ impl Link {
             // An empty cursor is a cursor too.
             match page.remove("nextCursor") {
                 Some(Value::String(next)) if cursor.as_ref() != Some(&next) && all.len() < MOST_ITEMS => {
-                    cursor = Some(next)
+                    cursor = Some(next);
                 }
                 None | Some(Value::Null) => return Ok(all),
                 Some(_) => break,
@@ -49,7 +49,7 @@ impl Link {
             match &marks {
                 Ok(_) => tools.push(tool),
                 Err(why) => {
-                    unusable.push(json!({"name": text::clean_line(&name, 128), "reason": text::clean_line(why, 256)}))
+                    unusable.push(json!({"name": text::clean_line(&name, 128), "reason": text::clean_line(why, 256)}));
                 }
             }
             state.tools.insert(name, marks);

@@ -98,14 +98,14 @@ mod tests {
         serde_json::from_value(json!({"url": "http://a/mcp", "capabilities": {"elicitation": {}}})).unwrap()
     }
 
-    fn params(value: Value) -> Map<String, Value> {
+    fn params(value: &Value) -> Map<String, Value> {
         value.as_object().cloned().unwrap()
     }
 
     #[test]
     fn a_modern_request_says_everything_itself() {
         let given = params(
-            json!({"name": "zähle", "_meta": {"progressToken": 3, "io.modelcontextprotocol/protocolVersion": "x"}}),
+            &json!({"name": "zähle", "_meta": {"progressToken": 3, "io.modelcontextprotocol/protocolVersion": "x"}}),
         );
         let message = modern(&options(), 7, "tools/call", &given);
         let meta = &message.body["params"]["_meta"];

@@ -114,7 +114,7 @@ mod tests {
 
     use super::*;
 
-    fn one(property: Value) -> Value {
+    fn one(property: &Value) -> Value {
         json!({"type": "object", "properties": {"value": property}})
     }
 
@@ -133,7 +133,7 @@ mod tests {
 
     #[test]
     fn a_tool_with_a_wrong_mark_is_no_tool() {
-        let mark = |name: Value, kind: &str| one(json!({"type": kind, "x-mcp-header": name}));
+        let mark = |name: Value, kind: &str| one(&json!({"type": kind, "x-mcp-header": name}));
         let twice = |a: &str, b: &str| json!({"properties": {"a": {"type": "string", "x-mcp-header": a}, "b": {"type": "string", "x-mcp-header": b}}});
         let inner = json!({"type": "string", "x-mcp-header": "A"});
         for schema in [
@@ -147,11 +147,11 @@ mod tests {
             mark(json!("A"), "array"),
             mark(json!("A"), "null"),
             mark(json!("A"), "number"),
-            one(json!({"x-mcp-header": "A"})),
+            one(&json!({"x-mcp-header": "A"})),
             twice("A", "A"),
             twice("Region", "REGION"),
-            one(json!({"type": "array", "items": inner})),
-            one(json!({"anyOf": [inner]})),
+            one(&json!({"type": "array", "items": inner})),
+            one(&json!({"anyOf": [inner]})),
             json!({"$defs": {"x": inner}, "properties": {}}),
             json!({"if": {"properties": {"a": inner}}}),
             json!({"type": "string", "x-mcp-header": "Root"}),
@@ -163,8 +163,8 @@ mod tests {
     #[test]
     fn data_is_no_mark() {
         for fine in [
-            one(json!({"type": "object", "default": {"x-mcp-header": ""}})),
-            one(json!({"anyOf": [{"const": {"x-mcp-header": 1}}]})),
+            one(&json!({"type": "object", "default": {"x-mcp-header": ""}})),
+            one(&json!({"anyOf": [{"const": {"x-mcp-header": 1}}]})),
             json!(true),
             json!({}),
         ] {

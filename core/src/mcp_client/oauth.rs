@@ -62,15 +62,15 @@ impl Link {
         let token = match &oauth.grant {
             Grant::AuthorizationCode => {
                 let client = self.client(&issuer, &oauth).await?;
-                let code = self.consent(&oauth, &resource, &issuer, &client, &scopes).await?;
-                self.exchanged(&resource, &issuer, &client, code).await?
+                let consent = self.consent(&oauth, &resource, &issuer, &client, &scopes).await?;
+                self.exchanged(&resource, &issuer, &client, consent).await?
             }
             Grant::ClientCredentials | Grant::JwtBearer { .. } => {
                 self.granted(&oauth, &resource, &issuer, &scopes).await?
             }
         };
         let mut state = self.shared.state();
-        state.tokens.requested.insert(issuer.issuer, scopes);
+        state.tokens.requested.insert(issuer.name, scopes);
         state.tokens.current = Some(token);
         Ok(())
     }
@@ -79,7 +79,7 @@ impl Link {
     /// more are wanted.
     fn scopes(&self, challenge: &Challenge, resource: &Resource, issuer: &Issuer, oauth: &OAuth) -> Vec<String> {
         let state = self.shared.state();
-        let before = state.tokens.requested.get(&issuer.issuer).map_or(&[][..], Vec::as_slice);
+        let before = state.tokens.requested.get(&issuer.name).map_or(&[][..], Vec::as_slice);
         let more = challenge.error.as_deref() == Some("insufficient_scope");
         let wanted = scope::Wanted {
             before: if more { before } else { &[] },

@@ -144,14 +144,12 @@ fn other_version(answer: &Value) -> Result<Found, Error> {
     if supported.iter().any(|version| version == MODERN) {
         return Ok(Found::Again);
     }
-    match newest(supported) {
-        Some(version) => Ok(Found::Older(Some(version))),
-        None => {
-            let names: Vec<&str> = supported.iter().filter_map(Value::as_str).take(8).collect();
-            Err(Error::unsupported("no_common_version", "the server speaks none of this client's revisions")
-                .with("supported", text::clean_line(&names.join(", "), 200)))
-        }
+    if let Some(version) = newest(supported) {
+        return Ok(Found::Older(Some(version)));
     }
+    let names: Vec<&str> = supported.iter().filter_map(Value::as_str).take(8).collect();
+    Err(Error::unsupported("no_common_version", "the server speaks none of this client's revisions")
+        .with("supported", text::clean_line(&names.join(", "), 200)))
 }
 
 fn newest(versions: &[Value]) -> Option<&'static str> {

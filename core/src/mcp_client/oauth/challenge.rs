@@ -14,8 +14,8 @@ pub(in super::super) struct Challenge {
 impl Challenge {
     /// The Bearer challenge of an answer; empty where it has none.
     pub(in super::super) fn of(opened: &Opened) -> Self {
-        let headers = opened.headers.iter().filter(|(name, _)| name == "www-authenticate");
-        headers.filter_map(|(_, value)| Self::read(value)).next().unwrap_or_default()
+        let mut headers = opened.headers.iter().filter(|(name, _)| name == "www-authenticate");
+        headers.find_map(|(_, value)| Self::read(value)).unwrap_or_default()
     }
 
     /// Reads a header that may hold challenges of several schemes (RFC 9110, section 11.6.1).

@@ -25,14 +25,14 @@ impl Link {
         if let Some(by_hand) = by_hand(issuer, oauth) {
             return Ok(by_hand);
         }
-        if let Some(known) = self.shared.state().tokens.clients.get(&issuer.issuer).cloned() {
+        if let Some(known) = self.shared.state().tokens.clients.get(&issuer.name).cloned() {
             return Ok(known);
         }
         if let (true, Some(url)) = (issuer.takes_urls, &oauth.client_metadata_url) {
             return Ok(Registered { id: url.clone(), secret: None, method: Some("none".to_owned()) });
         }
         let registered = self.register(issuer, oauth).await?;
-        self.shared.state().tokens.clients.insert(issuer.issuer.clone(), registered.clone());
+        self.shared.state().tokens.clients.insert(issuer.name.clone(), registered.clone());
         Ok(registered)
     }
 
@@ -40,7 +40,7 @@ impl Link {
     async fn register(&self, issuer: &Issuer, oauth: &OAuth) -> Result<Registered, Error> {
         let endpoint = issuer.registration.as_ref().ok_or_else(|| {
             Error::precondition("not_registered", "this client is not known at the authorization server")
-                .with("issuer", &issuer.issuer)
+                .with("issuer", &issuer.name)
                 .suggest("register it there by hand and give the connection its client_id")
         })?;
         let response = self.fetched(Method::Post, endpoint, &[], Body::Json(description(issuer, oauth))).await?;
@@ -64,7 +64,7 @@ impl Link {
 }
 
 pub(super) fn by_hand(issuer: &Issuer, oauth: &OAuth) -> Option<Registered> {
-    let at_home = oauth.issuer.as_ref().is_none_or(|home| *home == issuer.issuer);
+    let at_home = oauth.issuer.as_ref().is_none_or(|home| *home == issuer.name);
     let id = oauth.client_id.clone().filter(|_| at_home)?;
     Some(Registered { id, secret: oauth.client_secret.clone(), method: None })
 }

@@ -12,7 +12,7 @@ use crate::{
 
 /// What a consent gave.
 #[derive(Debug)]
-pub(super) struct Code {
+pub(super) struct Consent {
     pub(super) code: String,
     pub(super) verifier: String,
     pub(super) redirect_uri: String,
@@ -30,7 +30,7 @@ impl Link {
         issuer: &Issuer,
         client: &Registered,
         scopes: &[String],
-    ) -> Result<Code, Error> {
+    ) -> Result<Consent, Error> {
         let endpoint = issuer.authorization.as_deref().ok_or_else(|| {
             Error::precondition("authorization_metadata", "the authorization server names no page to consent on")
         })?;
@@ -46,7 +46,7 @@ impl Link {
             ("code_challenge", Some(challenge)),
             ("code_challenge_method", Some("S256".to_owned())),
             ("state", Some(state.clone())),
-            ("resource", resource.resource.clone()),
+            ("resource", resource.name.clone()),
             ("scope", (!scopes.is_empty()).then(|| scopes.join(" "))),
         ];
         let query = url::query(pairs);
@@ -54,7 +54,7 @@ impl Link {
         let question = json!({"url": format!("{endpoint}{query}"), "redirect_uri": oauth.redirect_uri});
         let answer = self.io.ask("authorize", question).await?;
         let code = read(answer.as_str().unwrap_or_default(), &oauth.redirect_uri, &state, issuer)?;
-        Ok(Code { code, verifier, redirect_uri: oauth.redirect_uri.clone() })
+        Ok(Consent { code, verifier, redirect_uri: oauth.redirect_uri.clone() })
     }
 }
 
@@ -71,7 +71,7 @@ fn read(back: &str, redirect_uri: &str, state: &str, issuer: &Issuer) -> Result<
         return Err(denied("the answer is not to this client's question"));
     }
     match find("iss") {
-        (Some(iss), None) if iss == issuer.issuer => {}
+        (Some(iss), None) if iss == issuer.name => {}
         (None, _) if !issuer.names_itself => {}
         _ => return Err(denied("the answer is not from the authorization server that was asked")),
     }
@@ -97,7 +97,7 @@ mod tests {
 
     fn issuer(names_itself: bool) -> Issuer {
         Issuer {
-            issuer: "https://as.example".into(),
+            name: "https://as.example".into(),
             authorization: None,
             token: String::new(),
             registration: None,

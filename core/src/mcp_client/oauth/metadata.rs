@@ -1,4 +1,4 @@
-//! Documents: what protects the server (RFC 9728), and where its authorization server is (RFC 8414, OpenID Connect).
+//! Documents: what protects the server (RFC 9728), and where its authorization server is (RFC 8414, `OpenID` Connect).
 
 use serde_json::Value;
 
@@ -9,7 +9,7 @@ use crate::error::Error;
 #[derive(Debug)]
 pub(super) struct Resource {
     /// Its name for itself, as it is sent to authorization servers; `None` before 2025-06-18.
-    pub(super) resource: Option<String>,
+    pub(super) name: Option<String>,
     pub(super) issuers: Vec<String>,
     pub(super) scopes: Vec<String>,
 }
@@ -17,7 +17,7 @@ pub(super) struct Resource {
 /// What an authorization server says of itself.
 #[derive(Debug)]
 pub(super) struct Issuer {
-    pub(super) issuer: String,
+    pub(super) name: String,
     pub(super) authorization: Option<String>,
     pub(super) token: String,
     pub(super) registration: Option<String>,
@@ -51,7 +51,7 @@ impl Link {
         }
         if self.options().era == EraChoice::Legacy("2025-03-26".to_owned()) {
             // Then the server was its own authorization server.
-            return Ok(Resource { resource: None, issuers: vec![place.origin.clone()], scopes: Vec::new() });
+            return Ok(Resource { name: None, issuers: vec![place.origin.clone()], scopes: Vec::new() });
         }
         Err(Error::not_found("no_resource_metadata", "the server wants a token and does not say from where")
             .suggest("give the connection a token that the server's operator gave you"))
@@ -67,7 +67,7 @@ impl Link {
                 return read_issuer(&document, name, oauth);
             }
         }
-        if resource.resource.is_none() {
+        if resource.name.is_none() {
             return Ok(by_default(name));
         }
         Err(Error::not_found("no_issuer_metadata", "the authorization server does not describe itself")
@@ -92,7 +92,7 @@ fn read_resource(document: &Value, place: &Place) -> Result<Resource, Error> {
         return Err(wrong("is that of another server").with("resource", resource));
     }
     Ok(Resource {
-        resource: Some(resource.to_owned()),
+        name: Some(resource.to_owned()),
         issuers: texts(document, "authorization_servers").unwrap_or_default(),
         scopes: texts(document, "scopes_supported").unwrap_or_default(),
     })
@@ -121,7 +121,7 @@ fn read_issuer(document: &Value, name: &str, oauth: &OAuth) -> Result<Issuer, Er
         );
     }
     Ok(Issuer {
-        issuer: issuer.to_owned(),
+        name: issuer.to_owned(),
         authorization: text(document, "authorization_endpoint").map(str::to_owned),
         token: token.to_owned(),
         registration: text(document, "registration_endpoint").map(str::to_owned),
@@ -136,7 +136,7 @@ fn read_issuer(document: &Value, name: &str, oauth: &OAuth) -> Result<Issuer, Er
 fn by_default(origin: &str) -> Issuer {
     let at = |path: &str| format!("{origin}{path}");
     Issuer {
-        issuer: origin.to_owned(),
+        name: origin.to_owned(),
         authorization: Some(at("/authorize")),
         token: at("/token"),
         registration: Some(at("/register")),

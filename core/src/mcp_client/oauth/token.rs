@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::{
     Grant, Issuer, Link, OAuth, Resource,
     client::{Registered, by_hand},
-    consent::Code,
+    consent::Consent,
     text,
 };
 use crate::{
@@ -34,14 +34,14 @@ impl Link {
         resource: &Resource,
         issuer: &Issuer,
         client: &Registered,
-        code: Code,
+        consent: Consent,
     ) -> Result<Token, Error> {
         let form = form([
             ("grant_type", Some("authorization_code")),
-            ("code", Some(&code.code)),
-            ("redirect_uri", Some(&code.redirect_uri)),
-            ("code_verifier", Some(&code.verifier)),
-            ("resource", resource.resource.as_deref()),
+            ("code", Some(&consent.code)),
+            ("redirect_uri", Some(&consent.redirect_uri)),
+            ("code_verifier", Some(&consent.verifier)),
+            ("resource", resource.name.as_deref()),
         ]);
         self.token(issuer, Some(client), form).await
     }
@@ -62,12 +62,12 @@ impl Link {
         };
         if client.is_none() && assertion.is_none() {
             return Err(Error::precondition("not_registered", "this client has no id at the authorization server")
-                .with("issuer", &issuer.issuer));
+                .with("issuer", &issuer.name));
         }
         let form = form([
             ("grant_type", Some(grant)),
             ("assertion", assertion),
-            ("resource", resource.resource.as_deref()),
+            ("resource", resource.name.as_deref()),
             ("scope", Some(scope.as_str()).filter(|scope| !scope.is_empty())),
         ]);
         self.token(issuer, client.as_ref(), form).await
@@ -75,13 +75,13 @@ impl Link {
 
     /// Renews the current token, where that can be tried; false where it can not.
     pub(super) async fn refreshed(&self, resource: &Resource, issuer: &Issuer) -> Result<bool, Error> {
-        let taken = self.shared.state().tokens.current.take();
-        let Some(old) = taken.filter(|old| old.issuer == issuer.issuer) else { return Ok(false) };
+        let had = self.shared.state().tokens.current.take();
+        let Some(old) = had.filter(|old| old.issuer == issuer.name) else { return Ok(false) };
         let (Some(refresh), Some(client)) = (old.refresh, old.client) else { return Ok(false) };
         let form = form([
             ("grant_type", Some("refresh_token")),
             ("refresh_token", Some(&refresh)),
-            ("resource", resource.resource.as_deref()),
+            ("resource", resource.name.as_deref()),
         ]);
         match self.token(issuer, Some(&client), form).await {
             Ok(mut token) => {
@@ -107,7 +107,7 @@ impl Link {
             Some(access) => Ok(Token {
                 access: access.to_owned(),
                 refresh: text(&document, "refresh_token").map(str::to_owned),
-                issuer: issuer.issuer.clone(),
+                issuer: issuer.name.clone(),
                 client: client.cloned(),
             }),
             None if response.status >= 500 => Err(super::super::failure::refusal(&response)),
@@ -156,7 +156,7 @@ mod tests {
 
     fn issuer(methods: Option<&[&str]>) -> Issuer {
         Issuer {
-            issuer: "https://as".into(),
+            name: "https://as".into(),
             authorization: None,
             token: "https://as/token".into(),
             registration: None,
