@@ -7,6 +7,9 @@ imports.
 Unlike Beam's own `worker_pool_main` it listens where it is told to (on this machine alone, by default), starts workers
 with the interpreter it runs in, sends their logs to the runner, gives them the pipeline's options, and takes them along
 when it ends. The protocol has no authentication: whoever reaches the port runs code here.
+
+Each job, and on Spark each executor, counts its workers from one, so several workers of a pool have the same id. A
+worker ends by itself when its runner closes the connection; one that is told to stop is ended only once that is gone.
 """
 
 from __future__ import annotations
@@ -16,17 +19,21 @@ import contextlib
 import importlib
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any
 
 from . import errors
 
 WORKER = "apache_beam.runners.worker.sdk_worker_main"
 GRACE_S = 10.0
-"""Longest a worker may take to end when it is asked to."""
+"""Longest a worker may take to end when it is asked to, and its runner to close its connection after it said so."""
+LOOK_S = 0.2
 PROVISION_S = 20.0
 """Longest the runner may take to tell a worker's options."""
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
@@ -34,12 +41,34 @@ ALLOWED = ("HOME", "LANG", "PATH", "TMPDIR", "TZ", "VIRTUAL_ENV")
 """What a worker sees of the pool's environment; `LC_*` and `BEAM_*` besides."""
 
 
+@dataclass
+class Worker:
+    """A process, and whom it works for."""
+
+    name: str
+    runner: str
+    """Address of its control service."""
+    process: subprocess.Popen[bytes]
+
+    def is_alive(self) -> bool:
+        return self.process.poll() is None
+
+    def is_left(self) -> bool:
+        """Whether its runner takes no connections any more."""
+        host, _, port = self.runner.rpartition(":")
+        try:
+            socket.create_connection((host.strip("[]"), int(port)), LOOK_S).close()
+        except (OSError, ValueError):
+            return True
+        return False
+
+
 class WorkerPool:
-    """The processes of a pool, by worker id. Its methods are those of Beam's `BeamFnExternalWorkerPool` service."""
+    """The workers of a pool. Its methods are those of Beam's `BeamFnExternalWorkerPool` service."""
 
     def __init__(self) -> None:
         self._api = _api("beam_fn_api_pb2")
-        self._workers: dict[str, subprocess.Popen[bytes]] = {}
+        self._workers: list[Worker] = []
         self._lock = threading.Lock()
         self._closed = False
 
@@ -57,39 +86,50 @@ class WorkerPool:
         with self._lock:
             if self._closed:
                 raise RuntimeError("the worker pool is ending")
-            self._workers = {name: w for name, w in self._workers.items() if w.poll() is None}
-            self._workers[request.worker_id] = subprocess.Popen(
+            process = subprocess.Popen(
                 [sys.executable, "-m", WORKER],
                 stdin=subprocess.DEVNULL,
                 env=environment,
                 start_new_session=True,
             )
+            worker = Worker(request.worker_id, request.control_endpoint.url, process)
+            self._workers = [*filter(Worker.is_alive, self._workers), worker]
         print(f"worker {request.worker_id} started", file=sys.stderr)
 
     def StopWorker(self, request: Any, context: Any) -> Any:  # noqa: N802 - the service's name
-        """Ends a worker; one that is gone is no error."""
-        with self._lock:
-            worker = self._workers.pop(request.worker_id, None)
-        if worker is not None:
-            _end([worker])
-            print(f"worker {request.worker_id} stopped", file=sys.stderr)
+        """Sees to it that a worker of this id ends, once its runner is gone; none of another runner's."""
+        threading.Thread(target=self._see_off, args=(request.worker_id,), daemon=True).start()
         return self._api.StopWorkerResponse()
+
+    def _see_off(self, name: str) -> None:
+        with self._lock:
+            named = [worker for worker in self._workers if worker.name == name]
+        until = time.monotonic() + GRACE_S
+        while all(map(Worker.is_alive, named)) and time.monotonic() < until:
+            left = [worker for worker in named if worker.is_left()]
+            if left:
+                # It may be about to end by itself.
+                time.sleep(LOOK_S)
+                _end([worker for worker in left if worker.is_alive()])
+                print(f"worker {name} stopped", file=sys.stderr)
+                return
+            time.sleep(LOOK_S)
 
     def close(self) -> None:
         """Ends all workers and starts no more."""
         with self._lock:
-            self._closed, workers = True, list(self._workers.values())
+            self._closed, workers = True, self._workers
         _end(workers)
 
 
-def _end(workers: list[subprocess.Popen[bytes]]) -> None:
+def _end(workers: list[Worker]) -> None:
     for how in (signal.SIGTERM, signal.SIGKILL):
-        for worker in workers:
+        for worker in filter(Worker.is_alive, workers):
             with contextlib.suppress(ProcessLookupError):
-                os.killpg(worker.pid, how)
+                os.killpg(worker.process.pid, how)
         for worker in workers:
             with contextlib.suppress(subprocess.TimeoutExpired):
-                worker.wait(GRACE_S)
+                worker.process.wait(GRACE_S)
 
 
 def _environment(request: Any, options: str) -> dict[str, str]:

@@ -6,8 +6,10 @@ import importlib
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -94,6 +96,31 @@ def test_it_takes_its_workers_along(pool: Pool) -> None:
     assert pool.stop() == 0
     with pytest.raises(ProcessLookupError):
         os.kill(worker, 0)
+
+
+# Importing Beam collects what other tests left to the garbage collector.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_runner_ends_no_worker_of_another_that_has_the_same_id(pool: Pool) -> None:
+    grpc: Any = importlib.import_module("grpc")
+    api: Any = importlib.import_module("apache_beam.portability.api")
+    alive, gone = socket.create_server(("127.0.0.1", 0)), socket.create_server(("127.0.0.1", 0))
+    with alive, grpc.insecure_channel(f"127.0.0.1:{pool.port}") as channel:
+        stub = api.beam_fn_api_pb2_grpc.BeamFnExternalWorkerPoolStub(channel)
+        for runner in (gone, alive):
+            request = api.beam_fn_api_pb2.StartWorkerRequest(worker_id="1-1")
+            request.control_endpoint.url = f"127.0.0.1:{runner.getsockname()[1]}"
+            request.logging_endpoint.url = request.control_endpoint.url
+            assert stub.StartWorker(request, timeout=30).error == ""
+        first, second = sorted(pool.children())
+        gone.close()
+        stub.StopWorker(api.beam_fn_api_pb2.StopWorkerRequest(worker_id="1-1"), timeout=30)
+        end = time.monotonic() + 30
+        while first in pool.children():
+            assert time.monotonic() < end
+            time.sleep(0.2)
+        stub.StopWorker(api.beam_fn_api_pb2.StopWorkerRequest(worker_id="1-1"), timeout=30)
+        time.sleep(2)
+        assert pool.children() == [second], "its runner is there"
 
 
 def test_an_address_in_use_is_said(pool: Pool) -> None:
