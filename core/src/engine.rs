@@ -5,7 +5,7 @@ mod state;
 #[cfg(test)]
 mod tests;
 
-pub use edge::refuse;
+pub use edge::{bare_origin, refuse, serve_surface};
 pub use state::{Claim, Health, State};
 
 pub use crate::{guard::Snapshot, lifecycle::Share};

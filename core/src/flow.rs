@@ -10,6 +10,7 @@
 //!    retries no more.
 //! 5. When [`Flow::must_finish`] is true the flow has committed an intent: a host that can, goes on stepping it with
 //!    real replies although its caller is gone. A host that cannot may drop it: the store names what is left to do.
+//!    A flow that carries out several requests owes an end only to the one that is at work.
 //! 6. Dropping a flow is a hard stop without clean-up.
 //! 7. Each effect has its replies, named on [`crate::effect::Effect`]; a host that cannot do one answers
 //!    [`Reply::Unsupported`] with a reason a person can act on. Nothing else is answered instead of doing it.
@@ -80,6 +81,8 @@ struct Port {
     misuse: Option<Error>,
     cancelled: bool,
     must_finish: bool,
+    #[cfg(feature = "server")]
+    turn: Option<io::Turn>,
 }
 
 #[derive(Clone)]
@@ -114,6 +117,8 @@ impl<T> Flow<T> {
             misuse: None,
             cancelled: false,
             must_finish: false,
+            #[cfg(feature = "server")]
+            turn: None,
         })));
         let run: Run<T> = Box::pin(start(Io::new(port.clone())));
         Self { port, run: Some(run), fresh: true }

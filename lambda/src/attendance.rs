@@ -45,6 +45,8 @@ pub struct Attendance {
     gone: AtomicBool,
     left: Notify,
     room: Notify,
+    /// Rings when the caller's connection must end: nobody reads it.
+    cut: Option<Arc<Notify>>,
     queue: Mutex<Queue>,
     working: Mutex<Option<Arc<Working>>>,
 }
@@ -63,8 +65,15 @@ struct Queue {
 impl Attendance {
     /// A caller who is there.
     pub fn new(purpose: Purpose) -> Self {
-        let (left, room) = (Notify::new(), Notify::new());
-        Self { purpose, gone: AtomicBool::new(false), left, room, queue: Mutex::default(), working: Mutex::default() }
+        Self {
+            purpose,
+            gone: AtomicBool::new(false),
+            left: Notify::new(),
+            room: Notify::new(),
+            cut: None,
+            queue: Mutex::default(),
+            working: Mutex::default(),
+        }
     }
 
     /// The flow counts as work from here until it has ended.
@@ -86,9 +95,9 @@ impl Attendance {
         self.working().take();
     }
 
-    /// A caller whose waiting frames count against the memory of all streams.
-    pub fn streaming(share: Share) -> Self {
-        let caller = Self::new(Purpose::Stream);
+    /// A caller whose waiting frames count against the memory of all streams, and whose connection can be cut.
+    pub fn streaming(share: Share, cut: Arc<Notify>) -> Self {
+        let caller = Self { cut: Some(cut), ..Self::new(Purpose::Stream) };
         caller.queue().share = Some(share);
         caller
     }
@@ -131,8 +140,11 @@ impl Attendance {
         let mut frame = Some(frame);
         match tokio::time::timeout(PATIENCE, self.push(&mut frame)).await {
             Ok(()) if !self.is_gone() => Reply::Ok,
-            _ => {
+            Ok(()) => Reply::Closed,
+            Err(_) => {
                 self.leave();
+                // What was written and is not read holds the connection open otherwise, for as long as its peer likes.
+                self.cut.iter().for_each(|cut| cut.notify_one());
                 Reply::Closed
             }
         }
@@ -249,12 +261,15 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn all_streams_share_their_memory() {
         let budget = Budget::new(10);
-        let (hog, other) = (Attendance::streaming(budget.share()), Attendance::streaming(budget.share()));
+        let cut = Arc::new(Notify::new());
+        let (hog, other) =
+            (Attendance::streaming(budget.share(), cut.clone()), Attendance::streaming(budget.share(), cut.clone()));
         for caller in [&hog, &other] {
             assert_eq!(caller.emit(frame("first")).await, Reply::Ok);
         }
         assert_eq!(hog.emit(frame(&"x".repeat(10))).await, Reply::Ok);
         assert_eq!(other.emit(frame("y")).await, Reply::Closed);
+        cut.notified().await;
         assert!(other.frame().await.is_some() && hog.frame().await.is_some());
         assert_eq!(hog.frame().await.map(|frame| frame.len()), Some(10));
         assert!(budget.share().grow(10));

@@ -187,6 +187,7 @@ struct Job {
     _place: Place,
 }
 
+/// After a cancellation nothing more is written for a request (mcp.md 1.7).
 impl Job {
     async fn answer(self, line: String) {
         let session = &self.session;
@@ -202,14 +203,13 @@ impl Job {
             }
             Answer::Whole(Err(_)) => {}
             Answer::Stream(caller) => {
-                while let Some(frame) = caller.frame().await {
+                while let Some(frame) = caller.frame().await.filter(|_| !caller.is_gone()) {
                     session.write(frame.data).await;
                 }
             }
         }
     }
 
-    /// After a cancellation nothing more is written for a request (mcp.md 1.7).
     async fn write(&self, response: Response) {
         if !self.caller.is_gone() {
             self.session.write(response.body.text().into_owned()).await;

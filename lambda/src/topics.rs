@@ -31,13 +31,15 @@ struct State {
     bytes: usize,
     topics: HashMap<String, Topic>,
     by_age: BTreeMap<u64, String>,
+    /// Waits so far: each has a number of its own.
+    waits: u64,
 }
 
 #[derive(Debug, Default)]
 struct Topic {
     seq: u64,
     payload: String,
-    waiters: Vec<Arc<Notify>>,
+    waiters: BTreeMap<u64, Arc<Notify>>,
 }
 
 impl Topics {
@@ -88,7 +90,7 @@ impl State {
         self.bytes = self.bytes + payload.len() - topic.payload.len();
         topic.seq = self.seq;
         topic.payload = payload;
-        topic.waiters.iter().for_each(|bell| bell.notify_one());
+        topic.waiters.values().for_each(|bell| bell.notify_one());
         self.by_age.insert(self.seq, name.to_owned());
         self.forget();
     }
@@ -114,9 +116,9 @@ impl State {
             .collect()
     }
 
-    fn leave(&mut self, name: &str, bell: &Arc<Notify>) {
+    fn leave(&mut self, name: &str, wait: u64) {
         let Some(topic) = self.topics.get_mut(name) else { return };
-        topic.waiters.retain(|other| !Arc::ptr_eq(other, bell));
+        topic.waiters.remove(&wait);
         if topic.waiters.is_empty() && !self.by_age.contains_key(&topic.seq) {
             self.topics.remove(name);
         }
@@ -127,6 +129,7 @@ impl State {
 struct Place<'a> {
     topics: &'a Topics,
     names: &'a [(String, u64)],
+    wait: u64,
     bell: Arc<Notify>,
 }
 
@@ -134,13 +137,14 @@ impl<'a> Place<'a> {
     fn take(topics: &'a Topics, names: &'a [(String, u64)]) -> Self {
         let bell = Arc::new(Notify::new());
         let mut state = topics.lock();
-        let floor = state.floor;
+        state.waits += 1;
+        let (floor, wait) = (state.floor, state.waits);
         for (name, _) in names {
             let fresh = || Topic { seq: floor, ..Topic::default() };
-            state.topics.entry(name.clone()).or_insert_with(fresh).waiters.push(bell.clone());
+            state.topics.entry(name.clone()).or_insert_with(fresh).waiters.insert(wait, bell.clone());
         }
         drop(state);
-        Self { topics, names, bell }
+        Self { topics, names, wait, bell }
     }
 }
 
@@ -148,7 +152,7 @@ impl Drop for Place<'_> {
     fn drop(&mut self) {
         let mut state = self.topics.lock();
         for (name, _) in self.names {
-            state.leave(name, &self.bell);
+            state.leave(name, self.wait);
         }
     }
 }

@@ -57,12 +57,12 @@ def request(method: str, params: dict[str, Any] | None = None, number: Any = 1) 
 class Wire:
     """A server's HTTP side."""
 
-    def __init__(self, port: int) -> None:
-        self.port = port
+    def __init__(self, port: int, wait: float = WAIT) -> None:
+        self.port, self.wait = port, wait
 
     def send(self, verb: str, path: str, body: Any = None, **headers: str) -> Told:
         """One request; names of headers have `_` for `-`."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=WAIT)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=self.wait)
         try:
             raw = body if isinstance(body, bytes | None) else json.dumps(body).encode()
             plain = {"accept": "application/json, text/event-stream"}
@@ -93,20 +93,30 @@ class Wire:
 class Stream:
     """A stream of events, read beside the test."""
 
-    def __init__(self, port: int, path: str = "/mcp", **headers: str) -> None:
+    def __init__(self, port: int, path: str = "/mcp", body: Any = None, **headers: str) -> None:
         self.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
         named = {name.replace("_", "-"): value for name, value in headers.items()}
-        self.connection.request("GET", path, headers={"accept": "text/event-stream", **named})
+        heads = {"accept": "text/event-stream", **named}
+        if body is None:
+            self.connection.request("GET", path, headers=heads)
+        else:
+            heads |= {"accept": "application/json, text/event-stream", **named}
+            heads["content-type"] = "application/json"
+            self.connection.request("POST", path, json.dumps(body), heads)
         self.socket = self.connection.sock
         self.answer = self.connection.getresponse()
         self.status = self.answer.status
         self.events: queue.Queue[Event | None] = queue.Queue()
+        self.whole = ""
+        """The body, where it is no stream."""
         self.reader = threading.Thread(target=self.read, daemon=True)
         self.reader.start()
 
     def read(self) -> None:
         """Takes events until the stream ends."""
         fields: dict[str, str] = {}
+        if self.answer.getheader("content-type") != "text/event-stream":
+            self.whole = self.answer.read().decode()
         try:
             for raw in self.answer:
                 name, _, value = raw.decode().rstrip("\n").partition(": ")

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from mcp_spec import spec_of
 from mcp_wire import Stream, Told, Wire, request
 from real_server import RealServer, until
 
@@ -78,6 +79,7 @@ def test_a_stream_is_taken_up_where_it_was(wire: Wire) -> None:
     again = Stream(wire.port, mcp_session_id=session, last_event_id=priming.id)
     first, told = again.next(), again.next()
     assert first.data == ""
+    spec_of(VERSION).check_beside(json.loads(told.data))
     assert json.loads(told.data)["params"] == {"uri": uri(job)}, told
     assert told.id not in (None, first.id)
     again.close()
@@ -231,6 +233,7 @@ def test_a_question_is_answered_beside_the_stream(pair: Pair, wire: Wire) -> Non
         pair.post(request("tools/call", {"name": "cancel_job", "arguments": end}, 9)).status == 202
     )
     question = json.loads(pair.stream.next().data)
+    spec_of(VERSION).check_beside(question)
     assert question["method"] == "elicitation/create"
     yes = {"action": "accept", "content": {"confirm": True}}
     assert pair.post({"jsonrpc": "2.0", "id": question["id"], "result": yes}).status == 202

@@ -56,6 +56,17 @@ def test_what_ends_a_job_is_done_and_not_only_planned(
         assert other.get_job(job.job_id).state == "CANCELED"
 
 
+def test_a_savepoint_is_begun_without_waiting_for_it(client: MCPClient) -> None:
+    job = client.submit_job(runner="sim", name="stream", options={"simulator_script": "running"})
+    until(lambda: client.get_job(job.job_id).state == "RUNNING", "the job runs")
+    begun = client.create_savepoint(job.job_id, wait=False)
+    until(
+        lambda: client.get_operation(begun.operation_id).state == "SUCCEEDED",
+        "the savepoint is there",
+    )
+    assert client.create_savepoint(job.job_id)
+
+
 def test_errors_are_those_of_rest(client: MCPClient, server: RealServer) -> None:
     wrong = {"no such job": "sim:" + "0" * 32, "no id": "nonsense"}
     for job_id in wrong.values():

@@ -99,6 +99,7 @@ export class BeamMcpEngine {
     const call = this.#call({ role: this.#role }, options);
     const handle = wasm.line(this.#engine, line, call, randomBytes());
     const perform = this.#host.performer((data) => {
+      if (options.signal?.aborted) return { reply: "closed" };
       emit(data);
       return { reply: "ok" };
     });

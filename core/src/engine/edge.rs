@@ -33,17 +33,47 @@ pub(super) fn check_posture(config: &Config, host: &Host) -> Result<(), Error> {
 }
 
 /// One HTTP request: Host, Origin, token, then `/mcp` or REST.
-pub(super) async fn http(engine: Engine, io: Io, request: Box<HttpRequest>, mut call: Call) -> Result<Response, Error> {
-    call.labels = labels(&request);
-    // MCP clients take this header for a session of the protocol: only the protocol sends it to them.
+pub(super) async fn http(engine: Engine, io: Io, request: Box<HttpRequest>, call: Call) -> Result<Response, Error> {
     let is_mcp = engine.surface(&request.path).is_some();
+    let state = Arc::clone(&engine.state);
+    let route = |io, request, call| async move { route(&engine, io, request, call).await };
+    at_edge(&state.config, &state.host, is_mcp, io, *request, call, route).await
+}
+
+/// Serves a surface of MCP in the engine's place, behind the same checks: the conformance suite calls one that no
+/// engine has.
+///
+/// # Errors
+/// As [`super::Engine::handle`].
+pub async fn serve_surface<S: mcp::Surface>(
+    config: &Config,
+    host: &Host,
+    surface: Arc<S>,
+    io: Io,
+    request: HttpRequest,
+    call: Call,
+) -> Result<Response, Error> {
+    at_edge(config, host, true, io, request, call, |io, request, call| mcp::http(io, surface, request, call)).await
+}
+
+/// Checks a request, has it answered, and dresses the answer.
+async fn at_edge<F: Future<Output = Result<Response, Error>>>(
+    config: &Config,
+    host: &Host,
+    is_mcp: bool,
+    io: Io,
+    request: HttpRequest,
+    mut call: Call,
+    route: impl FnOnce(Io, HttpRequest, Call) -> F,
+) -> Result<Response, Error> {
+    call.labels = labels(&request);
     let origin = request.header("origin").map(str::to_owned);
     let connection = request.header("x-mcp-connection-id").and_then(label);
-    let (labels, state, seed) = (call.labels.clone(), Arc::clone(&engine.state), call.seed);
+    let (labels, seed) = (call.labels.clone(), call.seed);
     let request_id = call.request_id();
-    let answer = match admit(&engine, &request, call, io.now().mono) {
+    let answer = match admit(config, host, &request, call, io.now().mono) {
         Ok(Admitted::Preflight) => Ok(preflight()),
-        Ok(Admitted::Call(call)) => route(&engine, io.clone(), *request, *call).await,
+        Ok(Admitted::Call(call)) => route(io.clone(), request, *call).await,
         Err(error) => Err(error),
     };
     let mut response = match answer {
@@ -51,9 +81,10 @@ pub(super) async fn http(engine: Engine, io: Io, request: Box<HttpRequest>, mut 
         Err(error) if error.gave_up() => return Err(error),
         Err(error) => rest::failure(&error.with_wait(&seed), &labels, &request_id, io.now().wall_ms),
     };
+    // MCP clients take this header for a session of the protocol: only the protocol sends it to them.
     let shown = if is_mcp { Labels { session_id: None, ..labels } } else { labels };
     decorate(&mut response, &shown, &request_id, connection.as_ref());
-    if let Some(origin) = origin.filter(|origin| allowed_origin(&state.config, origin)) {
+    if let Some(origin) = origin.filter(|origin| allowed_origin(config, origin)) {
         response.headers.push(("access-control-allow-origin".into(), origin));
         response.headers.push(("vary".into(), "origin".into()));
         response.headers.push(("access-control-expose-headers".into(), CORS_EXPOSED.into()));
@@ -81,8 +112,13 @@ enum Admitted {
     Preflight,
 }
 
-fn admit(engine: &Engine, request: &HttpRequest, mut call: Call, now: Duration) -> Result<Admitted, Error> {
-    let (config, host) = (&engine.state.config, &engine.state.host);
+fn admit(
+    config: &Config,
+    host: &Host,
+    request: &HttpRequest,
+    mut call: Call,
+    now: Duration,
+) -> Result<Admitted, Error> {
     check_host(config, host, request)?;
     check_origin(config, request)?;
     if request.method == "OPTIONS" {
@@ -147,7 +183,14 @@ fn check_origin(config: &Config, request: &HttpRequest) -> Result<(), Error> {
 }
 
 fn allowed_origin(config: &Config, origin: &str) -> bool {
-    origin != "null" && config.auth.allowed_origins.iter().any(|allowed| allowed.eq_ignore_ascii_case(origin))
+    let mut allowed = config.auth.allowed_origins.iter();
+    origin != "null" && allowed.any(|allowed| bare_origin(allowed).eq_ignore_ascii_case(bare_origin(origin)))
+}
+
+/// An origin without the port that its scheme has anyway: browsers leave it out, people may not.
+pub fn bare_origin(origin: &str) -> &str {
+    let port = if origin.starts_with("https:") { ":443" } else { ":80" };
+    origin.strip_suffix(port).unwrap_or(origin)
 }
 
 fn forbidden(reason: &'static str, message: &str) -> Error {

@@ -2,11 +2,15 @@
 mod engine;
 #[cfg(feature = "mcp-client")]
 mod pieces;
+#[cfg(feature = "server")]
+mod turn;
 
 #[cfg(feature = "server")]
 pub use engine::{Rpc, Wake};
 #[cfg(feature = "mcp-client")]
 pub use pieces::{Opened, Piece};
+#[cfg(feature = "server")]
+pub(super) use turn::Turn;
 
 use std::{future::poll_fn, task::Poll, time::Duration};
 
@@ -30,9 +34,14 @@ impl Io {
         self.0.lock().now
     }
 
-    /// True once any reply was [`Reply::Cancelled`].
+    /// True once any reply was [`Reply::Cancelled`], or when another flow cancelled the request at work.
     pub fn is_cancelled(&self) -> bool {
-        self.0.lock().cancelled
+        let port = self.0.lock();
+        #[cfg(feature = "server")]
+        if port.turn.as_ref().is_some_and(|turn| turn.ends(port.must_finish)) {
+            return true;
+        }
+        port.cancelled
     }
 
     /// Marks the flow as one that must be driven to its end: its intent is durable.
@@ -60,6 +69,14 @@ impl Io {
         if self.is_cancelled() {
             return Err(Error::cancelled());
         }
+        #[cfg(feature = "server")]
+        if self.turn_topic().is_some() {
+            return self.wait(Vec::new(), delay).await.map(drop);
+        }
+        self.rest(delay).await
+    }
+
+    async fn rest(&self, delay: Duration) -> Result<(), Error> {
         let ms = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX);
         match self.perform(Effect::Sleep { ms }).await {
             Reply::Elapsed => Ok(()),

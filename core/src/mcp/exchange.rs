@@ -23,6 +23,8 @@ pub(super) struct Client {
     pub(super) capabilities: Value,
     /// Takes notifications about its request before the answer.
     pub(super) streams: bool,
+    /// Reads lines that all requests share.
+    pub(super) lines: bool,
     pub(super) progress_token: Option<Value>,
     pub(super) log_level: Option<Level>,
     pub(super) session: Option<Session>,
@@ -163,6 +165,7 @@ impl Exchange {
             version: session.version().unwrap_or(Version::V2025_11_25),
             capabilities: session.capabilities(),
             streams: true,
+            lines: false,
             progress_token: None,
             log_level: Some(Level::Info),
             session: None,

@@ -15,7 +15,7 @@ use super::{
     plan::{Plan, Planned},
     protocol_error::ProtocolError,
     run,
-    session::Session,
+    session::{Running, Session},
     wire,
 };
 use crate::{
@@ -45,17 +45,21 @@ pub async fn http<S: Surface>(io: Io, surface: Arc<S>, request: HttpRequest, cal
         "GET" | "DELETE" if surface.sessions().is_some() => return door.session_request(io, &request).await,
         _ => return Ok(door.allow(no_method().response(None))),
     }
+    let silence = || wire::silence(media::accepts_events(&request));
     let (answer, opened) = match door.admit(&request) {
-        Ok(Admitted::Notified) => (wire::empty(202), None),
-        Ok(Admitted::Answered(topic)) => {
-            io.publish(topic, String::new()).await?;
+        Ok(Admitted::Taken(topics)) => {
+            publish(&io, topics).await?;
             (wire::empty(202), None)
         }
         Ok(Admitted::One(planned, opened)) => {
-            let (status, body) = answer(io, &*surface, planned, call).await?;
-            (wire::response(status, body), opened)
+            let answered = answer(io, &*surface, planned, call).await?;
+            (answered.map_or_else(silence, |(status, body)| wire::response(status, body)), opened)
         }
-        Ok(Admitted::Many(batch)) => (wire::response(200, answer_all(io, &*surface, batch, call).await?), None),
+        Ok(Admitted::Many(batch, topics)) => {
+            publish(&io, topics).await?;
+            let answered = answer_all(io, &*surface, batch, call).await?;
+            (answered.map_or_else(silence, |body| wire::response(200, body)), None)
+        }
         Err(unread) => (unread.error.response(unread.id.as_ref()), None),
     };
     Ok(with_session(answer, opened))
@@ -82,11 +86,11 @@ fn with_session(mut response: Response, opened: Option<Session>) -> Response {
 
 /// What a body turned out to be.
 enum Admitted {
-    Notified,
-    /// An answer to a question; the topic to publish.
-    Answered(String),
+    /// Notifications, or an answer to a question; the topics to publish.
+    Taken(Vec<String>),
     One(Planned, Option<Session>),
-    Many(Vec<Planned>),
+    /// The requests of a batch, and the topics of what came beside them.
+    Many(Vec<Planned>, Vec<String>),
 }
 
 /// What a request is looked at with.
@@ -109,7 +113,7 @@ impl<S: Surface> Door<'_, S> {
         media::check(request)?;
         let body =
             json::parse(request.body.as_slice(), json::MAX_DEPTH).map_err(|error| ProtocolError::unreadable(&error))?;
-        let streams = self.surface.features().streams && media::accepts_events(request);
+        let streams = self.surface.features().tells() && media::accepts_events(request);
         match body {
             Value::Array(messages) => {
                 self.headers.check_single()?;
@@ -124,10 +128,8 @@ impl<S: Surface> Door<'_, S> {
             Message::Response(id, answer) => Ok(self.take(id, answer)?),
             Message::Notification(ask) => {
                 self.headers.check_single()?;
-                if !ask.is_modern() {
-                    self.session()?;
-                }
-                Ok(Admitted::Notified)
+                let session = if ask.is_modern() { None } else { self.session()? };
+                Ok(Admitted::Taken(cancelled(session.as_ref(), &ask).into_iter().collect()))
             }
             Message::Request(id, ask) => {
                 let planned = self.headers.check_single().and_then(|()| self.plan(&id, ask, streams));
@@ -169,10 +171,11 @@ impl<S: Surface> Door<'_, S> {
 
     fn take(&self, id: Option<Id>, answer: Result<Value, Value>) -> Result<Admitted, ProtocolError> {
         let (Some(session), Some(Id::Text(id))) = (self.session()?, id) else { return Err(legacy::unasked()) };
-        Ok(session.take_response(&id, answer).map_or(Admitted::Notified, Admitted::Answered))
+        Ok(Admitted::Taken(session.take_response(&id, answer).into_iter().collect()))
     }
 
-    /// A batch of requests, or of one answer: an answer is told to whoever waits before the next is taken.
+    /// A batch of requests and notifications, or of one answer: an answer is told to whoever waits before the next is
+    /// taken.
     fn admit_batch(&self, messages: Vec<Value>, version: Version, streams: bool) -> Result<Admitted, Unread> {
         let mut messages = legacy::read_batch(messages)?;
         if let [Message::Response(..)] = messages.as_slice()
@@ -183,8 +186,14 @@ impl<S: Surface> Door<'_, S> {
         if messages.iter().any(|message| matches!(message, Message::Response(..))) {
             return Err(ProtocolError::invalid_request("send answers one by one, apart from requests").into());
         }
-        let batch = legacy::plan_batch(self.surface, messages, &Peer::new(version, streams, self.session()?));
-        Ok(if batch.is_empty() { Admitted::Notified } else { Admitted::Many(batch) })
+        let session = self.session()?;
+        let topics = messages.iter().filter_map(|message| match message {
+            Message::Notification(ask) => cancelled(session.as_ref(), ask),
+            Message::Request(..) | Message::Response(..) => None,
+        });
+        let topics = topics.collect();
+        let batch = legacy::plan_batch(self.surface, messages, &Peer::new(version, streams, session));
+        Ok(if batch.is_empty() { Admitted::Taken(topics) } else { Admitted::Many(batch, topics) })
     }
 
     /// GET opens the stream of a session, DELETE ends one.
@@ -210,6 +219,18 @@ impl<S: Surface> Door<'_, S> {
     }
 }
 
+/// Cancels what a notification names, in its session; the topic to publish. Without a session it is anybody's word.
+fn cancelled(session: Option<&Session>, ask: &Ask) -> Option<String> {
+    session?.cancel(&ask.cancels()?)
+}
+
+async fn publish(io: &Io, topics: Vec<String>) -> Result<(), Error> {
+    for topic in topics {
+        io.publish(topic, String::new()).await?;
+    }
+    Ok(())
+}
+
 /// The revision whose form an answer without a handshake has: 2025-03-26 knew no version header.
 fn legacy_version(headers: Headers<'_>) -> Option<Version> {
     headers.version().map_or(Some(Version::V2025_03_26), Version::legacy)
@@ -222,35 +243,40 @@ fn batch_version(headers: Headers<'_>) -> Result<Version, ProtocolError> {
     })
 }
 
-/// Carries out a plan: status and body.
+/// Carries out a plan: status and body; `None` when the client cancelled it in its session.
 pub(super) async fn answer<S: Surface>(
     io: Io,
     surface: &S,
     planned: Planned,
     call: Call,
-) -> Result<(u16, Vec<u8>), Error> {
+) -> Result<Option<(u16, Vec<u8>)>, Error> {
     let Planned { id, plan } = planned;
     match plan {
-        Ok(Plan::Ready(body)) => Ok((200, body)),
-        Ok(Plan::Run(turn)) => run::run(io, surface, &id, *turn, call).await,
-        Err(error) => Ok((error.status, error.body(Some(&id)))),
+        Ok(Plan::Ready(body)) => Ok(Some((200, body))),
+        Ok(Plan::Run(turn)) => {
+            let running = turn.client.session.as_ref().and_then(|session| session.start(&id, &io));
+            let answered = run::run(io, surface, &id, *turn, call).await;
+            if running.is_some_and(Running::end) { Ok(None) } else { answered.map(Some) }
+        }
+        Err(error) => Ok(Some((error.status, error.body(Some(&id))))),
     }
 }
 
-/// Carries out plans one after the other; each draws its ids from randomness of its own.
+/// Carries out plans one after the other; each draws its ids from randomness of its own. `None` when all were cancelled.
 pub(super) async fn answer_all<S: Surface>(
     io: Io,
     surface: &S,
     batch: Vec<Planned>,
     call: Call,
-) -> Result<Vec<u8>, Error> {
+) -> Result<Option<Vec<u8>>, Error> {
     let mut body = Vec::new();
     for (number, planned) in batch.into_iter().enumerate() {
-        body.push(if number == 0 { b'[' } else { b',' });
         let seed = call.seed.child(&format!("batch:{number}"));
-        let (_, answer) = answer(io.clone(), surface, planned, Call { seed, ..call.clone() }).await?;
-        body.extend(answer);
+        if let Some((_, answer)) = answer(io.clone(), surface, planned, Call { seed, ..call.clone() }).await? {
+            body.push(if body.is_empty() { b'[' } else { b',' });
+            body.extend(answer);
+        }
     }
     body.push(b']');
-    Ok(body)
+    Ok(Some(body).filter(|body| body.len() > 1))
 }

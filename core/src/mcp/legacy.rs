@@ -40,6 +40,7 @@ impl Peer {
             version: self.version,
             capabilities: session.map(Session::capabilities).unwrap_or_default(),
             streams: self.streams,
+            lines: false,
             progress_token: progress_token(params.get("_meta")),
             log_level: Some(session.map_or(Level::Info, Session::level)),
             session: self.session.clone(),

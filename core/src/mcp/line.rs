@@ -26,7 +26,9 @@ pub async fn line<S: Surface>(io: Io, surface: Arc<S>, line: Arc<str>, call: Cal
         return Ok(wire::empty(202));
     }
     let pipe = Pipe { surface: &*surface, now_ms: io.now().wall_ms, call: &call };
-    let body = match pipe.admit(&line) {
+    let admitted = pipe.admit(&line);
+    let says_its_end = matches!(&admitted, Ok(Admitted::One(planned)) if planned.is_subscription());
+    let body = match admitted {
         Ok(Admitted::Nothing) => return Ok(wire::empty(202)),
         Ok(Admitted::Answered(topic)) => {
             // Whoever waits for the answer looks for it now and then.
@@ -36,15 +38,21 @@ pub async fn line<S: Surface>(io: Io, surface: Arc<S>, line: Arc<str>, call: Cal
         Ok(Admitted::One(planned)) => {
             let id = planned.id.clone();
             let answer = answer(io.clone(), &*surface, planned, call.clone()).await;
-            answer.map_or_else(|error| ProtocolError::of_tool(&error).body(Some(&id)), |(_, body)| body)
+            let answer = answer.map(|answer| answer.map(|(_, body)| body).unwrap_or_default());
+            answer.unwrap_or_else(|error| ProtocolError::of_tool(&error).body(Some(&id)))
         }
         Ok(Admitted::Many(batch)) => {
             let answers = answer_all(io.clone(), &*surface, batch, call.clone()).await;
+            let answers = answers.map(Option::unwrap_or_default);
             answers.unwrap_or_else(|error| ProtocolError::of_tool(&error).body(None))
         }
         Err(unread) => unread.error.body(unread.id.as_ref()),
     };
-    Ok(if io.is_cancelled() { wire::empty(202) } else { wire::response(200, body) })
+    Ok(if body.is_empty() || (io.is_cancelled() && !says_its_end) {
+        wire::empty(202)
+    } else {
+        wire::response(200, body)
+    })
 }
 
 /// What a line turned out to be.
@@ -124,10 +132,8 @@ pub fn cancelled_id(line: &str) -> Option<Id> {
         return None;
     }
     match Message::read(read(line).ok()?).ok()? {
-        Message::Notification(mut ask) if ask.method == "notifications/cancelled" => {
-            Id::read(ask.params.remove("requestId")?)
-        }
-        _ => None,
+        Message::Notification(ask) => ask.cancels(),
+        Message::Request(..) | Message::Response(..) => None,
     }
 }
 

@@ -22,8 +22,6 @@ use crate::{
 const MOST_WATCHED: usize = 100;
 /// One sleep between two looks; a wake comes at once.
 const REST: Duration = Duration::from_secs(600);
-/// The same on a stream that carries out requests.
-const PAIR_REST: Duration = Duration::from_secs(20);
 
 /// A list that changed. Whoever changes it publishes the topic.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -200,12 +198,10 @@ pub(super) async fn listen<S: Surface>(
     loop {
         for frame in frames.drain(..) {
             if exchange.io.emit(frame).await.is_err() {
-                return Ok(wire::success(id, wire::ListenEnded::new(id, surface.info())));
+                return Ok(ended(surface, id, &exchange).await);
             }
         }
-        let Ok(news) = watched.next(&exchange.io, REST).await else {
-            return Ok(wire::success(id, wire::ListenEnded::new(id, surface.info())));
-        };
+        let Ok(news) = watched.next(&exchange.io, REST).await else { return Ok(ended(surface, id, &exchange).await) };
         for (.., news) in news {
             if let Some((method, mut params)) = told(surface, &exchange, news).await {
                 wire::set(&mut params, "_meta", tag.clone());
@@ -213,6 +209,18 @@ pub(super) async fn listen<S: Surface>(
             }
         }
     }
+}
+
+/// The last message of a subscription that the host ends. Where all share one channel, a notification names the one that
+/// is over; a client that ended it itself hears nothing more.
+async fn ended<S: Surface>(surface: &S, id: &Id, exchange: &Exchange) -> Vec<u8> {
+    if exchange.client.lines {
+        let params = json!({"requestId": id, "reason": "the server stops"});
+        if exchange.io.emit(wire::notification("notifications/cancelled", &params)).await.is_err() {
+            return Vec::new();
+        }
+    }
+    wire::success(id, wire::ListenEnded::new(id, surface.info()))
 }
 
 /// How the stream of a session begins.
@@ -255,7 +263,7 @@ pub(super) async fn session_stream<S: Surface>(
             io.emit_frame(stream.first(start)).await?;
         }
         while session.watched() == uris {
-            if !stream.tell(watched.next(&io, stream.rest()).await?).await? {
+            if !stream.tell(watched.next(&io, REST).await?).await? {
                 return Ok(());
             }
         }
@@ -276,11 +284,6 @@ struct Stream<'a, S> {
 }
 
 impl<S: Surface> Stream<'_, S> {
-    /// Requests on a stream can make the host drive it after its client left: it looks for the client more often.
-    fn rest(&self) -> Duration {
-        if self.session.has_inbox() { PAIR_REST } else { REST }
-    }
-
     fn id(&self) -> Option<String> {
         if self.session.has_inbox() { None } else { self.session.mark(&self.told) }
     }

@@ -85,6 +85,12 @@ impl Ask {
         }
     }
 
+    /// The id of the request that this notification cancels; `None` for any other.
+    pub(super) fn cancels(&self) -> Option<Id> {
+        let id = self.params.get("requestId").filter(|_| self.method == "notifications/cancelled")?;
+        Id::read(id.clone())
+    }
+
     /// True when the request names its protocol version, as only modern ones do.
     pub(super) fn is_modern(&self) -> bool {
         self.params.get("_meta").is_some_and(|meta| meta.get(VERSION_KEY).is_some()) || self.method == "server/discover"

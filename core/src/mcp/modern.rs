@@ -39,7 +39,7 @@ pub(super) fn plan<S: Surface>(
     if version != Version::V2026_07_28.as_str() {
         return Err(ProtocolError::unsupported_version(version));
     }
-    let client = client(&ask.params, streams);
+    let client = Client { lines: headers.is_none(), ..client(&ask.params, streams) };
     let features = surface.features();
     match ask.method.as_str() {
         "server/discover" => {
@@ -80,6 +80,7 @@ fn client(params: &Map<String, Value>, streams: bool) -> Client {
         version: Version::V2026_07_28,
         capabilities: get(CAPABILITIES_KEY).cloned().unwrap_or_default(),
         streams,
+        lines: false,
         progress_token: progress_token(meta),
         log_level: get(LOG_LEVEL_KEY).and_then(Level::read),
         session: None,

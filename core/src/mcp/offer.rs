@@ -22,6 +22,8 @@ pub struct Info {
 pub struct Features {
     /// The host can stream an answer.
     pub streams: bool,
+    /// The host cannot, and sends what a request tells along with its answer.
+    pub collects: bool,
     /// [`super::Change::Tools`] is published when the list changes.
     pub tools_change: bool,
     /// Resources and their templates.
@@ -42,6 +44,13 @@ pub struct Features {
     pub tasks: bool,
     /// The extension `io.modelcontextprotocol/ui`: [`super::Surface::view_of`] names views.
     pub apps: bool,
+}
+
+impl Features {
+    /// Notifications of a request reach its client.
+    pub(super) fn tells(self) -> bool {
+        self.streams || self.collects
+    }
 }
 
 /// One tool.

@@ -86,7 +86,9 @@ fn admit(sessions: &Sessions, request: &HttpRequest, call: &Call, now_ms: u64) -
             Ok(session.take_response(&id, answer).unwrap_or_else(|| session.topic()))
         }
         Message::Response(..) => Err(legacy::unasked().into()),
-        Message::Notification(_) => Ok(session.topic()),
+        Message::Notification(ask) => {
+            Ok(ask.cancels().and_then(|id| session.cancel(&id)).unwrap_or_else(|| session.topic()))
+        }
     }
 }
 
@@ -112,14 +114,25 @@ pub(super) async fn serve<S: Surface>(
 ) -> Result<(), Error> {
     let body = if ask.is_modern() {
         // A client of both eras that finds out what this server speaks reads the answer on the stream.
-        ProtocolError::invalid_request("requests of 2026-07-28 go to the endpoint /mcp").body(Some(&id))
+        Some(ProtocolError::invalid_request("requests of 2026-07-28 go to the endpoint /mcp").body(Some(&id)))
     } else {
         carry_out(io, surface, session, id, ask, call).await
     };
-    io.emit(String::from_utf8_lossy(&body).into_owned()).await
+    match body {
+        Some(body) => io.emit(String::from_utf8_lossy(&body).into_owned()).await,
+        None => Ok(()),
+    }
 }
 
-async fn carry_out<S: Surface>(io: &Io, surface: &S, session: &Session, id: Id, ask: Ask, call: Call) -> Vec<u8> {
+/// The answer; `None` for a request that was cancelled.
+async fn carry_out<S: Surface>(
+    io: &Io,
+    surface: &S,
+    session: &Session,
+    id: Id,
+    ask: Ask,
+    call: Call,
+) -> Option<Vec<u8>> {
     if ask.method == "initialize"
         && let Ok(asked) = legacy::asked_version(&ask.params)
     {
@@ -128,5 +141,6 @@ async fn carry_out<S: Surface>(io: &Io, surface: &S, session: &Session, id: Id, 
     let peer = Peer::new(Version::V2024_11_05, true, Some(session.clone()));
     let planned = Planned { plan: legacy::plan(surface, &id, ask, &peer), id: id.clone() };
     let answered = answer(io.clone(), surface, planned, call).await;
-    answered.map_or_else(|error| ProtocolError::of_tool(&error).body(Some(&id)), |(_, body)| body)
+    let answered = answered.map(|answered| answered.map(|(_, body)| body));
+    answered.unwrap_or_else(|error| Some(ProtocolError::of_tool(&error).body(Some(&id))))
 }

@@ -71,6 +71,13 @@ pub(super) struct Planned {
     pub(super) plan: Result<Plan, ProtocolError>,
 }
 
+impl Planned {
+    /// True for a subscription, which has an end of its own when its host stops.
+    pub(super) fn is_subscription(&self) -> bool {
+        matches!(&self.plan, Ok(Plan::Run(turn)) if matches!(turn.work, Work::Listen(_)))
+    }
+}
+
 impl Plan {
     pub(super) fn run(client: Client, work: Work) -> Self {
         Self::Run(Box::new(Turn { client, work, round: Round::default() }))

@@ -3,8 +3,10 @@
 //! They live in the memory of one process, bounded; a client whose session is gone is told so and opens another.
 
 mod inbox;
+mod running;
 mod stream;
 
+pub(super) use running::Running;
 pub(super) use stream::Seen;
 
 use std::{
@@ -16,11 +18,11 @@ use std::{
 
 use serde_json::{Map, Value};
 
-use super::{Exchange, Version, exchange::Level, outcome::Ask, protocol_error::ProtocolError, wire};
+use super::{Exchange, Id, Version, exchange::Level, outcome::Ask, protocol_error::ProtocolError, wire};
 use crate::{
     call::Call,
     error::{Error, ErrorKind},
-    flow::Wake,
+    flow::{Io, Wake},
 };
 
 /// Most sessions of one process; the one unused for longest makes room.
@@ -57,8 +59,10 @@ struct Entry {
     watched: BTreeSet<String>,
     /// Questions by their id, with the answer once it is there.
     asked: BTreeMap<String, Option<Result<Value, Value>>>,
-    /// Questions so far.
+    /// Questions and requests so far.
     count: u64,
+    /// Requests at work.
+    running: BTreeMap<Id, (u64, Io)>,
     streams: stream::Streams,
     inbox: Option<inbox::Inbox>,
 }
@@ -101,6 +105,7 @@ impl Sessions {
             watched: BTreeSet::new(),
             asked: BTreeMap::new(),
             count: 0,
+            running: BTreeMap::new(),
             streams: stream::Streams::default(),
             inbox: None,
         };

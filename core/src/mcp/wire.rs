@@ -151,6 +151,14 @@ pub(super) fn response(status: u16, body: Vec<u8>) -> Response {
     Response { status, headers: vec![("content-type".into(), "application/json".into())], body: body.into() }
 }
 
+/// The HTTP answer to a request that nobody waits for any more: a stream of no message, to a client that reads streams.
+pub(super) fn silence(reads_events: bool) -> Response {
+    if !reads_events {
+        return empty(202);
+    }
+    Response { headers: vec![("content-type".into(), "text/event-stream".into())], ..empty(200) }
+}
+
 /// An HTTP answer without a body.
 pub(super) fn empty(status: u16) -> Response {
     Response { status, headers: Vec::new(), body: Blob::EMPTY }

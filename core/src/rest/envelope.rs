@@ -75,7 +75,9 @@ fn headers(error: &Error) -> Vec<(String, String)> {
         _ => {}
     }
     if error.kind() == ErrorKind::Unauthenticated {
-        headers.push(("www-authenticate".to_owned(), "Bearer scope=\"beam:read\"".to_owned()));
+        // RFC 6750, section 3.1: who sent no token is told of no error.
+        let wrong = if error.reason() == "unknown_token" { "error=\"invalid_token\", " } else { "" };
+        headers.push(("www-authenticate".to_owned(), format!("Bearer {wrong}scope=\"beam:read\"")));
     }
     if let (ErrorKind::PermissionDenied, Some(scope)) = (error.kind(), error.context().get("scope")) {
         let challenge = format!("Bearer error=\"insufficient_scope\", scope=\"{scope}\"");

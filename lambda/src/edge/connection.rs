@@ -68,13 +68,13 @@ pub(super) struct Connection {
     since_ms: AtomicU64,
     clock: Clock,
     /// Rings when the connection must end now.
-    pub(super) cut: Notify,
+    pub(super) cut: Arc<Notify>,
 }
 
 impl Connection {
     fn new(clock: Clock) -> Self {
         let since_ms = AtomicU64::new(millis(clock.mono()));
-        Self { phase: AtomicU8::new(Phase::New as u8), since_ms, clock, cut: Notify::new() }
+        Self { phase: AtomicU8::new(Phase::New as u8), since_ms, clock, cut: Arc::default() }
     }
 
     pub(super) fn enter(&self, phase: Phase) {

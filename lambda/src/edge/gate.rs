@@ -1,7 +1,7 @@
 use beam_mcp_core::{
     Error, ErrorKind,
     auth::{TokenEntry, find_token},
-    engine::HttpRequest,
+    engine::{HttpRequest, bare_origin},
 };
 
 /// Who may reach what the host answers itself, and who may fill its disk: the engine's own checks come after the body.
@@ -31,7 +31,10 @@ impl Gate {
                 "the Host header names another server",
             ));
         }
-        let allowed = |origin: &str| self.origins.iter().any(|known| known == origin);
+        let allowed = |origin: &str| {
+            let origin = bare_origin(origin);
+            self.origins.iter().any(|known| bare_origin(known).eq_ignore_ascii_case(origin))
+        };
         if !request.header("origin").is_none_or(allowed) {
             return Err(Error::new(ErrorKind::PermissionDenied, "unknown_origin", "the Origin is not allowed"));
         }

@@ -98,7 +98,7 @@ async fn answer(
     drop(reading);
     connection.enter(Phase::Busy);
     let flow = edge.entry.handle(Inbound::Http(Box::new(request)), call);
-    let caller = Arc::new(Attendance::streaming(edge.frames.share()));
+    let caller = Arc::new(Attendance::streaming(edge.frames.share(), connection.cut.clone()));
     caller.works(working);
     Ok(attend(&edge.driver, flow, caller).await)
 }

@@ -46,7 +46,7 @@ impl Tool {
             max_bytes: options.max_bytes,
             ..Request::new(SERVER, Method::Post, options.endpoint.clone())
         };
-        Ok(Self { name: route.verb, arguments, frame })
+        Ok(Self { name: name_of(route, &mut arguments), arguments, frame })
     }
 
     /// True for a caller that only wants the plan.
@@ -117,6 +117,15 @@ fn asked(method: &str, params: &Value) -> Value {
 
 fn client_info() -> Value {
     json!({"name": "beam-mcp-client", "version": env!("CARGO_PKG_VERSION")})
+}
+
+/// REST has a route that does not wait for a savepoint, a tool an argument that says so.
+fn name_of(route: &Route, arguments: &mut Map<String, Value>) -> &'static str {
+    if route.verb != "start_savepoint" {
+        return route.verb;
+    }
+    arguments.insert("wait_seconds".to_owned(), 0.into());
+    "create_savepoint"
 }
 
 /// REST names an operation beneath its job, a tool by its whole id.

@@ -174,16 +174,18 @@ impl Io {
     ///
     /// # Errors
     /// `cancelled`.
-    pub async fn wait(&self, topics: Vec<(String, u64)>, limit: Duration) -> Result<Wake, Error> {
+    pub async fn wait(&self, mut topics: Vec<(String, u64)>, limit: Duration) -> Result<Wake, Error> {
         if self.is_cancelled() {
             return Err(Error::cancelled());
         }
+        topics.extend(self.turn_topic().map(|topic| (topic, 0)));
         let timeout_ms = u64::try_from(limit.as_millis()).unwrap_or(u64::MAX);
         match self.perform(Effect::Wait { topics, timeout_ms }).await {
+            Reply::Woken { .. } if self.is_cancelled() => Err(Error::cancelled()),
             Reply::Woken { topics } => Ok(Wake::Topics(topics)),
             Reply::Elapsed => Ok(Wake::Elapsed),
             Reply::Closed => Err(Error::cancelled()),
-            Reply::Unsupported { .. } => self.sleep(limit).await.map(|()| Wake::Elapsed),
+            Reply::Unsupported { .. } => self.rest(limit).await.map(|()| Wake::Elapsed),
             other => Err(self.refused(other, "a wait")),
         }
     }

@@ -17,6 +17,14 @@ pub(super) struct Inbox {
     bytes: usize,
 }
 
+impl Inbox {
+    /// Leaves a request undone.
+    pub(super) fn forget(&mut self, id: &Id) {
+        self.waiting.retain(|(other, ..)| other != id);
+        self.bytes = self.waiting.iter().map(|(.., bytes)| bytes).sum();
+    }
+}
+
 impl Session {
     /// Makes this a session whose answers go to one stream.
     pub(in crate::mcp) fn with_inbox(self) -> Self {

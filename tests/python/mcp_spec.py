@@ -1,0 +1,92 @@
+"""The official JSON Schemas of MCP's revisions, held against what a server sends."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from jsonschema.protocols import Validator
+from jsonschema.validators import validator_for
+
+SCHEMAS = Path(__file__).resolve().parents[1] / "vectors" / "mcp-schema"
+MODERN = "2026-07-28"
+RESULTS = {
+    "initialize": "InitializeResult",
+    "ping": "EmptyResult",
+    "server/discover": "DiscoverResult",
+    "tools/list": "ListToolsResult",
+    "tools/call": "CallToolResult",
+    "resources/list": "ListResourcesResult",
+    "resources/templates/list": "ListResourceTemplatesResult",
+    "resources/read": "ReadResourceResult",
+    "subscriptions/listen": "SubscriptionsListenResult",
+    "resources/subscribe": "EmptyResult",
+    "resources/unsubscribe": "EmptyResult",
+    "prompts/list": "ListPromptsResult",
+    "prompts/get": "GetPromptResult",
+    "completion/complete": "CompleteResult",
+    "tasks/get": "Result",
+    "tasks/update": "EmptyResult",
+    "tasks/cancel": "EmptyResult",
+}
+"""Method and the definition of its result; one that a revision lacks must be refused there."""
+
+
+@cache
+def spec_of(version: str) -> Spec:
+    """A revision's schema, read once."""
+    return Spec(version)
+
+
+class Spec:
+    """The official schema of a revision."""
+
+    def __init__(self, version: str) -> None:
+        schema = json.loads((SCHEMAS / f"{version}.json").read_text(encoding="utf-8"))
+        self.version = version
+        self.key = "$defs" if "$defs" in schema else "definitions"
+        self.schema = schema
+        self.known: dict[str, Validator] = {}
+
+    def has(self, name: str) -> bool:
+        """True for a definition that the revision has."""
+        return name in self.schema[self.key]
+
+    def check(self, name: str, value: Any) -> None:
+        """Holds a value against a definition."""
+        if name not in self.known:
+            whole = {**self.schema, "$ref": f"#/{self.key}/{name}"}
+            self.known[name] = validator_for(self.schema)(whole)
+        errors = [error.message for error in self.known[name].iter_errors(value)]
+        assert not errors, (self.version, name, errors[:3], value)
+
+    def check_answer(self, method: str, message: Any) -> None:
+        """Holds an answer against the result of its method."""
+        if "id" not in message:
+            # Its request had none that could be read; older revisions have no form for that.
+            assert message["error"]["code"] in (-32700, -32600), message
+            return
+        self.check("JSONRPCMessage", message)
+        if "error" in message:
+            self.check(
+                "JSONRPCErrorResponse" if self.has("JSONRPCErrorResponse") else "JSONRPCError",
+                message,
+            )
+            return
+        kind = message["result"].get("resultType", "complete")
+        assert kind == "complete" or (self.version == MODERN and kind in ("input_required", "task"))
+        name = {"input_required": "InputRequiredResult", "task": "Result"}.get(
+            kind, RESULTS.get(method, "absent")
+        )
+        assert self.has(name), (self.version, method, message)
+        self.check(name, message["result"])
+
+    def check_beside(self, message: Any) -> None:
+        """Holds a notification or a question of the server against what the revision knows."""
+        self.check("JSONRPCMessage", message)
+        if message["method"] == "notifications/tasks":
+            # Of the extension, which the schema of the revision leaves out.
+            return
+        self.check("ServerRequest" if "id" in message else "ServerNotification", message)
