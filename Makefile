@@ -84,9 +84,13 @@ test-apps: venv ## the job view of MCP Apps in a headless Chromium, framed by th
 	BEAM_MCP_SERVER=$(abspath $(BIN))/beam-mcp-server bash tests/apps/run.sh
 
 .PHONY: test-conformance
-test-conformance: venv ## the official MCP conformance suite: against its surface on the native host, and around our clients
+test-conformance: venv ## the official MCP conformance suite: against its surface on the local server and on Lambda, and around our clients
 	bash tests/conformance/run.sh
 	bash tests/conformance/clients.sh
+
+.PHONY: fuzz
+fuzz: ## MINUTES=10 of libFuzzer for each of JSON-RPC, headers, events and request states (GROW=1 keeps what is new)
+	bash tests/fuzz/run.sh $(or $(MINUTES),10)
 
 .PHONY: test-load
 test-load: ## targets in trouble, overload and shutdown under load (LOAD=short: two minutes)

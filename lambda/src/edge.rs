@@ -19,6 +19,8 @@ pub use accept::listen;
 pub(crate) use answer::response_of;
 pub use answer::{Answer, attend};
 pub use gate::Gate;
+#[cfg(feature = "lambda")]
+pub(crate) use sse::event;
 
 use std::sync::Arc;
 

@@ -2,6 +2,7 @@
 
 use std::{
     path::{Path, PathBuf},
+    pin::pin,
     process::ExitCode,
     sync::Arc,
     time::{Duration, Instant},
@@ -25,7 +26,7 @@ use crate::{
     clock::unix_ms,
     config_file::{Environment, document},
     driver::Driver,
-    edge::response_of,
+    edge::{event, response_of},
     entry::Entry,
     lambda_event::{Asked, Event, Format, Reply},
     logging::{self, Level, Line},
@@ -50,10 +51,34 @@ const TICKING: Duration = Duration::from_secs(50);
 
 /// Runs the function until the platform ends it.
 pub fn run_lambda() -> ExitCode {
+    run(function)
+}
+
+/// Runs the same function around another entry, whoever may call it.
+pub fn run_entry(config: Config, entry: Arc<dyn Entry>) -> ExitCode {
+    run(|environment| {
+        let setup = Setup { config, folder: None, cache_bytes: 0 };
+        Ok(Function { driver: Arc::new(setup.lambda_driver(environment)?), engine: entry })
+    })
+}
+
+/// The host of a function, as its engine knows it.
+pub fn host(authorities: Vec<String>, durable: bool) -> Host {
+    Host {
+        kind: "lambda".into(),
+        loopback_only: false,
+        authorities,
+        durable,
+        longest_wait_ms: LONGEST_WAIT_MS,
+        streams: false,
+    }
+}
+
+fn run(start: impl FnOnce(&Environment) -> Result<Function, Failure>) -> ExitCode {
     let environment = crate::command::environment();
     let level = environment.get("BEAM_MCP_LOG").and_then(|level| Level::parse(level).ok());
     logging::start(level.unwrap_or(Some(Level::Info)));
-    let outcome = function(&environment).and_then(serve);
+    let outcome = start(&environment).and_then(serve);
     logging::flush();
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -100,14 +125,7 @@ fn function(environment: &Environment) -> Result<Function, Failure> {
     check(&config)?;
     let setup = Setup { config, folder: None, cache_bytes: 0 };
     let driver = Arc::new(setup.lambda_driver(environment)?);
-    let host = Host {
-        kind: "lambda".into(),
-        loopback_only: false,
-        authorities: setup.config.auth.allowed_hosts.clone(),
-        durable: driver.store.is_durable(),
-        longest_wait_ms: LONGEST_WAIT_MS,
-        streams: false,
-    };
+    let host = host(setup.config.auth.allowed_hosts.clone(), driver.store.is_durable());
     let engine = Engine::new(setup.config, host).map_err(|error| Failure::config(error.message()))?;
     Ok(Function { driver, engine: Arc::new(engine) })
 }
@@ -147,7 +165,7 @@ fn check(config: &Config) -> Result<(), Failure> {
 
 impl Function {
     async fn answer(&self, event: Event, deadline_ms: u64) -> Result<Value, Error> {
-        let left = Duration::from_millis(deadline_ms.saturating_sub(unix_ms()));
+        let left = time_left(deadline_ms, unix_ms());
         match event.read()? {
             Asked::Tick => self.tick(left).await,
             Asked::Http { request, peer, format } => {
@@ -177,9 +195,9 @@ impl Function {
             Ok(call) => call,
             Err(error) => return response_of(&error),
         };
-        let caller = Attendance::new(Purpose::Answer);
+        let caller = Attendance::new(Purpose::Stream);
         let flow = self.engine.handle(Inbound::Http(Box::new(request)), call);
-        let mut driven = Box::pin(self.driver.drive(flow, &caller));
+        let mut driven = Box::pin(collected(self.driver.drive(flow, &caller), &caller));
         let mut answer = timeout(budget, driven.as_mut()).await;
         if answer.is_err() {
             // A read ends now. A flow whose intent is durable is dropped: a later tick takes it up.
@@ -217,6 +235,43 @@ impl Function {
             tokio::time::sleep(next.max(Duration::from_millis(200))).await;
         }
     }
+}
+
+/// Time until the platform ends the invocation. One that has none at its arrival is no invocation of the platform:
+/// cargo-lambda's emulator names a time long gone.
+fn time_left(deadline_ms: u64, now_ms: u64) -> Duration {
+    match deadline_ms.saturating_sub(now_ms) {
+        0 => LONGEST,
+        left => Duration::from_millis(left),
+    }
+}
+
+/// The answer, with what came before it: a stream of events that is sent as a whole.
+async fn collected(
+    driven: impl Future<Output = Result<Response, Error>>,
+    caller: &Attendance,
+) -> Result<Response, Error> {
+    let (mut driven, mut events) = (pin!(driven), String::new());
+    let answer = loop {
+        tokio::select! {
+            biased;
+            answer = driven.as_mut() => break answer,
+            frame = caller.frame() => events.extend(frame.map(|frame| event(&frame))),
+        }
+        if events.len() > LARGEST {
+            caller.leave();
+        }
+    };
+    if !caller.started() {
+        return answer;
+    }
+    caller.end(answer.unwrap_or_else(|error| response_of(&late(error))).body.text().into_owned());
+    while let Some(frame) = caller.frame().await {
+        events.push_str(&event(&frame));
+    }
+    let headers = [("content-type", "text/event-stream"), ("cache-control", "no-store")];
+    let headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+    Ok(Response { status: 200, headers, body: events.into() })
 }
 
 fn late(error: Error) -> Error {

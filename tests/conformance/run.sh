@@ -1,30 +1,58 @@
 #!/usr/bin/env bash
-# The official MCP suite against its surface on the native host: without sessions, then with them.
+# The official MCP suite against its surface: on the native host without sessions and with them, and on the Lambda
+# function in cargo-lambda's emulator.
 # A failure that the baseline does not list fails the run, and so does an entry that no longer fails.
+# HOSTS=lambda plays some of them; KEEP=DIR keeps the suite's records of a leg that failed.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-out=$(bash .ci/tools.sh node conformance)
+out=$(bash .ci/tools.sh node conformance cargo-lambda)
 while IFS='=' read -r key value; do export "$key=$value"; done <<<"$out"
 export PATH="$NODE_DIR:$PATH"
+hosts=" ${HOSTS:-native lambda} "
 
 cargo build -q --locked -p beam-mcp-conformance
-server=${CARGO_TARGET_DIR:-target}/debug/beam-mcp-conformance
-work=$(mktemp -d) pid=
+built=${CARGO_TARGET_DIR:-target}/debug
+work=$(mktemp -d)
+pids=()
 stop() {
-  [[ -n $pid ]] || return 0
-  kill "$pid" 2>/dev/null || true
-  wait "$pid" 2>/dev/null || true
-  pid=
+  for pid in "${pids[@]}"; do kill "$pid" 2>/dev/null || true; done
+  for pid in "${pids[@]}"; do wait "$pid" 2>/dev/null || true; done
+  pids=()
 }
 trap 'stop; rm -rf "$work"' EXIT
 
-start() { # NAME [--sessions]
+wait_for() { # NAME COMMAND...: until the command holds, or a server has ended
   local name=$1
   shift
-  "$server" "$@" "$work/$name.port" 2>"$work/$name.log" &
-  pid=$!
-  for _ in $(seq 100); do [[ -s $work/$name.port ]] && break; kill -0 $pid || { cat "$work/$name.log"; exit 1; }; sleep 0.1; done
+  for _ in $(seq 200); do
+    "$@" && return
+    for pid in "${pids[@]}"; do kill -0 "$pid" || { cat "$work/$name.log"; exit 1; }; done
+    sleep 0.1
+  done
+  cat "$work/$name.log"
+  exit 1
+}
+
+serve() { # NAME COMMAND...: a server that writes its port to a file
+  local name=$1
+  shift
+  "$@" "$work/$name.port" >"$work/$name.log" 2>&1 &
+  pids+=($!)
+  wait_for "$name" test -s "$work/$name.port"
   url=http://localhost:$(<"$work/$name.port")/mcp
+}
+
+function_in_emulator() {
+  local port door
+  port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+  door=http://127.0.0.1:$port
+  "$CARGO_LAMBDA" lambda watch --only-lambda-apis -A 127.0.0.1 -P "$port" -q >"$work/lambda.log" 2>&1 &
+  pids+=($!)
+  wait_for lambda bash -c "exec 3<>/dev/tcp/127.0.0.1/$port" 2>/dev/null
+  env AWS_LAMBDA_RUNTIME_API="$door/.rt" AWS_LAMBDA_FUNCTION_NAME=_ AWS_LAMBDA_FUNCTION_VERSION=1 \
+    AWS_LAMBDA_FUNCTION_MEMORY_SIZE=256 BEAM_MCP_LOG=error "$built/conformance-lambda" "$door" >>"$work/lambda.log" 2>&1 &
+  pids+=($!)
+  url=$door/lambda-url/_/mcp
 }
 
 failed=0 legs=0
@@ -44,14 +72,23 @@ leg() { # NAME BASELINE OPTIONS...
   fi
 }
 
-start stateless
-leg "2026-07-28 required" "" --requirements 2026-07-28
-leg "2025-11-25 stateless" stateless-2025-11-25.yaml --requirements 2025-11-25
-stop
-start sessions --sessions
-leg "2026-07-28 beside sessions" "" --requirements 2026-07-28
-leg "2025-11-25 sessions" "" --requirements 2025-11-25
-leg "2025-06-18 sessions" "" --suite all --spec-version 2025-06-18
-leg "2025-03-26 sessions" "" --suite all --spec-version 2025-03-26
+if [[ $hosts == *" native "* ]]; then
+  serve stateless "$built/beam-mcp-conformance"
+  leg "2026-07-28 required" "" --requirements 2026-07-28
+  leg "2025-11-25 stateless" stateless-2025-11-25.yaml --requirements 2025-11-25
+  stop
+  serve sessions "$built/beam-mcp-conformance" --sessions
+  leg "2026-07-28 beside sessions" "" --requirements 2026-07-28
+  leg "2025-11-25 sessions" "" --requirements 2025-11-25
+  leg "2025-06-18 sessions" "" --suite all --spec-version 2025-06-18
+  leg "2025-03-26 sessions" "" --suite all --spec-version 2025-03-26
+  stop
+fi
+if [[ $hosts == *" lambda "* ]]; then
+  function_in_emulator
+  leg "2026-07-28 Lambda" "" --requirements 2026-07-28
+  leg "2025-11-25 Lambda" stateless-2025-11-25.yaml --requirements 2025-11-25
+  stop
+fi
 printf '%s passed, %s failed\n' $((legs - failed)) "$failed"
 ((failed == 0))

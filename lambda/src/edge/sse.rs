@@ -56,7 +56,7 @@ impl Drop for Events {
 
 /// One event; a newline in its data would end it early, so each line gets its own field. A frame with nothing in it is a
 /// comment, which readers pass over.
-fn event(frame: &Frame) -> String {
+pub(crate) fn event(frame: &Frame) -> String {
     if frame.is_empty() {
         return COMMENT.to_owned();
     }

@@ -5,7 +5,7 @@ use beam_mcp_core::engine::{Share, Snapshot};
 use super::*;
 use crate::testing::driver;
 
-/// Reads for ever, or submits for ever, by path.
+/// Reads for ever, submits for ever or tells before it answers, by path.
 struct Endless;
 
 impl Entry for Endless {
@@ -17,6 +17,12 @@ impl Entry for Endless {
         Flow::new(move |io| async move {
             if request.path == "/submit" {
                 io.intent_is_durable();
+            }
+            if request.path == "/tell" {
+                io.emit("{1}".into()).await?;
+                io.sleep(Duration::from_secs(1)).await?;
+                io.emit("{2}".into()).await?;
+                return Ok(Response::json(200, &()));
             }
             io.sleep(Duration::from_secs(900)).await?;
             Ok(Response::json(200, &()))
@@ -55,11 +61,26 @@ async fn an_answer_comes_before_the_platform_gives_up() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_is_told_comes_with_the_answer() {
+    let told = function().http(request("/tell"), String::new(), Duration::from_secs(9)).await;
+    assert_eq!((told.status, told.header("content-type")), (200, Some("text/event-stream")));
+    assert_eq!(told.body.text(), "data: {1}\n\ndata: {2}\n\ndata: null\n\n");
+    let late = function().http(request("/tell"), String::new(), Duration::from_secs(1)).await;
+    assert!(late.body.text().starts_with("data: {1}\n\ndata: {"), "{}", late.body.text());
+}
+
+#[tokio::test(start_paused = true)]
 async fn bodies_are_bounded_and_rounds_go_on_while_they_are_due() {
     let large = HttpRequest { body: "0123456789".into(), ..request("/") };
     assert_eq!(function().http(large, String::new(), LONGEST).await.status, 413);
     let ticked = function().tick(Duration::from_secs(20)).await.unwrap();
     assert_eq!(ticked, json!({"rounds": 10, "next_ms": 2000}));
+}
+
+#[test]
+fn an_invocation_without_time_is_the_emulators() {
+    assert_eq!(time_left(600_000, 1_764_000_000_000), LONGEST);
+    assert_eq!(time_left(1_764_000_003_000, 1_764_000_000_000), Duration::from_secs(3));
 }
 
 #[test]

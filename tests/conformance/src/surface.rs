@@ -71,11 +71,12 @@ pub(crate) struct Fixture {
     prompts: Vec<Prompt>,
     tasks: Tasks,
     sessions: Option<Sessions>,
+    streams: bool,
 }
 
 impl Fixture {
-    /// The surface, with sessions for older clients or without.
-    pub(crate) fn new(sessions: bool) -> Self {
+    /// The surface, with sessions for older clients or without, on a host that streams or does not.
+    pub(crate) fn new(sessions: bool, streams: bool) -> Self {
         let info = Info {
             name: "beam-mcp-conformance".into(),
             title: "Conformance fixture".into(),
@@ -89,6 +90,7 @@ impl Fixture {
             prompts: prompts::all(),
             tasks: Tasks::default(),
             sessions: sessions.then(Sessions::default),
+            streams,
         }
     }
 }
@@ -175,7 +177,8 @@ impl Surface for Fixture {
 
     fn features(&self) -> Features {
         Features {
-            streams: true,
+            streams: self.streams,
+            collects: !self.streams,
             tools_change: true,
             resources: true,
             resources_change: true,
