@@ -1,0 +1,4 @@
+//! Fuzzes [`beam_mcp_fuzz::headers`].
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| beam_mcp_fuzz::headers(bytes));
