@@ -13,6 +13,7 @@ use crate::{
     auth::Scope,
     error::Error,
     job::{Job, JobId, JobSpec},
+    runner::options::same,
 };
 
 /// Input of `restore_job`.
@@ -82,7 +83,29 @@ fn restored(old: &Job, input: Input) -> Result<JobSpec, Error> {
     spec.job_name = input.job_name.unwrap_or(spec.job_name);
     spec.code_path = input.code_path.or(spec.code_path);
     spec.allow_non_restored_state = input.allow_non_restored_state;
-    spec.pipeline_options.extend(input.pipeline_options);
-    spec.pipeline_options.extend(input.parallelism.map(|value| ("parallelism".to_owned(), value.into())));
+    let parallelism = input.parallelism.map(|value| ("parallelism".to_owned(), value.into()));
+    for (name, value) in input.pipeline_options.into_iter().chain(parallelism) {
+        replace(&mut spec.pipeline_options, name, value);
+    }
     Ok(spec)
+}
+
+/// Puts an option in the place of that of the same name, in whichever spelling.
+fn replace(options: &mut Map<String, Value>, name: String, value: Value) {
+    options.retain(|old, _| !same(old, &name));
+    options.insert(name, value);
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn an_option_takes_the_place_of_its_other_spelling() {
+        let mut options: Map<String, Value> = serde_json::from_value(json!({"tempLocation": "a", "x": 1})).unwrap();
+        replace(&mut options, "temp_location".into(), json!("b"));
+        assert_eq!(Value::Object(options), json!({"temp_location": "b", "x": 1}));
+    }
 }

@@ -151,13 +151,7 @@ def _submit(command: argparse.ArgumentParser) -> None:
     add("--parallelism", type=int, metavar="N")
     add("--checkpoint-interval", type=int, metavar="MS")
     add("--state-backend", metavar="NAME")
-    add(
-        "--option",
-        action="append",
-        default=[],
-        metavar="NAME=VALUE",
-        help="pipeline option; may repeat",
-    )
+    _option(command, "pipeline option; may repeat")
     add(
         "--arg",
         action="append",
@@ -191,9 +185,23 @@ def _cancel(command: argparse.ArgumentParser) -> None:
 
 def _restore(command: argparse.ArgumentParser) -> None:
     _id(command)
-    command.add_argument("--savepoint", metavar="PATH", help="default: the job's last one")
-    command.add_argument("--parallelism", type=int, metavar="N")
-    command.add_argument("--wait", action="store_true", help="wait until the job has ended")
+    add = command.add_argument
+    add("--savepoint", metavar="PATH", help="default: the job's last one")
+    add("--name", help="name of the new job; default: the same")
+    add("--code", metavar="PATH", help="new code; default: the same")
+    add("--parallelism", type=int, metavar="N")
+    _option(command, "pipeline option in the place of that of the same name; may repeat")
+    add(
+        "--allow-non-restored-state",
+        action="store_true",
+        help="start although the savepoint holds state the pipeline no longer has",
+    )
+    add("--idempotency-key", metavar="KEY", help="a repeated command makes no second job")
+    add("--wait", action="store_true", help="wait until the job has ended")
+
+
+def _option(command: argparse.ArgumentParser, text: str) -> None:
+    command.add_argument("--option", action="append", default=[], metavar="NAME=VALUE", help=text)
 
 
 def _logs(command: argparse.ArgumentParser) -> None:
@@ -290,7 +298,7 @@ def _demo(nouns: Any) -> None:
     command.add_argument(
         "--job-server-jar",
         metavar="PATH",
-        help="Beam's job server for Flink, for Python's WordCount",
+        help="Beam's job server for the cluster, for Python's WordCount",
     )
     command.add_argument(
         "--worker-pool", metavar="HOST:PORT", help="where its workers are: beam-mcp worker-pool"

@@ -5,10 +5,12 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 from .. import errors
 from ..client import MCPClient
+from ..inputs import RestoreFields
 from ..results import Changed, Job, LogList
 from . import show
 from .connect import connected
@@ -52,11 +54,21 @@ def submit(options: argparse.Namespace) -> int:
 
 def restore(options: argparse.Namespace) -> int:
     """Submits a job again from a savepoint."""
-    more: dict[str, Any] = (
-        {} if options.parallelism is None else {"parallelism": options.parallelism}
-    )
+    changed: RestoreFields = {}
+    if pipeline_options := _options(options, ("parallelism",)):
+        changed["pipeline_options"] = pipeline_options
+    if options.code:
+        changed["code_path"] = options.code
+    if options.name:
+        changed["job_name"] = options.name
+    if options.idempotency_key:
+        changed["idempotency_key"] = options.idempotency_key
+    if options.allow_non_restored_state:
+        changed["allow_non_restored_state"] = True
     with connected(options) as client:
-        job = client.restore_job(options.job_id, options.savepoint, timeout=options.timeout, **more)
+        job = client.restore_job(
+            options.job_id, options.savepoint, timeout=options.timeout, **changed
+        )
         return _submitted(client, job, options)
 
 
@@ -67,18 +79,23 @@ def _submitted(client: MCPClient, job: Job, options: argparse.Namespace) -> int:
     return 0
 
 
-def _submission(client: MCPClient, options: argparse.Namespace) -> dict[str, Any]:
-    pairs = [_pair(text) for text in options.option]
+def _options(options: argparse.Namespace, flags: Sequence[str]) -> dict[str, Any]:
+    """Pipeline options, given as such or by flags of their own."""
     pipeline_options: dict[str, Any] = {}
-    for name, value in pairs:
+    for name, value in map(_pair, options.option):
         if pipeline_options.setdefault(name, value) != value:
             raise errors.invalid(f"--option {name} is given twice, with different values")
-    for name in ("parallelism", "checkpoint_interval", "state_backend"):
+    for name in flags:
         value = getattr(options, name)
         if value is not None and pipeline_options.setdefault(name, value) != value:
             raise errors.invalid(
                 f"{name} is given as a flag and as an option, with different values"
             )
+    return pipeline_options
+
+
+def _submission(client: MCPClient, options: argparse.Namespace) -> dict[str, Any]:
+    pipeline_options = _options(options, ("parallelism", "checkpoint_interval", "state_backend"))
     code = options.code
     if options.upload:
         if code:
