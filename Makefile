@@ -24,7 +24,7 @@ help: ## list the commands
 # ---- the two commands -------------------------------------------------------
 
 .PHONY: demo
-demo: venv beam ## run WordCount for real (TARGET=direct; TARGET=flink, flink-java or spark with a JDK 17 and Maven)
+demo: venv beam ## run WordCount for real (TARGET=direct; flink, flink-java, spark or spark-java with a JDK 17 and Maven)
 	@VENV=$(VENV) FLINK_VERSION=$(FLINK_VERSION) SPARK_VERSION=$(SPARK_VERSION) bash examples/demo.sh $(TARGET)
 
 .PHONY: test

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# demo.sh direct|flink|flink-java|spark : WordCount for real, through the product. Run by `make demo`.
+# demo.sh direct|flink|flink-java|spark|spark-java : WordCount for real, through the product. Run by `make demo`.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 target=${1:-direct}
@@ -8,8 +8,8 @@ beam_mcp=${VENV:-.venv}/bin/beam-mcp
 case $target in
 direct) exec "$beam_mcp" demo ;;
 flink | flink-java) version=${FLINK_VERSION:-1.20.5} ;;
-spark) version=${SPARK_VERSION:-3.5.9} ;;
-*) echo "demo: TARGET is direct, flink, flink-java or spark, not $target" >&2; exit 64 ;;
+spark | spark-java) version=${SPARK_VERSION:-3.5.9} ;;
+*) echo "demo: TARGET is direct, flink, flink-java, spark or spark-java, not $target" >&2; exit 64 ;;
 esac
 
 for tool in java mvn; do
@@ -24,9 +24,9 @@ stop() {
 }
 trap stop EXIT
 
-if [[ $target == flink ]]; then
-  echo "building Beam's job server for Flink with Maven (the first time fetches about 60 MB)"
-  mvn -B -q -Pflink -f examples/job-server/pom.xml package
+if [[ $target == "$cluster" ]]; then
+  echo "building Beam's job server for $cluster with Maven (the first time fetches about 60 MB)"
+  mvn -B -q "-P$cluster" -f examples/job-server/pom.xml package
 else
   echo "building Beam's WordCount for $cluster with Maven (the first time fetches about 80 MB)"
   mvn -B -q "-P$cluster" -f examples/java/pom.xml package
@@ -36,20 +36,24 @@ FLINK_VERSION=$version SPARK_VERSION=$version \
   bash tests/clusters/start-runners.sh start "$work/cluster" "$cluster" >"$work/env"
 # shellcheck disable=SC1091  # made by the line above
 . "$work/env"
-case $target in
+case $cluster in
 flink)
+  where=(--flink-url "$FLINK_URL")
+  java=examples/java/target/wordcount-flink-1.19.jar
+  python=$PWD/examples/job-server/target/beam-job-server-flink-1.19.jar
+  ;;
+spark)
+  where=(--spark-url "$SPARK_URL" --spark-master-url "$SPARK_MASTER_URL" --spark-history-url "$SPARK_HISTORY_URL"
+    --spark-events "$SPARK_EVENTS" --jar-folder "$SPARK_SHARED")
+  java=examples/java/target/wordcount-spark-3.jar
+  python=$PWD/examples/job-server/target/beam-job-server-spark-3.jar
+  ;;
+esac
+code=(--jar "$java")
+if [[ $target == "$cluster" ]]; then
   "$beam_mcp" worker-pool --port 0 >"$work/pool" 2>"$work/pool.log" &
   pool=$!
   for _ in {1..150}; do [[ -s $work/pool ]] || sleep 0.2; done
-  "$beam_mcp" demo --target flink --flink-url "$FLINK_URL" --worker-pool "$(sed 's/^worker pool on //' "$work/pool")" \
-    --job-server-jar "$PWD/examples/job-server/target/beam-job-server-flink-1.19.jar"
-  ;;
-flink-java)
-  "$beam_mcp" demo --target flink --flink-url "$FLINK_URL" --jar examples/java/target/wordcount-flink-1.19.jar
-  ;;
-spark)
-  "$beam_mcp" demo --target spark --spark-url "$SPARK_URL" --spark-master-url "$SPARK_MASTER_URL" \
-    --spark-history-url "$SPARK_HISTORY_URL" --spark-events "$SPARK_EVENTS" --jar-folder "$SPARK_SHARED" \
-    --jar examples/java/target/wordcount-spark-3.jar
-  ;;
-esac
+  code=(--job-server-jar "$python" --worker-pool "$(sed 's/^worker pool on //' "$work/pool")")
+fi
+"$beam_mcp" demo --target "$cluster" "${where[@]}" "${code[@]}"

@@ -15,7 +15,7 @@ pub use blob::Blob;
 pub use http::{Body, CredentialId, Fault, FaultKind, Method, Part, Request, Response};
 pub use process::{
     Artifact, Fact, Handle, Held, Launch, Limits, LogStream, Origin, Outline, Query, Recipe, Refusal, Signal, Source,
-    SourceId, YamlFault,
+    SourceId, Use, YamlFault,
 };
 pub use wire::{decode_reply, encode_effect};
 

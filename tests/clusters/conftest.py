@@ -138,6 +138,19 @@ def api(server: Server) -> Iterator[Api]:
 
 
 @pytest.fixture
+def pool() -> Iterator[str]:
+    """Address of a pool of Python workers."""
+    command = [sys.executable, "-m", "beam_mcp_client", "worker-pool", "--port", "0"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    assert process.stdout
+    announced = process.stdout.readline().decode()
+    yield announced.removeprefix("worker pool on ").strip()
+    process.terminate()
+    process.wait(30)
+    process.stdout.close()
+
+
+@pytest.fixture
 def flink() -> Callable[[str], Any]:
     """Asks the cluster itself, past the product."""
 

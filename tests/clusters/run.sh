@@ -38,7 +38,7 @@ for version in $flinks; do
   if [[ $version == 1.* ]]; then
     mvn -B -q -Pflink -f examples/job-server/pom.xml package
     echo "JOB_SERVER_JAR=$PWD/examples/job-server/target/beam-job-server-flink-1.19.jar" >>"$work/env"
-    suites+=(tests/clusters/test_python_pipelines.py)
+    suites+=(tests/clusters/test_python_pipelines.py tests/clusters/test_streaming_python.py)
   fi
   suite "$work/env" "${suites[@]}"
   stop
@@ -48,7 +48,11 @@ for version in $sparks; do
   SPARK_VERSION=$version bash tests/clusters/start-runners.sh start "$work/cluster" spark >"$work/env"
   bash tests/clusters/spark-job/build.sh "$work/env" "$work/jars/sparkrate.jar"
   case $version in
-  3.*) suite "$work/env" tests/clusters/test_spark.py ;;
+  3.*)
+    mvn -B -q -Pspark -f examples/job-server/pom.xml package
+    echo "JOB_SERVER_JAR=$PWD/examples/job-server/target/beam-job-server-spark-3.jar" >>"$work/env"
+    suite "$work/env" tests/clusters/test_spark.py tests/clusters/test_python_on_spark.py
+    ;;
   *) suite "$work/env" tests/clusters/test_spark.py -k "$spark_4" ;;
   esac
   stop

@@ -130,7 +130,8 @@ pub struct Target {
     #[serde(default)]
     pub history_url: Option<String>,
     /// Folder on this server's machine that workers read jars from: the checked copy of a jar is put there as
-    /// `<sha256>.jar` (Spark). Jars stay there; remove those no job uses.
+    /// `<sha256>.jar` (Spark). Jars stay there, but for those put together for a Python pipeline; remove those no job
+    /// uses.
     #[serde(default)]
     pub jar_folder: Option<String>,
     /// The same folder as workers reach it, for instance `file:/mnt/jars` or `hdfs://…/jars`; by default `file:` and

@@ -29,6 +29,9 @@ pub struct Recipe {
     /// `<sha256>.jar` for a cluster that reads it there. A host without files refuses it with `no_folder`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub place: Option<String>,
+    /// The job for which an archive is put together, or placed after that: it goes when no job needs it any more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub used: Option<Use>,
     /// Largest size accepted, in bytes.
     pub max_bytes: u64,
 }
@@ -36,8 +39,18 @@ pub struct Recipe {
 impl Recipe {
     /// The bytes as they are.
     pub fn plain(base: Origin, max_bytes: u64) -> Self {
-        Self { base, add: Vec::new(), entry_class: None, outline: false, place: None, max_bytes }
+        Self { base, add: Vec::new(), entry_class: None, outline: false, place: None, used: None, max_bytes }
     }
+}
+
+/// A job's need of what a host has put together for it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Use {
+    /// The job's token.
+    pub job: String,
+    /// The job has ended: nothing is placed for it any more.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub over: bool,
 }
 
 /// Where staged bytes come from.

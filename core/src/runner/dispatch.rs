@@ -62,7 +62,8 @@ pub fn check_target(target: &Target) -> Result<(), Error> {
         RunnerKind::Flink => Flink::check_target(target).map_err(|error| error.with("target", &target.name)),
         RunnerKind::Portable => Portable::check_target(target).map_err(|error| error.with("target", &target.name)),
         RunnerKind::Simulator => Simulator::check_target(target).map_err(|error| error.with("target", &target.name)),
-        _ => Ok(()),
+        RunnerKind::Spark => Spark::check_target(target).map_err(|error| error.with("target", &target.name)),
+        RunnerKind::Dataflow => Ok(()),
     }
 }
 

@@ -4,8 +4,12 @@
 pub(in crate::runner) mod argv;
 pub(in crate::runner) mod capture;
 pub(in crate::runner) mod child_log;
+pub(in crate::runner) mod cluster;
 pub(in crate::runner) mod code;
 pub(in crate::runner) mod environment;
 pub(in crate::runner) mod interpreter;
 pub(in crate::runner) mod outline;
-pub(in crate::runner) mod portable_jar;
+mod portable_jar;
+pub(in crate::runner) mod staging;
+#[cfg(test)]
+pub(in crate::runner) mod testing;

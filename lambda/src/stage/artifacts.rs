@@ -1,5 +1,5 @@
-//! The store of copies: `<folder>/sha256/<hex>` holds the bytes, `<hex>.name` what they were first called. `<hex>.built`
-//! marks an archive that was put together here for one submission: it goes when nobody can need it any more.
+//! The store of copies: `<folder>/sha256/<hex>` holds the bytes, `<hex>.name` what they were first called. What was put
+//! together here for one submission has [`marks`], and goes when nobody can need it any more.
 
 use std::{
     fs::{self, File},
@@ -17,12 +17,10 @@ use beam_mcp_core::{
 use sha2::{Digest, Sha256};
 use tempfile::NamedTempFile;
 
-use super::{sync_dir, too_large, unreadable};
+use super::{marks, sync_dir, too_large, unreadable};
 
 /// Age at which an unfinished copy is nobody's any more.
 const ABANDONED: Duration = Duration::from_secs(3600);
-/// Age at which a built archive goes: by then its job was submitted, or waits for somebody who can submit it anew.
-const OLD: Duration = Duration::from_secs(7 * 24 * 3600);
 const BUFFER: usize = 256 << 10;
 
 /// Copies by hash, in one folder of the server.
@@ -47,24 +45,27 @@ impl Artifacts {
         Ok(artifacts)
     }
 
-    /// Removes copies that were not finished when their server ended. Another server may be at work on the newer ones.
+    /// Removes copies that were not finished when their server ended (another server may be at work on the newer ones),
+    /// and what was built for jobs of long ago.
     fn sweep(&self) -> io::Result<()> {
-        older(&self.incoming, ABANDONED)?.try_for_each(fs::remove_file)
+        older(&self.incoming, ABANDONED)?.try_for_each(fs::remove_file)?;
+        marks::sweep(&self.kept, "", false)
     }
 
-    /// Keeps an archive that was put together here, and lets go of old ones.
-    pub(super) fn keep_built(&self, incoming: Incoming) -> Result<SourceId, Refusal> {
-        let built = |path: &PathBuf| path.extension().is_some_and(|word| word == "built");
-        let go = |marker: PathBuf| fs::remove_file(marker.with_extension("")).and_then(|()| fs::remove_file(marker));
-        let swept = older(&self.kept, OLD).and_then(|mut old| old.by_ref().filter(built).try_for_each(go));
-        swept.map_err(|error| unreadable(&error))?;
-        let id = SourceId(format!("sha256:{}", hex(&incoming.hash.clone().finalize())));
-        let place = self.path(&id).unwrap_or_default();
-        let ours = !place.exists() || place.with_extension("built").exists();
-        if ours {
-            fs::write(place.with_extension("built"), "").map_err(|error| unreadable(&error))?;
+    /// Keeps what was put together here for a job, and lets go of what is old. What somebody has sent stays theirs.
+    pub(super) fn keep_built(&self, incoming: Incoming, job: Option<&str>) -> Result<SourceId, Refusal> {
+        let Some(job) = job else { return incoming.keep() };
+        marks::sweep(&self.kept, "", false).map_err(|error| unreadable(&error))?;
+        let place = self.kept.join(incoming.hex());
+        if !place.exists() || marks::is_built(&place) {
+            marks::take(&place, job).map_err(|error| unreadable(&error))?;
         }
         incoming.keep()
+    }
+
+    /// Forgets that a job needs what was put together for it.
+    pub(super) fn give_up(&self, id: &SourceId, job: &str) -> Result<(), Refusal> {
+        self.path(id).map_or(Ok(()), |path| marks::give_up(&path, job)).map_err(|error| unreadable(&error))
     }
 
     /// The kept file of a source, open to read it.
@@ -102,9 +103,14 @@ impl Artifacts {
     }
 
     pub(super) fn keep(&self, bytes: &mut impl Read, most: u64) -> Result<SourceId, Refusal> {
+        self.copied(bytes, most)?.keep()
+    }
+
+    /// A copy that is not kept yet.
+    pub(super) fn copied(&self, bytes: &mut impl Read, most: u64) -> Result<Incoming, Refusal> {
         let mut incoming = self.incoming(most)?;
         incoming.copy_from(bytes)?;
-        incoming.keep()
+        Ok(incoming)
     }
 
     pub(super) fn incoming(&self, most: u64) -> Result<Incoming, Refusal> {
@@ -153,9 +159,13 @@ impl Incoming {
         if size > self.most { Err(too_large(self.most)) } else { Ok(()) }
     }
 
+    fn hex(&self) -> String {
+        hex(&self.hash.clone().finalize())
+    }
+
     /// Puts the bytes under their hash.
     pub(super) fn keep(self) -> Result<SourceId, Refusal> {
-        let hex = hex(&self.hash.finalize());
+        let hex = self.hex();
         let place = self.kept.join(&hex);
         let store = || -> io::Result<()> {
             if place.exists() {

@@ -5,6 +5,7 @@
 
 mod archive;
 mod artifacts;
+mod marks;
 mod outline;
 mod place;
 mod roots;
@@ -23,7 +24,7 @@ use std::{
     sync::Arc,
 };
 
-use beam_mcp_core::effect::{Origin, Recipe, Refusal, Reply, Source, SourceId};
+use beam_mcp_core::effect::{Origin, Recipe, Refusal, Reply, Source, SourceId, Use};
 
 use crate::effects::{Opened, Receipt, Staging, Work};
 use roots::Roots;
@@ -56,10 +57,15 @@ impl Files {
 
     fn carry_out(&self, recipe: &Recipe) -> Result<Source, Refusal> {
         let most = recipe.max_bytes.min(MOST_BYTES);
-        let (base, file_name) = self.base(&recipe.base, most)?;
-        let id = if recipe.add.is_empty() { base } else { self.with_entries(&base, &recipe.add, most)? };
-        if let (Some(folder), Some(sha256)) = (&recipe.place, artifacts::hex_of(&id)) {
-            place::put(self.artifacts.file(&id)?, sha256, Path::new(folder))?;
+        if let (Some(Use { job, over: true }), Origin::Artifact(id)) = (&recipe.used, &recipe.base) {
+            self.give_up(id, job, recipe.place.as_deref())?;
+        }
+        let job = recipe.used.as_ref().filter(|used| !used.over).map(|used| used.job.as_str());
+        let (base, file_name) = self.base(&recipe.base, most, job)?;
+        let id = if recipe.add.is_empty() { base } else { self.with_entries(&base, &recipe.add, most, job)? };
+        let wanted = job.is_some() || recipe.used.is_none();
+        if let (Some(folder), Some(sha256), true) = (&recipe.place, artifacts::hex_of(&id), wanted) {
+            place::put(self.artifacts.file(&id)?, sha256, Path::new(folder), job)?;
         }
         let mut source = self.describe(&id, file_name, recipe.entry_class.as_deref())?;
         if recipe.outline && outline::is_meant(&source.file_name) {
@@ -68,13 +74,25 @@ impl Files {
         Ok(source)
     }
 
-    fn base(&self, origin: &Origin, most: u64) -> Result<(SourceId, String), Refusal> {
+    /// A job that has ended needs nothing of it any more.
+    fn give_up(&self, id: &SourceId, job: &str, folder: Option<&str>) -> Result<(), Refusal> {
+        self.artifacts.give_up(id, job)?;
+        match (folder, artifacts::hex_of(id)) {
+            (Some(folder), Some(sha256)) => place::give_up(sha256, Path::new(folder), job),
+            _ => Ok(()),
+        }
+    }
+
+    fn base(&self, origin: &Origin, most: u64, job: Option<&str>) -> Result<(SourceId, String), Refusal> {
         match origin {
             Origin::Path(path) => {
                 let mut file = self.roots.open_file(path)?;
                 Ok((self.artifacts.keep(&mut file, most)?, last_segment(path)))
             }
-            Origin::Bytes(blob) => Ok((self.artifacts.keep(&mut blob.as_slice(), most)?, String::new())),
+            Origin::Bytes(blob) => {
+                let copy = self.artifacts.copied(&mut blob.as_slice(), most)?;
+                Ok((self.artifacts.keep_built(copy, job)?, String::new()))
+            }
             Origin::JobServer(target) => {
                 let path = self.job_servers.get(target).ok_or_else(|| refusal("not_found", ""))?;
                 let mut file = File::open(path).map_err(|error| unreadable(&error))?;
@@ -87,7 +105,13 @@ impl Files {
         }
     }
 
-    fn with_entries(&self, base: &SourceId, add: &[(String, SourceId)], most: u64) -> Result<SourceId, Refusal> {
+    fn with_entries(
+        &self,
+        base: &SourceId,
+        add: &[(String, SourceId)],
+        most: u64,
+        job: Option<&str>,
+    ) -> Result<SourceId, Refusal> {
         let mut incoming = self.artifacts.incoming(most)?;
         incoming.copy_from(&mut self.artifacts.file(base)?)?;
         for (name, source) in add {
@@ -95,7 +119,7 @@ impl Files {
             archive::append(incoming.file(), name, &mut entry)?;
         }
         incoming.rehash()?;
-        self.artifacts.keep_built(incoming)
+        self.artifacts.keep_built(incoming, job)
     }
 
     fn describe(&self, id: &SourceId, file_name: String, class: Option<&str>) -> Result<Source, Refusal> {

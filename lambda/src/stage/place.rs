@@ -11,16 +11,26 @@ use beam_mcp_core::{effect::Refusal, random::hex};
 use sha2::{Digest, Sha256};
 use tempfile::NamedTempFile;
 
-use super::{artifacts::each_chunk, refusal, sync_dir, unreadable};
+use super::{artifacts::each_chunk, marks, refusal, sync_dir, unreadable};
 
 /// Puts the bytes into `folder` as `<sha256>.jar`, unless that very content is there: others may write to a folder that
-/// is shared, so a file that is there is read again.
-pub(super) fn put(mut bytes: File, sha256: &str, folder: &Path) -> Result<(), Refusal> {
+/// is shared, so a file that is there is read again. What was put together for a `job` stays until the job has ended.
+pub(super) fn put(mut bytes: File, sha256: &str, folder: &Path, job: Option<&str>) -> Result<(), Refusal> {
     if !folder.is_dir() {
         return Err(refusal("no_folder", ""));
     }
     let place = folder.join(format!("{sha256}.jar"));
+    if let Some(job) = job {
+        let marked = marks::sweep(folder, "jar", true).and_then(|()| marks::take(&place, job));
+        marked.map_err(|error| unwritable(&error))?;
+    }
     if has(&place, sha256)? { Ok(()) } else { copy(&mut bytes, &place, folder).map_err(|error| unwritable(&error)) }
+}
+
+/// Forgets that a job needs the jar.
+pub(super) fn give_up(sha256: &str, folder: &Path, job: &str) -> Result<(), Refusal> {
+    let given = marks::give_up(&folder.join(format!("{sha256}.jar")), job);
+    given.and_then(|()| marks::sweep(folder, "jar", true)).map_err(|error| unwritable(&error))
 }
 
 fn copy(bytes: &mut File, place: &Path, folder: &Path) -> io::Result<()> {

@@ -279,27 +279,107 @@ fn a_jar_is_placed_under_its_hash_and_what_others_put_there_is_replaced() {
     assert_eq!(fs::read_dir(&folder).unwrap().count(), 1);
 }
 
-#[test]
-fn a_job_server_is_the_operators_and_what_is_built_on_it_goes_with_time() {
-    let scene = Scene::new();
-    let path = scene.folder.path().join("job-server.jar");
-    fs::write(&path, jar(&[("a", "1")])).unwrap();
-    let files = scene.files.clone().with_job_servers([("flink".to_owned(), path)].into());
-    let stage = |origin| files.carry_out(&Recipe::plain(origin, 1 << 20));
-    let entry = |text: &str| ("p".to_owned(), stage(Origin::Bytes(Blob::from(text))).unwrap().id);
-    let build = |text: &str| {
+/// A jar on a job server, put together for a job.
+struct Built {
+    scene: Scene,
+    files: Files,
+}
+
+impl Built {
+    fn new() -> Self {
+        let scene = Scene::new();
+        let path = scene.folder.path().join("job-server.jar");
+        fs::write(&path, jar(&[("a", "1")])).unwrap();
+        let files = scene.files.clone().with_job_servers([("flink".to_owned(), path)].into());
+        Self { scene, files }
+    }
+
+    fn stage(&self, origin: Origin, job: &str) -> Source {
+        let used = Some(Use { job: job.into(), over: false });
+        self.files.carry_out(&Recipe { used, ..Recipe::plain(origin, 1 << 20) }).unwrap()
+    }
+
+    fn build(&self, text: &str, job: &str) -> Source {
+        let entry = ("p".to_owned(), self.stage(Origin::Bytes(Blob::from(text)), job).id);
+        let used = Some(Use { job: job.into(), over: false });
         let recipe = Recipe::plain(Origin::JobServer("flink".into()), 1 << 20);
-        files.carry_out(&Recipe { add: vec![entry(text)], ..recipe }).unwrap()
-    };
-    assert_eq!(stage(Origin::JobServer("other".into())).unwrap_err().reason, "not_found");
-    let base = stage(Origin::JobServer("flink".into())).unwrap();
-    let old = build("one");
-    assert_eq!(old.archive.as_ref().unwrap().entries, 2);
-    let kept = scene.folder.path().join("data/artifacts/sha256");
-    let marker = kept.join(&old.sha256).with_extension("built");
+        self.files.carry_out(&Recipe { add: vec![entry], used, ..recipe }).unwrap()
+    }
+
+    fn kept(&self) -> PathBuf {
+        self.scene.folder.path().join("data/artifacts/sha256")
+    }
+}
+
+/// Makes every mark of a file eight days old.
+fn age(folder: &Path, sha256: &str) {
     let long_ago = std::time::SystemTime::now() - std::time::Duration::from_secs(8 * 24 * 3600);
-    fs::OpenOptions::new().write(true).open(&marker).unwrap().set_modified(long_ago).unwrap();
-    let young = build("two");
-    assert!(!kept.join(&old.sha256).exists() && !marker.exists(), "what was built long ago is gone");
-    assert!(kept.join(&young.sha256).exists() && kept.join(&base.sha256).exists());
+    for entry in fs::read_dir(folder).unwrap().flatten() {
+        let name = entry.file_name().into_string().unwrap();
+        if name.starts_with(&format!("{sha256}.")) && !name.ends_with(".jar") {
+            fs::OpenOptions::new().write(true).open(entry.path()).unwrap().set_modified(long_ago).unwrap();
+        }
+    }
+}
+
+fn names(folder: &Path, sha256: &str) -> Vec<String> {
+    let all = fs::read_dir(folder).unwrap().flatten().map(|entry| entry.file_name().into_string().unwrap());
+    let mut names: Vec<String> = all.filter_map(|name| name.strip_prefix(sha256).map(str::to_owned)).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn a_job_server_is_the_operators_and_what_is_built_on_it_goes_a_week_after_its_last_use() {
+    let built = Built::new();
+    let kept = built.kept();
+    let other = built.files.carry_out(&Recipe::plain(Origin::JobServer("other".into()), 1 << 20));
+    assert_eq!(other.unwrap_err().reason, "not_found");
+    let base = built.files.carry_out(&Recipe::plain(Origin::JobServer("flink".into()), 1 << 20)).unwrap();
+    let old = built.build("one", "j1");
+    assert_eq!(old.archive.as_ref().unwrap().entries, 2);
+    assert_eq!(names(&kept, &old.sha256), ["", ".built", ".j1.use"]);
+    age(&kept, &old.sha256);
+    built.build("one", "j2");
+    built.build("two", "j3");
+    assert_eq!(names(&kept, &old.sha256), ["", ".built", ".j2.use"], "another job needs it since");
+    age(&kept, &old.sha256);
+    let young = built.build("three", "j4");
+    assert!(names(&kept, &old.sha256).is_empty(), "what nobody speaks of any more is gone");
+    assert_eq!(names(&kept, &young.sha256), ["", ".built", ".j4.use"]);
+    assert_eq!(names(&kept, &base.sha256), [""]);
+}
+
+#[test]
+fn what_somebody_has_sent_is_never_swept() {
+    let built = Built::new();
+    let sent = built.files.carry_out(&Recipe::plain(Origin::Bytes(Blob::from("entry")), 99)).unwrap();
+    built.stage(Origin::Bytes(Blob::from("entry")), "j1");
+    assert_eq!(names(&built.kept(), &sent.sha256), [""]);
+}
+
+#[test]
+fn a_placed_jar_stays_until_its_jobs_have_ended_and_a_week_longer() {
+    let built = Built::new();
+    let folder = built.scene.folder.path().join("shared");
+    fs::create_dir(&folder).unwrap();
+    let jar = built.build("one", "j1");
+    let place = |source: &Source, job: &str, over| {
+        let (place, used) = (Some(folder.display().to_string()), Some(Use { job: job.into(), over }));
+        let recipe = Recipe::plain(Origin::Artifact(source.id.clone()), 1 << 20);
+        built.files.carry_out(&Recipe { place, used, ..recipe })
+    };
+    place(&jar, "j1", false).unwrap();
+    age(&folder, &jar.sha256);
+    let other = built.build("two", "j2");
+    place(&other, "j2", false).unwrap();
+    assert_eq!(names(&folder, &jar.sha256), [".built", ".j1.use", ".jar"], "its job has not ended");
+    age(&built.kept(), &jar.sha256);
+    built.build("three", "j3");
+    assert_eq!(place(&jar, "j1", true).unwrap_err().reason, "not_found", "the server's own copy has gone before");
+    assert_eq!(names(&folder, &jar.sha256), [".built", ".jar"], "executors may still read it");
+    age(&folder, &jar.sha256);
+    place(&other, "j2", true).unwrap();
+    assert!(names(&folder, &jar.sha256).is_empty());
+    assert_eq!(names(&folder, &other.sha256), [".built", ".jar"]);
 }

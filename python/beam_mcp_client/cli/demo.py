@@ -15,13 +15,14 @@ from typing import Any
 from .. import errors
 from ..client import MCPClient
 from ..results import Job
-from .job import watch
+from .job import STAGE_COLUMNS, watch
 from .progress import Progress
-from .show import printable
+from .show import printable, rows
 
 TOP = 10
 LOG_LINES = 8
-FLINK_OPTIONS = {"runner": "FlinkRunner", "executionModeForBatch": "BATCH_FORCED"}
+Options = dict[str, Any]
+FLINK_OPTIONS: Options = {"runner": "FlinkRunner", "executionModeForBatch": "BATCH_FORCED"}
 """What Beam's batch jobs need on Flink: a runner in the jar, and blocking edges for the adaptive scheduler."""
 HISTORY_S = 20.0
 """How long Spark's history server may take to show an application that has ended."""
@@ -55,6 +56,8 @@ def _run(options: argparse.Namespace, examples: Path, text: Path, work: Path) ->
     with MCPClient("local:", config=config) as client:
         ended = _job(client, submission)
         _metrics(client, ended, HISTORY_S if options.target == "spark" else 0.0)
+        if options.target != "direct":
+            _graph(client, ended)
         _log(client, ended)
         print("stopping the server")
     if ended.state != "FINISHED":
@@ -87,30 +90,16 @@ def _program(options: argparse.Namespace) -> str:
 
 
 def _flink(options: argparse.Namespace) -> tuple[dict[str, Any], dict[str, Any]]:
+    if not options.flink_url:
+        raise errors.invalid("--target flink needs --flink-url")
     target: dict[str, Any] = {"runner": "flink", "url": options.flink_url}
-    if options.flink_url and options.job_server_jar and options.worker_pool:
-        code = _program(options)
-        target |= {"python": _python(), "job_server_jar": options.job_server_jar}
-        target["options"] = {
-            "environment_type": "EXTERNAL",
-            "environment_config": options.worker_pool,
-            "parallelism": 1,
-        }
-    elif options.flink_url and options.jar:
-        code = _jar(options)
-        target["options"] = FLINK_OPTIONS
-    else:
-        raise errors.invalid(
-            "--target flink needs --flink-url, and --job-server-jar with --worker-pool, or --jar"
-        )
+    code = _on_cluster(options, target, FLINK_OPTIONS, {"parallelism": 1})
     return {"targets": {"flink": target}}, _submission("flink", code)
 
 
 def _spark(options: argparse.Namespace) -> tuple[dict[str, Any], dict[str, Any]]:
-    if not all((options.spark_url, options.spark_master_url, options.jar_folder, options.jar)):
-        raise errors.invalid(
-            "--target spark needs --spark-url, --spark-master-url, --jar-folder and --jar"
-        )
+    if not all((options.spark_url, options.spark_master_url, options.jar_folder)):
+        raise errors.invalid("--target spark needs --spark-url, --spark-master-url, --jar-folder")
     properties = {"spark.driver.memory": "512m", "spark.executor.memory": "512m"}
     if options.spark_events:
         properties["spark.eventLog.enabled"] = "true"
@@ -121,13 +110,25 @@ def _spark(options: argparse.Namespace) -> tuple[dict[str, Any], dict[str, Any]]
         "master_url": options.spark_master_url,
         "history_url": options.spark_history_url,
         "jar_folder": options.jar_folder,
-        "options": {
-            "runner": "SparkRunner",
-            "parallelism": 2,
-            "spark_configuration": properties,
-        },
     }
-    return {"targets": {"spark": target}}, _submission("spark", _jar(options))
+    both = {"parallelism": 2, "spark_configuration": properties}
+    code = _on_cluster(options, target, {"runner": "SparkRunner"}, both)
+    return {"targets": {"spark": target}}, _submission("spark", code)
+
+
+def _on_cluster(
+    options: argparse.Namespace, target: dict[str, Any], java: Options, python: Options
+) -> str:
+    """Completes the target of a cluster for the program or for a jar; answers which code runs."""
+    if options.job_server_jar and options.worker_pool:
+        pool = {"environment_type": "EXTERNAL", "environment_config": options.worker_pool}
+        target |= {"python": _python(), "job_server_jar": options.job_server_jar}
+        target["options"] = {**pool, **python}
+        return _program(options)
+    if options.jar:
+        target["options"] = {**python, **java}
+        return _jar(options)
+    raise errors.invalid("a cluster needs --job-server-jar with --worker-pool, or --jar")
 
 
 def _jar(options: argparse.Namespace) -> str:
@@ -167,6 +168,14 @@ def _metrics(client: MCPClient, job: Job, patience: float) -> None:
     for metric in found.user:
         value = metric.get("committed", metric.get("attempted"))
         print(f"  {printable(metric['name']):<14} {printable(value)}")
+    for note in found.notes or ():
+        print(f"  note: {printable(note)}")
+
+
+def _graph(client: MCPClient, job: Job) -> None:
+    print("\nstages")
+    found = client.get_graph(job)
+    rows(found.stages, STAGE_COLUMNS, "table", "name")
     for note in found.notes or ():
         print(f"  note: {printable(note)}")
 

@@ -37,9 +37,10 @@ pub use exception::JobException;
 
 use super::{
     Backend, Begun, Build, Context, Look, Memory, PlannedCall, Probe, Progress, Sighting, Submission, Submitted,
-    python::capture,
+    python::{capture, cluster},
 };
 use crate::{
+    config::Target,
     error::Error,
     job::{Graph, Job, JobSpec, LogPage, LogQuery, Metrics, Operation},
 };
@@ -54,6 +55,14 @@ impl Flink {
     /// The cluster of the context's target.
     pub fn new(context: Context) -> Self {
         Self { context }
+    }
+
+    /// Checks what the configuration says about a target.
+    ///
+    /// # Errors
+    /// `invalid_argument`, reason `bad_environment`.
+    pub fn check_target(target: &Target) -> Result<(), Error> {
+        cluster::check_target(target)
     }
 }
 
@@ -75,7 +84,7 @@ impl Backend for Flink {
     }
 
     async fn build(&self, job: &Job) -> Result<Build, Error> {
-        self.build_python(job).await.map_err(|error| error.during("build"))
+        python::CLUSTER.build(&self.context, job).await.map_err(|error| error.during("build"))
     }
 
     async fn submit(&self, job: &Job) -> Result<Submitted, Error> {
@@ -116,7 +125,7 @@ impl Backend for Flink {
     }
 
     async fn build_log(&self, job: &Job, query: &LogQuery) -> Result<Option<LogPage>, Error> {
-        if !python::is_unbuilt(job) {
+        if !cluster::is_unbuilt(job) {
             return Ok(None);
         }
         capture::logs(&self.context, job, query).await.map(Some).map_err(|error| error.during("logs"))

@@ -103,7 +103,7 @@ impl Resolved {
         } else if is_interval(&option.name) {
             let ms = whole(&option.value, SHORTEST_INTERVAL..=u64::MAX / 2).ok_or_else(bad_interval)?;
             self.set(&mut option, "execution.checkpointing.interval", format!("{ms} ms"));
-        } else if option.name == "state_backend" || option.name == "state-backend" {
+        } else if is_backend(&option.name) {
             let backend = backend(&option.value)?;
             self.set(&mut option, "state.backend.type", backend.to_owned());
         } else {
@@ -127,6 +127,17 @@ impl Resolved {
         option.note = format!("sent as Flink's {key}={value}");
         self.configuration.insert(key.to_owned(), value.into());
     }
+}
+
+/// True for an option that is a setting of the run and none of Beam's.
+pub(super) fn is_setting(option: &ResolvedOption) -> bool {
+    let name = &option.name;
+    same(name, "parallelism") || is_interval(name) || is_backend(name) || name.starts_with(CONFIGURATION)
+}
+
+/// `stateBackend` is Beam's own option and stays an argument.
+fn is_backend(name: &str) -> bool {
+    name == "state_backend" || name == "state-backend"
 }
 
 /// `checkpointingInterval` is Beam's own option and stays an argument.

@@ -5,7 +5,6 @@ use serde_json::{Map, Value, json};
 use super::{
     Flink, jar,
     options::{self, Resolved},
-    python,
     storage::check_path,
     submit::run_body,
 };
@@ -16,7 +15,10 @@ use crate::{
     runner::{
         PlannedCall, Submission,
         code::{origin, stage},
-        python::code::{has_extension, is_meant},
+        python::{
+            cluster::without_environment,
+            code::{has_extension, is_meant},
+        },
     },
 };
 
@@ -39,7 +41,7 @@ impl Flink {
             return self.prepare_python(spec, token, operator).await;
         }
         let code_path = code_path(spec)?;
-        let target = &python::without_environment(&self.context.target);
+        let target = &without_environment(&self.context.target);
         let resolved = options::resolve(spec, target, operator)?;
         if let Some(path) = spec.savepoint_path.as_ref().filter(|_| !spec.own_savepoint) {
             check_path(target, path, operator)?;

@@ -11,7 +11,7 @@ use super::{
 use crate::{
     error::Error,
     pace::Backoff,
-    runner::{Capability, Probe},
+    runner::{Capability, Probe, python::cluster},
     text::clean_line,
     url::travels_in_the_clear,
 };
@@ -25,7 +25,7 @@ impl Flink {
         let (config, beside) = self.read_within(twice, first, others, response::read::<Config>).await?;
         let overview = parsed::<Overview>(beside.into_iter().next())?;
         let mut probe = probe(&config, &overview, target.url.as_deref());
-        self.probe_python(&mut probe).await?;
+        cluster::probe(&self.context, &mut probe).await?;
         Ok(probe)
     }
 }

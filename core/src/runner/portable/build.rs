@@ -14,7 +14,7 @@ use crate::{
     job_api::message,
     runner::{
         Context, ResolvedOption, Submission, Submitted,
-        python::{self, capture, environment::resolved_environment},
+        python::{self, capture, environment::resolved_environment, staging},
     },
 };
 
@@ -27,6 +27,9 @@ pub(super) async fn prepare(
     _token: &str,
     operator: bool,
 ) -> Result<Submission, Error> {
+    if spec.pipeline.is_none() {
+        staging::check(&context.target, spec)?;
+    }
     let options = options::resolve(&context.target, spec, operator)?;
     resolved_environment(&options)?;
     if let Some(pipeline) = &spec.pipeline {

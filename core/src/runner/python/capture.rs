@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::{child_log, environment::resolved_environment};
+use super::{child_log, environment::resolved_environment, staging::not_staged};
 use crate::{
     effect::{Blob, Fact, Handle, Launch, Query, Signal, SourceId},
     error::{Error, ErrorKind, Landed},
@@ -183,8 +183,7 @@ fn check(asked: &Environment, allowed: &Environment) -> Result<(), Error> {
             .suggest("leave the environment to the target; transforms of another language bring one of their own"));
     }
     if asked.dependencies > 0 {
-        return Err(Error::unsupported("artifacts_not_staged", "the pipeline brings files for its workers, which are not staged")
-            .suggest("install the packages where the workers run; leave requirements_file, setup_file, extra_packages and save_main_session out"));
+        return Err(not_staged("the pipeline brings files for its workers, which are not staged"));
     }
     Ok(())
 }

@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use super::capture;
 use crate::{
     config::Target,
-    effect::{Blob, Origin, Recipe, Source, SourceId},
+    effect::{Blob, Origin, Recipe, Source, Use},
     error::{Error, ErrorKind},
     job::Job,
     job_api::structure,
@@ -21,14 +21,12 @@ const PIPELINE: &str = "pipeline.json";
 const PIPELINE_BYTES: u64 = 32 << 20;
 /// Largest jar.
 const JAR_BYTES: u64 = 512 << 20;
-/// Most bytes of the small entries.
-const ENTRY_BYTES: u64 = 1 << 20;
 
 /// Refuses a target whose configuration names no job-server jar.
 ///
 /// # Errors
 /// `unsupported`, reason `no_job_server`.
-pub(in crate::runner) fn check_target(target: &Target) -> Result<(), Error> {
+pub(super) fn check_target(target: &Target) -> Result<(), Error> {
     if target.job_server_jar.is_some() {
         return Ok(());
     }
@@ -38,34 +36,39 @@ pub(in crate::runner) fn check_target(target: &Target) -> Result<(), Error> {
     ))
 }
 
-/// The jar of the pipeline that [`capture::run`] kept, with options of ours over those of the program.
+/// The jar of the pipeline that [`capture::run`] kept; `complete` adds to the options of the program.
 ///
 /// # Errors
 /// As [`capture::pipeline`]; `failed_precondition`, reason `no_job_server_jar`, when the configured file is not there.
-pub(in crate::runner) async fn build(context: &Context, job: &Job, ours: &Map<String, Value>) -> Result<Source, Error> {
+pub(super) async fn build(
+    context: &Context,
+    job: &Job,
+    complete: impl FnOnce(&mut Map<String, Value>),
+) -> Result<Source, Error> {
     let mut options = structure::read(&capture::pipeline(context, job).await?.options)?;
-    options.extend(ours.iter().map(|(name, value)| (format!("beam:option:{name}:v1"), value.clone())));
+    complete(&mut options);
     let pipeline = capture::file(context, job, PIPELINE, PIPELINE_BYTES).await?;
     let manifest = json!({"defaultJobName": "pipeline"});
-    let add = vec![
-        ("BEAM-PIPELINE/pipeline-manifest.json".to_owned(), keep(context, text(&manifest)).await?),
-        ("BEAM-PIPELINE/pipeline/pipeline.json".to_owned(), kept(context, pipeline, PIPELINE_BYTES).await?),
-        ("BEAM-PIPELINE/pipeline/pipeline-options.json".to_owned(), keep(context, text(&options.into())).await?),
-    ];
+    let mut add = Vec::new();
+    for (name, bytes) in [
+        ("BEAM-PIPELINE/pipeline-manifest.json", text(&manifest)),
+        ("BEAM-PIPELINE/pipeline/pipeline.json", pipeline),
+        ("BEAM-PIPELINE/pipeline/pipeline-options.json", text(&options.into())),
+    ] {
+        let entry = used(job, Recipe::plain(Origin::Bytes(bytes), PIPELINE_BYTES));
+        add.push((name.to_owned(), stage(&context.io, entry).await?.id));
+    }
     let base = Origin::JobServer(context.target.name.clone());
-    stage(&context.io, Recipe { add, ..Recipe::plain(base, JAR_BYTES) }).await.map_err(no_jar)
+    let jar = used(job, Recipe { add, ..Recipe::plain(base, JAR_BYTES) });
+    stage(&context.io, jar).await.map_err(no_jar)
+}
+
+fn used(job: &Job, recipe: Recipe) -> Recipe {
+    Recipe { used: Some(Use { job: job.token().to_owned(), over: false }), ..recipe }
 }
 
 fn text(value: &Value) -> Blob {
     Blob::from(value.to_string().as_str())
-}
-
-async fn keep(context: &Context, entry: Blob) -> Result<SourceId, Error> {
-    kept(context, entry, ENTRY_BYTES).await
-}
-
-async fn kept(context: &Context, entry: Blob, most: u64) -> Result<SourceId, Error> {
-    Ok(stage(&context.io, Recipe::plain(Origin::Bytes(entry), most)).await?.id)
 }
 
 /// The jar is the operator's: what is wrong with it is not the caller's mistake.

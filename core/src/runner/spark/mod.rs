@@ -28,9 +28,11 @@ mod metrics;
 mod operation;
 mod options;
 mod page;
+mod place;
 mod prepare;
 mod probe;
 mod properties;
+mod python;
 pub mod request;
 mod response;
 mod stage;
@@ -40,9 +42,12 @@ mod submit;
 #[cfg(test)]
 mod testing;
 
-use super::{Backend, Bearer, Begun, Context, Look, PlannedCall, Probe, Progress, Sighting, Submission, Submitted};
+use super::{
+    Backend, Bearer, Begun, Build, Context, Look, PlannedCall, Probe, Progress, Sighting, Submission, Submitted,
+    python::{capture, cluster},
+};
 use crate::{
-    config::Identity,
+    config::{Identity, Target},
     error::Error,
     job::{Graph, Job, JobSpec, LogPage, LogQuery, Metrics, Operation},
 };
@@ -57,6 +62,14 @@ impl Spark {
     /// The cluster of the context's target.
     pub fn new(context: Context) -> Self {
         Self { context }
+    }
+
+    /// Checks what the configuration says about a target.
+    ///
+    /// # Errors
+    /// `invalid_argument`, reason `bad_environment`.
+    pub fn check_target(target: &Target) -> Result<(), Error> {
+        cluster::check_target(target)
     }
 }
 
@@ -75,6 +88,10 @@ impl Backend for Spark {
 
     async fn prepare(&self, spec: &JobSpec, token: &str, operator_options: bool) -> Result<Submission, Error> {
         self.prepare_submission(spec, token, operator_options).await.map_err(|error| error.during("prepare"))
+    }
+
+    async fn build(&self, job: &Job) -> Result<Build, Error> {
+        self.build_jar(job).await.map_err(|error| error.during("build"))
     }
 
     fn identity(&self) -> Identity {
@@ -118,8 +135,14 @@ impl Backend for Spark {
         self.log_page(job, query).await.map_err(|error| error.during("logs"))
     }
 
-    /// Nothing: executors that are started late may still read the jar, and other jobs may run the same one.
-    async fn tidy(&self, _job: &Job) -> Result<(), Error> {
-        Ok(())
+    async fn build_log(&self, job: &Job, query: &LogQuery) -> Result<Option<LogPage>, Error> {
+        if !cluster::is_unbuilt(job) {
+            return Ok(None);
+        }
+        capture::logs(&self.context, job, query).await.map(Some).map_err(|error| error.during("logs"))
+    }
+
+    async fn tidy(&self, job: &Job) -> Result<(), Error> {
+        self.let_go(job).await.map_err(|error| error.during("tidy"))
     }
 }

@@ -34,6 +34,20 @@ pub(super) struct Resolved {
     pub(super) properties: Map<String, Value>,
     /// What was decided, for people.
     pub(super) options: Vec<ResolvedOption>,
+    /// Those of them that the program is given.
+    pub(super) arguments: Vec<ResolvedOption>,
+    /// What became of the others, where that is an option of Beam's.
+    pub(super) beams: Map<String, Value>,
+}
+
+/// True for an option that is a setting of the submission and none of Beam's.
+pub(super) fn is_setting(option: &ResolvedOption) -> bool {
+    let name = &option.name;
+    same(name, "parallelism") || is_interval(name) || name.starts_with(CONFIGURATION)
+}
+
+fn is_interval(name: &str) -> bool {
+    same(name, "checkpoint_interval") || same(name, "checkpointing_interval")
 }
 
 /// Resolves the options of a spec over the target's.
@@ -82,14 +96,16 @@ impl Resolved {
         } else if same(&option.name, "parallelism") {
             let number = whole(&option.value, 1..=MOST_PARALLEL).ok_or_else(bad_parallelism)?;
             self.set(&mut option, number);
-        } else if same(&option.name, "checkpoint_interval") || same(&option.name, "checkpointing_interval") {
+        } else if is_interval(&option.name) {
             let ms = whole(&option.value, SHORTEST_INTERVAL..=u64::MAX / 2).ok_or_else(bad_interval)?;
             self.argv.push(format!("--checkpointDurationMillis={ms}"));
+            self.beams.insert("checkpoint_duration_millis".into(), ms.to_string().into());
             option.note = format!("sent as Beam's --checkpointDurationMillis={ms}");
         } else {
             let (items, note) = arguments(&option)?;
             self.argv.extend(items);
             option.note = note;
+            self.arguments.push(option.clone());
         }
         self.options.push(option);
         Ok(())

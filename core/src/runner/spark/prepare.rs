@@ -6,6 +6,7 @@ use super::{
     Spark,
     operation::NO_SAVEPOINT,
     options::{self, Resolved},
+    properties::CONFIGURATION,
     submit::{DRIVER_OPTIONS, JAR_BYTES, create_body, jar_url, module_flags},
 };
 use crate::{
@@ -16,6 +17,10 @@ use crate::{
     runner::{
         PlannedCall, Provenance, ResolvedOption, Submission,
         code::{origin, stage},
+        python::{
+            cluster::without_environment,
+            code::{has_extension, is_meant},
+        },
     },
 };
 
@@ -38,40 +43,51 @@ impl Spark {
         operator: bool,
     ) -> Result<Submission, Error> {
         self.check_complete()?;
-        let target = &self.context.target;
+        if is_meant(spec) {
+            return self.prepare_python(spec, token, operator).await;
+        }
         let code_path = code_path(spec)?;
+        let target = &without_environment(&self.context.target);
         check_folder(target)?;
         let resolved = options::resolve(spec, target, operator)?;
         check_class(spec.entry_class.as_deref())?;
         let recipe = Recipe { entry_class: spec.entry_class.clone(), ..Recipe::plain(origin(code_path)?, JAR_BYTES) };
         let source = stage(&self.context.io, recipe).await?;
+        if source.archive.is_none() && has_extension(&source.file_name, &["py"]) {
+            return self.prepare_python(spec, token, operator).await;
+        }
         let class = main_class(&source, spec)?;
-        submission(target, spec, token, source, class, resolved)
+        submission(target, spec, token, source, &class, resolved)
     }
 }
 
 fn code_path(spec: &JobSpec) -> Result<&str, Error> {
     let only_jars = |reason, what: &str| {
-        Err(Error::unsupported(reason, format!("a Spark target runs jars, not {what}"))
+        Err(Error::unsupported(reason, format!("a Spark target runs jars and Python pipelines, not {what}"))
             .suggest("build the pipeline as a jar with Beam's Spark runner inside, or use a direct target"))
     };
-    if spec.module.is_some() {
-        return only_jars("python_module_unsupported", "Python modules");
-    }
     if spec.template_path.is_some() || !spec.template_parameters.is_empty() {
         return only_jars("template_unsupported", "Dataflow templates");
     }
-    if spec.savepoint_path.is_some() || spec.allow_non_restored_state {
-        let (message, suggestion) = NO_SAVEPOINT;
-        return Err(Error::unsupported("unsupported_by_runner", message).suggest(suggestion));
-    }
+    no_savepoint(spec)?;
     spec.code_path.as_deref().ok_or_else(|| {
-        Error::invalid("missing_code_path", "a Spark job needs `code_path`: a jar beneath the server's roots")
-            .suggest("name the jar, or upload it and use artifact:sha256:<hash>")
+        Error::invalid(
+            "missing_code_path",
+            "a Spark job needs `code_path`: a jar or a Python file beneath the server's roots",
+        )
+        .suggest("name the jar, or upload it and use artifact:sha256:<hash>")
     })
 }
 
-fn check_folder(target: &Target) -> Result<(), Error> {
+pub(super) fn no_savepoint(spec: &JobSpec) -> Result<(), Error> {
+    if spec.savepoint_path.is_none() && !spec.allow_non_restored_state {
+        return Ok(());
+    }
+    let (message, suggestion) = NO_SAVEPOINT;
+    Err(Error::unsupported("unsupported_by_runner", message).suggest(suggestion))
+}
+
+pub(super) fn check_folder(target: &Target) -> Result<(), Error> {
     if target.jar_folder.is_some() {
         return Ok(());
     }
@@ -94,7 +110,7 @@ fn check_class(entry_class: Option<&str>) -> Result<(), Error> {
 fn main_class(source: &Source, spec: &JobSpec) -> Result<String, Error> {
     let Some(archive) = &source.archive else {
         return Err(Error::invalid("not_a_jar", format!("`{}` is not a jar", source.file_name))
-            .suggest("a Spark target runs jars; for a Python pipeline use a direct target"));
+            .suggest("name a jar, or a Python file that ends in `.py`"));
     };
     let class = spec.entry_class.as_ref().or(archive.main_class.as_ref());
     let error = match class {
@@ -112,16 +128,12 @@ fn submission(
     spec: &JobSpec,
     token: &str,
     source: Source,
-    class: String,
+    class: &str,
     resolved: Resolved,
 ) -> Result<Submission, Error> {
-    check_class(Some(&class))?;
-    let mut settings = Map::new();
-    settings.insert("main_class".into(), class.into());
-    settings.insert("app_name".into(), app_name(&spec.job_name).into());
-    settings.insert("spark_properties".into(), resolved.properties.into());
+    check_class(Some(class))?;
     let mut submission = Submission {
-        settings,
+        settings: settings(class, spec, resolved.properties),
         source: Some(source.id),
         sha256: Some(source.sha256),
         file_name: Some(source.file_name),
@@ -130,34 +142,63 @@ fn submission(
         options: resolved.options,
         notes: NOTES.map(str::to_owned).into(),
     };
-    submission.options.push(ResolvedOption {
-        name: format!("spark_configuration.{DRIVER_OPTIONS}"),
-        value: module_flags().into(),
-        from: Provenance::Product,
-        note: "for Spark 3 on Java 17; the operator's own value, if any, comes after it".into(),
-    });
-    submission.calls = calls(target, &submission, token, source.size)?;
+    submission.options.push(flags());
+    submission.calls = calls(target, &submission, token, Jar::Bytes(source.size))?;
     Ok(submission)
 }
 
+pub(super) fn settings(class: &str, spec: &JobSpec, properties: Map<String, Value>) -> Map<String, Value> {
+    let mut settings = Map::new();
+    settings.insert("main_class".into(), class.into());
+    settings.insert("app_name".into(), app_name(&spec.job_name).into());
+    settings.insert("spark_properties".into(), properties.into());
+    settings
+}
+
+/// The module flags, as people are shown them.
+pub(super) fn flags() -> ResolvedOption {
+    ResolvedOption {
+        name: format!("{CONFIGURATION}.{DRIVER_OPTIONS}"),
+        value: module_flags().into(),
+        from: Provenance::Product,
+        note: "for Spark 3 on Java 17; the operator's own value, if any, comes after it".into(),
+    }
+}
+
 /// A job's name as part of an application's: nothing that could pretend another property.
-fn app_name(job_name: &str) -> String {
+pub(super) fn app_name(job_name: &str) -> String {
     let plain = |c: char| if c.is_ascii_alphanumeric() || " ._-".contains(c) { c } else { '_' };
     job_name.chars().map(plain).take(NAME_CHARS).collect()
 }
 
-fn calls(target: &Target, submission: &Submission, token: &str, size: u64) -> Result<Vec<PlannedCall>, Error> {
+/// What is known of a jar before it is placed.
+#[derive(Clone, Copy)]
+pub(super) enum Jar {
+    /// Its size.
+    Bytes(u64),
+    /// That it holds the pipeline.
+    Unbuilt,
+}
+
+/// The calls of the submission of a jar.
+pub(super) fn calls(
+    target: &Target,
+    submission: &Submission,
+    token: &str,
+    jar: Jar,
+) -> Result<Vec<PlannedCall>, Error> {
     let call =
         |call: &str, purpose: &str, body: Value| PlannedCall { call: call.into(), purpose: purpose.into(), body };
     let master = target.spark_master.as_deref().unwrap_or("{url of the master}");
+    let url = jar_url(target, submission)?;
+    let placed = match jar {
+        Jar::Bytes(size) => json!({"jar": url, "bytes": size}),
+        Jar::Unbuilt => json!({"jar": url, "holds": "Beam's job server with the pipeline"}),
+    };
     Ok(vec![
+        call("place the jar", "put the checked copy of the jar where workers read it, unless it is there", placed),
         call("GET /", "read Spark's version", Value::Null),
         call("GET /json/", "see that the master is ALIVE, and how drivers reach it", Value::Null),
-        call(
-            "place the jar",
-            "put the checked copy of the jar where workers read it, unless it is there",
-            json!({"jar": jar_url(target, submission)?, "bytes": size}),
-        ),
         call(
             "POST /v1/submissions/create",
             "start the driver, marked with this job's id",
@@ -209,7 +250,7 @@ mod tests {
         assert_eq!(played.recipes[0], Recipe::plain(Origin::Path("a/wordcount.jar".into()), 512 << 20));
         let submission = played.end.unwrap();
         let calls: Vec<_> = submission.calls.iter().map(|call| call.call.as_str()).collect();
-        assert_eq!(calls, ["GET /", "GET /json/", "place the jar", "POST /v1/submissions/create"]);
+        assert_eq!(calls, ["place the jar", "GET /", "GET /json/", "POST /v1/submissions/create"]);
         let sent = create_body(&target, &submission, TOKEN, Some("3.5.0"), "spark://m:7077").unwrap();
         assert_eq!(submission.calls[3].body, sent);
         let properties = &sent["sparkProperties"];
@@ -240,7 +281,7 @@ mod tests {
         let none = JobSpec { code_path: None, ..spec() };
         for (spec, reason) in [
             (none.clone(), "missing_code_path"),
-            (JobSpec { module: Some("apache_beam.examples.wordcount".into()), ..none }, "python_module_unsupported"),
+            (JobSpec { module: Some("apache_beam.examples.wordcount".into()), ..none }, "no_job_server"),
             (JobSpec { template_path: Some("gs://t".into()), ..spec() }, "template_unsupported"),
             (JobSpec { savepoint_path: Some("s3://sp".into()), ..spec() }, "unsupported_by_runner"),
             (JobSpec { entry_class: Some("org.example; rm".into()), ..spec() }, "bad_entry_class"),

@@ -10,7 +10,7 @@ use crate::{
     config::Target,
     error::Error,
     pace::Backoff,
-    runner::{Capability, Probe},
+    runner::{Capability, Probe, python::cluster},
     text::clean_line,
     url::travels_in_the_clear,
 };
@@ -30,7 +30,9 @@ impl Spark {
         if version.as_ref().is_err_and(Error::gave_up) {
             return Err(Error::cancelled());
         }
-        Ok(probe(target, &master, version.ok().as_deref()))
+        let mut probe = probe(target, &master, version.ok().as_deref());
+        cluster::probe(&self.context, &mut probe).await?;
+        Ok(probe)
     }
 }
 

@@ -1,4 +1,4 @@
-//! Submission: version and master, the jar in its folder, then exactly one `create`. What became of it is read, never
+//! Submission: the jar in its folder, version and master, then exactly one `create`. What became of it is read, never
 //! assumed, and never sent again while it is unexplained.
 
 use serde_json::{Map, Value, json};
@@ -10,10 +10,9 @@ use super::{
 };
 use crate::{
     config::Target,
-    effect::{Origin, Recipe},
     error::{Error, ErrorKind, Landed},
     job::Job,
-    runner::{Submission, Submitted, code::stage, outbound::in_time, stack_trace::digest},
+    runner::{Submission, Submitted, outbound::in_time, stack_trace::digest},
 };
 
 /// Largest jar that is placed.
@@ -95,7 +94,7 @@ impl Spark {
     pub(super) async fn submit_job(&self, job: &Job) -> Result<Submitted, Error> {
         let began = self.context.io.now();
         let submission = job.submission.as_ref().ok_or_else(|| Error::misuse("a submit without a submission"))?;
-        let ready = self.ready(submission).await;
+        let ready = self.ready().await;
         let (version, master) = ready.map_err(|error| error.landed_as(Landed::No))?;
         let body = create_body(&self.context.target, submission, job.token(), Some(&version), &master)?;
         in_time(job, began, self.context.io.now())?;
@@ -103,28 +102,17 @@ impl Spark {
         accepted(created.await?)
     }
 
-    /// Version, the master's address for drivers, and the jar where workers read it.
-    async fn ready(&self, submission: &Submission) -> Result<(String, String), Error> {
+    /// Version, and the master's address for drivers.
+    async fn ready(&self) -> Result<(String, String), Error> {
         let target = &self.context.target;
         let version = self.read(request::version_request(target), response::version).await?;
         let master: Master = self.master().await?;
-        self.place(submission).await?;
         let address = target.spark_master.clone().unwrap_or(master.url);
         if address.starts_with("spark://") {
             return Ok((version, address));
         }
         Err(Error::precondition("no_master_address", "the master does not say how drivers reach it")
             .suggest("ask the operator to set the target's `spark_master` to spark://host:7077"))
-    }
-
-    /// Puts the checked copy of the jar where workers read it, again with each send: somebody may have cleaned up.
-    async fn place(&self, submission: &Submission) -> Result<(), Error> {
-        let Some(source) = submission.source.clone() else {
-            return Err(Error::misuse("a Spark submission without a staged jar"));
-        };
-        let plain = Recipe::plain(Origin::Artifact(source), JAR_BYTES);
-        let recipe = Recipe { place: self.context.target.jar_folder.clone(), ..plain };
-        stage(&self.context.io, recipe).await.map(|_| ())
     }
 }
 
@@ -145,9 +133,10 @@ fn accepted(created: Created) -> Result<Submitted, Error> {
 mod tests {
     use super::*;
     use crate::{
-        effect::{FaultKind, Refusal, Reply, Source, SourceId},
+        effect::{FaultKind, Refusal, Reply, SourceId},
         runner::{
-            Backend,
+            Backend, Build,
+            python::testing::staged,
             spark::testing::{self, DRIVER, NOW_MS, TOKEN, fault, job, json as answer, play, recorded, target},
         },
     };
@@ -170,20 +159,8 @@ mod tests {
         Job { submission: Some(submission.into()), native_id: None, ..job() }
     }
 
-    fn placed() -> (&'static str, Reply) {
-        let source = Source {
-            id: SourceId("sha256:aaaa".into()),
-            sha256: "aaaa".into(),
-            size: 9,
-            file_name: String::new(),
-            archive: None,
-            outline: None,
-        };
-        ("STAGE", Reply::Staged(source))
-    }
-
     fn before(version: Reply) -> Vec<(&'static str, Reply)> {
-        vec![("GET /", version), ("GET master/json/", recorded!("3.5.9/master-idle")), placed()]
+        vec![("GET /", version), ("GET master/json/", recorded!("3.5.9/master-idle"))]
     }
 
     fn submit(version: Reply, create: Reply) -> testing::Played<Submitted> {
@@ -194,7 +171,6 @@ mod tests {
     #[test]
     fn a_driver_is_marked_and_reads_the_checked_jar() {
         let played = submit(recorded!("3.5.9/root"), recorded!("3.5.9/create-running"));
-        assert_eq!(played.recipes[0].place.as_deref(), Some("/srv/spark/shared"));
         let body = json!({
             "action": "CreateSubmissionRequest", "appResource": "file:/srv/spark/shared/aaaa.jar",
             "mainClass": "org.beammcp.examples.SparkRateJob", "appArgs": ["--rate=5"], "clientSparkVersion": "3.5.9",
@@ -255,10 +231,13 @@ mod tests {
     #[test]
     fn nothing_is_sent_before_all_is_ready_or_long_after_the_permit() {
         let refused = Reply::Refused(Refusal { reason: "no_folder".into(), detail: String::new() });
-        let script = [before(recorded!("3.5.9/root"))[..2].to_vec(), vec![("STAGE", refused)]].concat();
-        let played = play(target(), script, |spark| async move { spark.submit(&submitted()).await });
-        let error = played.end.unwrap_err();
+        let build =
+            |reply| play(target(), vec![("STAGE", reply)], |spark| async move { spark.build(&submitted()).await });
+        let error = build(refused).end.unwrap_err();
         assert_eq!((error.reason(), error.landed()), ("no_folder", Landed::No));
+        let copied = build(staged("", "aaaa", None));
+        assert_eq!(copied.recipes[0].place.as_deref(), Some("/srv/spark/shared"));
+        assert_eq!(copied.end.unwrap(), Build::Ready);
         let late = Job { sent_ms: NOW_MS - 16_000, ..submitted() };
         let played = play(target(), before(recorded!("3.5.9/root")), |spark| async move { spark.submit(&late).await });
         assert_eq!(played.reason(), "not_sent_in_time");

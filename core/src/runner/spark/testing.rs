@@ -139,6 +139,9 @@ where
                 recipes.push(recipe);
                 next("STAGE")
             }
+            Effect::Launch(_) => next("LAUNCH"),
+            Effect::Signal { .. } => next("SIGNAL"),
+            Effect::Observe { .. } => next("OBSERVE"),
             Effect::Sleep { ms } => {
                 now.mono += Duration::from_millis(ms);
                 now.wall_ms += ms;

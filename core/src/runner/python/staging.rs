@@ -1,0 +1,92 @@
+//! Options with which a program brings files for its workers: nothing stages them, so they are refused.
+
+use serde_json::Value;
+
+use crate::{config::Target, error::Error, job::JobSpec, runner::options::same};
+
+/// Beam's options that make it stage files.
+const STAGES: [&str; 6] =
+    ["requirements_file", "setup_file", "extra_package", "extra_packages", "file_to_stage", "files_to_stage"];
+
+/// Refuses options that would bring files, wherever they come from, before any code runs.
+///
+/// # Errors
+/// `unsupported`, reason `artifacts_not_staged`.
+pub(in crate::runner) fn check(target: &Target, spec: &JobSpec) -> Result<(), Error> {
+    let options = spec.pipeline_options.iter().filter(|(_, value)| is_set(value)).map(|(name, _)| name.as_str());
+    let arguments = spec.args.iter().filter_map(|argument| name(argument));
+    if let Some(option) = options.chain(arguments).find(|name| brings_files(name)) {
+        return Err(not_staged(format!("the option `{option}` brings files for the workers, which are not staged"))
+            .with("option", option));
+    }
+    let unset = |name: &str| spec.pipeline_options.iter().any(|(own, value)| same(own, name) && !is_set(value));
+    let configured = |(name, value): &(&String, &Value)| brings_files(name) && is_set(value) && !unset(name);
+    match target.options.iter().find(configured) {
+        Some((option, _)) => Err(not_staged(format!(
+            "the target's option `{option}` brings files for the workers, which are not staged"
+        ))
+        .with("option", option)),
+        None => Ok(()),
+    }
+}
+
+fn is_set(value: &Value) -> bool {
+    match value {
+        Value::Null | Value::Bool(false) => false,
+        Value::String(text) => !text.is_empty(),
+        Value::Array(items) => !items.is_empty(),
+        _ => true,
+    }
+}
+
+fn name(argument: &str) -> Option<&str> {
+    argument.starts_with('-').then(|| argument.trim_start_matches('-').split('=').next().unwrap_or_default())
+}
+
+fn brings_files(name: &str) -> bool {
+    STAGES.iter().any(|option| same(option, name))
+}
+
+/// The error of a pipeline that brings files.
+pub(super) fn not_staged(message: impl Into<String>) -> Error {
+    Error::unsupported("artifacts_not_staged", message).suggest(
+        "install the packages in the Python of the workers, or keep all of the code in one file; leave requirements_file, \
+         setup_file, extra_packages, files_to_stage and save_main_session out; a direct target imports what lies beside \
+         the program",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::config::RunnerKind;
+
+    fn reason(target: Value, options: Value, args: &[&str]) -> Option<String> {
+        let target =
+            Target { options: serde_json::from_value(target).unwrap(), ..Target::new("flink", RunnerKind::Flink) };
+        let spec = JobSpec {
+            pipeline_options: serde_json::from_value(options).unwrap(),
+            args: args.iter().map(|arg| (*arg).to_owned()).collect(),
+            ..JobSpec::default()
+        };
+        check(&target, &spec).err().map(|error| error.reason().to_owned())
+    }
+
+    #[test]
+    fn files_for_workers_are_refused_wherever_they_are_named() {
+        for (target, options, args) in [
+            (json!({}), json!({"requirements_file": "r.txt"}), vec![]),
+            (json!({}), json!({"setup-file": "setup.py"}), vec![]),
+            (json!({}), json!({"extraPackages": ["a.whl"]}), vec![]),
+            (json!({}), json!({}), vec!["--files_to_stage=x"]),
+            (json!({}), json!({}), vec!["--extra_package", "x"]),
+            (json!({"requirements_file": "r.txt"}), json!({}), vec![]),
+        ] {
+            assert_eq!(reason(target, options, &args).as_deref(), Some("artifacts_not_staged"));
+        }
+        assert_eq!(reason(json!({"setup_file": "s"}), json!({"setupFile": null, "extra_packages": []}), &["x"]), None);
+        assert_eq!(reason(json!({}), json!({"requirements_cache": "skip"}), &["requirements_file"]), None);
+    }
+}

@@ -1,0 +1,140 @@
+"""WordCount and its like on a cluster: what the suites of Python pipelines on Flink and on Spark share."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from conftest import Api, Server
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+TEXT = EXAMPLES / "data" / "as_you_like_it.txt"
+WORDS = [word.lower() for word in re.findall(r"[A-Za-z']+", TEXT.read_text())]
+YAML = """\
+pipeline:
+  type: chain
+  transforms:
+    - type: Create
+      config: {{elements: [{{n: 1}}, {{n: 2}}, {{n: 3}}]}}
+    - type: MapToFields
+      config:
+        language: python
+        fields: {{square: "n * n"}}
+    - type: WriteToJson
+      config: {{path: "{path}"}}
+"""
+
+
+def start_with_python(server: Server, target: str, pool: str) -> Api:
+    """The server, with a target that runs Python pipelines and roots that hold some."""
+    config = json.loads(server.config.read_text())
+    entry = config["targets"][target]
+    entry |= {"python": sys.executable, "job_server_jar": os.environ["JOB_SERVER_JAR"]}
+    workers = {"environment_type": "EXTERNAL", "environment_config": pool}
+    entry["options"] = {**entry.get("options", {}), **workers}
+    config["roots"] = [str(EXAMPLES), str(server.folder)]
+    server.config.write_text(json.dumps(config))
+    return server.start()
+
+
+def check_capabilities(api: Api, name: str) -> None:
+    """The target says that Python and YAML run there, once its interpreter has answered."""
+    end = time.monotonic() + 90
+    while True:
+        [target] = [row for row in api.get("/api/v1/runners")["data"]["runners"] if row["name"] == name]
+        if {"python_submit", "yaml_submit"} <= set(target["capabilities"]):
+            return
+        assert time.monotonic() < end, target
+        time.sleep(1)
+
+
+def submit(api: Api, target: str, **spec: Any) -> str:
+    """The id of a job that was taken."""
+    answer = api.call("POST", "/api/v1/jobs", {"runner_type": target, "job_type": "BATCH", **spec})
+    assert answer.status_code in (200, 201, 202), answer.text
+    return str(answer.json()["job_id"])
+
+
+def wordcount(api: Api, target: str, output: Path, **spec: Any) -> str:
+    """Submits examples/wordcount.py."""
+    options = {"input": str(TEXT), "output": str(output / "words"), "parallelism": 1}
+    code = str(EXAMPLES / "wordcount.py")
+    return submit(api, target, code_path=code, job_name="wordcount", pipeline_options=options, **spec)
+
+
+def finished(api: Api, job: str) -> Any:
+    """The job, which ends well."""
+    view = api.wait(job, "FINISHED", "FAILED", "PARKED", seconds=400)
+    assert view["state"] == "FINISHED", view["diagnostics"]
+    return view
+
+
+def counts(folder: Path) -> Counter[str]:
+    """What the pipeline wrote."""
+    lines = [line for file in folder.glob("words-*") for line in file.read_text().splitlines()]
+    return Counter({word: int(count) for word, count in (line.rsplit(": ", 1) for line in lines)})
+
+
+def check_user_metrics(api: Api, job: str, seconds: float = 0) -> None:
+    """Beam's own counter and distribution, read through the runner."""
+    end = time.monotonic() + seconds
+    while True:
+        data = api.get(f"/api/v1/jobs/{job}/metrics")["data"]
+        user = {metric["name"]: metric["attempted"] for metric in data["user"]}
+        if "words" in user or time.monotonic() > end:
+            break
+        time.sleep(1)
+    assert user["words"] == len(WORDS), data
+    assert user["word_length"]["count"] == len(WORDS)
+
+
+def check_broken(api: Api, target: str, folder: Path) -> None:
+    """A program that fails before it has a pipeline fails with its own words."""
+    script = folder / "broken.py"
+    script.write_text("print('about to fail')\nraise ValueError('no such table: orders')\n")
+    body = {"runner_type": target, "code_path": str(script), "job_name": "broken"}
+    answer = api.call("POST", "/api/v1/jobs", body)
+    assert answer.status_code == 400, answer.text
+    error = answer.json()["error"]
+    assert error["details"]["reason"] == "no_pipeline"
+    assert "no such table: orders" in error["message"]
+    [job] = ours(api)
+    assert job["state"] == "FAILED"
+    end = time.monotonic() + 10
+    while not (lines := api.get(f"/api/v1/jobs/{job['job_id']}/logs")["data"]["logs"]):
+        assert time.monotonic() < end
+    assert any("about to fail" in line["message"] for line in lines)
+
+
+def check_yaml(api: Api, target: str, folder: Path) -> None:
+    """A Beam YAML pipeline writes what it computes."""
+    text = YAML.format(path=folder / "squares")
+    options = {"parallelism": 1}
+    finished(api, submit(api, target, yaml=text, job_name="squares", pipeline_options=options))
+    lines = [line for file in folder.glob("squares*") for line in file.read_text().splitlines()]
+    assert sorted(json.loads(line)["square"] for line in lines) == [1, 4, 9], lines
+
+
+def check_files_refused(api: Api, target: str) -> None:
+    """What would need staging is refused before any code runs."""
+    for option in ("requirements_file", "setup_file", "extra_packages", "files_to_stage"):
+        body = {
+            "runner_type": target,
+            "code_path": str(EXAMPLES / "wordcount.py"),
+            "pipeline_options": {option: "x"},
+        }
+        answer = api.call("POST", "/api/v1/jobs", body)
+        assert answer.status_code == 501 or answer.json()["error"]["code"] == "unsupported", answer.text
+        assert answer.json()["error"]["details"]["reason"] == "artifacts_not_staged"
+    assert ours(api) == []
+
+
+def ours(api: Api) -> list[Any]:
+    """The jobs that were submitted here; the cluster shows others too."""
+    return [job for job in api.get("/api/v1/jobs")["data"]["jobs"] if job["origin"] == "submitted"]
