@@ -316,7 +316,7 @@ fn age(folder: &Path, sha256: &str) {
     let long_ago = std::time::SystemTime::now() - std::time::Duration::from_secs(8 * 24 * 3600);
     for entry in fs::read_dir(folder).unwrap().flatten() {
         let name = entry.file_name().into_string().unwrap();
-        if name.starts_with(&format!("{sha256}.")) && !name.ends_with(".jar") {
+        if [".built", ".use"].iter().any(|word| name.starts_with(sha256) && name.ends_with(word)) {
             fs::OpenOptions::new().write(true).open(entry.path()).unwrap().set_modified(long_ago).unwrap();
         }
     }

@@ -37,6 +37,12 @@ const LIVING: Need = (
     "9223372036854775807",
     "Flink takes no savepoint once a source has ended; 0 ends a pipeline of bounded sources by itself",
 );
+/// Else Beam keeps what a bundle puts out at a checkpoint back until the next, and loses it where that does not come.
+const WHOLE: Need = (
+    "finish_bundle_before_checkpointing",
+    "true",
+    "what was put out and what was counted then belong to the same checkpoint",
+);
 /// Flink's ids of operators depend on what is chained, and that on the parallelism.
 const UNCHAINED: Need =
     ("operator_chaining", "false", "a savepoint then fits the same pipeline with another parallelism");
@@ -56,7 +62,7 @@ impl Flink {
             check_path(target, path, operator)?;
         }
         let options = Options { all: resolved.options, arguments: resolved.arguments };
-        let needs = if is_streaming(spec, &options) { vec![BATCH, LIVING, UNCHAINED] } else { vec![BATCH] };
+        let needs = if is_streaming(spec, &options) { vec![BATCH, LIVING, WHOLE, UNCHAINED] } else { vec![BATCH] };
         let extra = extra(&resolved.settings);
         let made = CLUSTER.prepare(&self.context, spec, options, (&needs, extra), operator).await?;
         Ok(submission(spec, token, made, resolved.settings))

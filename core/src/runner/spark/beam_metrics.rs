@@ -1,4 +1,5 @@
 //! Beam's metrics on Spark: the text of one accumulator, `MetricQueryResults(Counters(step:namespace:name: 3, …)…)`.
+//! A portable pipeline's are called `<step>:<urn> {PTRANSFORM=…, NAMESPACE=…, NAME=…}`, and Beam's own are among them.
 
 use crate::{
     job::{Metric, MetricKind, MetricValue},
@@ -8,6 +9,8 @@ use crate::{
 /// Name of Beam's accumulator.
 pub(super) const ACCUMULATOR: &str = "Beam.Metrics";
 const NAME_BYTES: usize = 256;
+/// Part of the name of a portable pipeline's own metric.
+const USER: &str = ":beam:metric:user:";
 
 /// Beam's sections, in the order Beam writes them.
 const SECTIONS: [&str; 5] = ["Counters(", "Distributions(", "Gauges(", "StringSets(", "BoundedTries("];
@@ -16,8 +19,8 @@ const SECTIONS: [&str; 5] = ["Counters(", "Distributions(", "Gauges(", "StringSe
 pub(super) fn metrics(text: &str) -> (Vec<Metric>, usize) {
     let (mut metrics, mut unread) = (Vec::new(), 0);
     for section in SECTIONS {
-        for item in items(body(text, section)) {
-            match metric(section, &item) {
+        for item in items(body(text, section)).iter().filter(|item| !is_internal(item)) {
+            match metric(section, item) {
                 Some(metric) => metrics.push(metric),
                 None => unread += 1,
             }
@@ -49,6 +52,22 @@ fn items(body: &str) -> Vec<String> {
     items
 }
 
+/// True for a measure of Beam's own, of a portable pipeline.
+fn is_internal(item: &str) -> bool {
+    item.contains(":beam:metric:") && !item.contains(USER)
+}
+
+/// Step, namespace and name.
+fn parts(name: &str) -> Option<(&str, &str, &str)> {
+    let Some((_, labels)) = name.strip_suffix('}').and_then(|name| name.split_once(" {")) else {
+        let mut parts = name.rsplitn(3, ':');
+        let (name, namespace, step) = (parts.next()?, parts.next()?, parts.next()?);
+        return Some((step, namespace, name));
+    };
+    let label = |key: &str| labels.split(", ").find_map(|pair| pair.strip_prefix(key)?.strip_prefix('='));
+    Some((label("PTRANSFORM")?, label("NAMESPACE")?, label("NAME")?))
+}
+
 fn is_whole(item: &str) -> bool {
     let Some((_, value)) = item.rsplit_once(": ") else { return false };
     value.parse::<i64>().is_ok() || value.ends_with('}')
@@ -72,8 +91,7 @@ fn metric(section: &str, item: &str) -> Option<Metric> {
         }
         _ => return None,
     };
-    let mut parts = name.rsplitn(3, ':');
-    let (name, namespace, step) = (parts.next()?, parts.next()?, parts.next()?);
+    let (step, namespace, name) = parts(name)?;
     Some(Metric {
         name: clean_line(name, NAME_BYTES),
         namespace: clean_line(namespace, NAME_BYTES),
@@ -104,6 +122,21 @@ mod tests {
             [("words", MetricValue::Int(23087)), ("emptyLines", MetricValue::Int(1218)), ("wordLength", lengths)]
         );
         assert_eq!((metrics[0].step.as_deref(), metrics[0].namespace.as_str(), unread), (Some(step), "wordcount", 0));
+    }
+
+    #[test]
+    fn a_portable_pipelines_metrics_are_told_from_beams_own() {
+        let (read, unread) = metrics(
+            "MetricQueryResults(Counters(pc_1:beam:metric:element_count:v1 {PCOLLECTION=pc_1}: 7, \
+             ref_2:beam:metric:user:sum_int64:v1 {NAME=words, NAMESPACE=wordcount, PTRANSFORM=ref_Extract_8}: 23087)\
+             Distributions(ref_2:beam:metric:user:distribution_int64:v1 {PTRANSFORM=ref_Extract_8, \
+             NAMESPACE=wordcount, NAME=word_length}: DistributionResult{sum=94276, count=23087, min=1, max=14}, \
+             pc_1:beam:metric:sampled_byte_size:v1 {PCOLLECTION=pc_1}: DistributionResult{sum=1, count=1, min=1, max=1}))",
+        );
+        let rows: Vec<_> =
+            read.iter().map(|m| (m.step.as_deref().unwrap(), m.namespace.as_str(), m.name.as_str())).collect();
+        assert_eq!(rows, [("ref_Extract_8", "wordcount", "words"), ("ref_Extract_8", "wordcount", "word_length")]);
+        assert_eq!((read[0].attempted.clone(), unread), (Some(MetricValue::Int(23087)), 0));
     }
 
     #[test]
