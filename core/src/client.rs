@@ -1,9 +1,9 @@
 //! The other side: calls of a beam-mcp server as flows, for the Python and JavaScript clients.
 //!
-//! Knows the REST surface, and the same verbs as MCP tools ([`Protocol`]; not in the wasm client, which speaks to
-//! beam-mcp servers only), and nothing of runners or stores. Asks its host for [`Effect::Send`] and [`Effect::Sleep`]
+//! Knows the REST surface, and nothing of runners or stores. Asks its host for [`Effect::Send`] and [`Effect::Sleep`]
 //! only. Every request goes to the target [`SERVER`] with the credential of the same name: the host joins the base
-//! URL, and attaches its token or key where it was given one.
+//! URL, and attaches its token or key where it was given one. With the feature `mcp-client` the same verbs can be called
+//! as tools, over a connection of [`crate::mcp_client`] (not in the wasm client, which speaks to beam-mcp servers only).
 //!
 //! [`Effect::Send`]: crate::effect::Effect::Send
 //! [`Effect::Sleep`]: crate::effect::Effect::Sleep
@@ -16,24 +16,14 @@ mod response;
 mod route;
 
 pub use flow::call;
+#[cfg(feature = "mcp-client")]
+pub use flow::call_over;
 pub use route::{Class, ROUTES, Route, route};
 
 use serde::Deserialize;
 
 /// Target and credential of every request of a client.
 pub const SERVER: &str = "server";
-
-/// How calls travel.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Protocol {
-    /// The routes of a beam-mcp server.
-    #[default]
-    Rest,
-    /// Tools of any MCP server that has them.
-    #[cfg(feature = "mcp-client")]
-    Mcp,
-}
 
 /// How a call is made.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -45,21 +35,11 @@ pub struct ClientOptions {
     pub max_retries: u32,
     /// Largest answer accepted, in bytes.
     pub max_bytes: u64,
-    /// How calls travel.
-    pub protocol: Protocol,
-    /// Path of the MCP endpoint.
-    pub endpoint: String,
 }
 
 impl Default for ClientOptions {
     fn default() -> Self {
-        Self {
-            timeout_ms: 30_000,
-            max_retries: 3,
-            max_bytes: 32 << 20,
-            protocol: Protocol::Rest,
-            endpoint: "/mcp".into(),
-        }
+        Self { timeout_ms: 30_000, max_retries: 3, max_bytes: 32 << 20 }
     }
 }
 

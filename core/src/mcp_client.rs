@@ -48,13 +48,23 @@ mod task;
 mod verb;
 mod version;
 
-use std::sync::Arc;
+#[cfg(test)]
+mod tests;
+
+use std::{future::Future, sync::Arc};
 
 pub use options::{EraChoice, Grant, OAuth, Options};
 use serde_json::{Map, Value};
 
-use self::link::{Link, Shared};
-use crate::{call::Call, error::Error, flow::Flow};
+use self::{
+    exchange::Asked,
+    link::{Limits, Link, Shared},
+};
+use crate::{
+    call::Call,
+    error::Error,
+    flow::{Flow, Io},
+};
 
 /// Target and credential of every request to the server itself.
 pub const SERVER: &str = "server";
@@ -62,6 +72,21 @@ pub const SERVER: &str = "server";
 /// A server, and what was found out about it. Cheap to clone; all clones are one connection.
 #[derive(Clone, Debug)]
 pub struct Connection(Arc<Shared>);
+
+/// A call of a tool that may be sent again, with limits and headers of its own.
+#[derive(Clone, Debug)]
+pub struct ToolCall {
+    /// Name of the tool.
+    pub name: String,
+    /// Its arguments.
+    pub arguments: Map<String, Value>,
+    /// Limit on one request in milliseconds.
+    pub timeout_ms: u64,
+    /// Tries after the first.
+    pub max_retries: u32,
+    /// Headers beside the protocol's, names in lower case.
+    pub headers: Vec<(String, String)>,
+}
 
 impl Connection {
     /// A connection to a server. Nothing is sent yet.
@@ -96,7 +121,30 @@ impl Connection {
                 Value::Null => Map::new(),
                 _ => return Err(Error::invalid("wrong_type", "the input of a call must be an object")),
             };
-            Link { io, shared, call }.run(&verb, input).await
+            let limits = Limits::of(&shared.options);
+            Link { io, shared, call, limits, headers: Vec::new() }.run(&verb, input).await
         })
+    }
+
+    /// Calls a tool in the middle of another flow; the result is as the server gave it.
+    ///
+    /// # Errors
+    /// What the server says; a result with `isError` is none.
+    pub fn call_tool(
+        &self,
+        io: Io,
+        call: Call,
+        tool: ToolCall,
+    ) -> impl Future<Output = Result<Map<String, Value>, Error>> + Send + use<> {
+        let limits = Limits { timeout_ms: tool.timeout_ms, max_retries: tool.max_retries };
+        let link = Link { io, shared: self.0.clone(), call, limits, headers: tool.headers };
+        let params = [("name".to_owned(), tool.name.into()), ("arguments".to_owned(), Value::Object(tool.arguments))];
+        let asked = Asked {
+            method: "tools/call".to_owned(),
+            params: params.into_iter().collect(),
+            repeatable: true,
+            progress: false,
+        };
+        async move { link.request(asked).await }
     }
 }

@@ -58,8 +58,9 @@ def start_client(
     random: bytes,
     labels: tuple[str | None, str | None, str | None, str | None] = ...,
     deadline_ms: int | None = None,
+    connection: Connection | None = None,
 ) -> Flow:
-    """Starts a call of a beam-mcp server; `random` is 32 fresh random bytes."""
+    """Starts a call of a beam-mcp server, or of the tools behind a connection; `random` is 32 fresh random bytes."""
 
 def error_table() -> list[tuple[str, int, int | None, str, str, int]]:
     """Code, HTTP status, JSON-RPC code, Python class, JavaScript name and exit code of every kind."""

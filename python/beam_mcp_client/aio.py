@@ -49,7 +49,7 @@ class BeamMCPClient(ClientBase):
     def _connect(
         self, transport: Transport | AsyncTransport, on_response: OnResponse | None
     ) -> None:
-        self._host = AsyncServerHost(transport, self._auth, on_response)
+        self._host = AsyncServerHost(transport, self._auth, on_response, self._mcp is not None)
 
     async def _run(
         self,
@@ -60,11 +60,14 @@ class BeamMCPClient(ClientBase):
         sources: Mapping[str, Path] = NO_SOURCES,
     ) -> Any:
         flow = self._start(verb, given, context, timeout)
-        perform = self._host.perform
-        return (await adrive(flow, lambda effect, parts: perform(effect, parts, sources)))[0]
+        with self._host.performing(sources) as perform:
+            return (await adrive(flow, perform))[0]
 
     async def close(self) -> None:
         """Closes the connections, and the server of `local:`."""
+        if self._mcp is not None:
+            with self._host.performing(NO_SOURCES) as perform:
+                await adrive(self._farewell(self._mcp), perform)
         await self._host.close()
 
     async def __aenter__(self) -> Self:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from . import settings
-from ._core import Flow, start_client
+from ._core import Connection, Flow, start_client
 from ._typing import Self
 from .auth import Auth
 from .context import MCPContext
@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 
     from .host import OnResponse
     from .transport import AsyncTransport, Transport
+
+
+FAREWELL_MS = 5_000
+"""Longest a session is taken leave of."""
 
 
 class ClientBase:
@@ -85,8 +89,16 @@ class ClientBase:
             auth_headers,
             token_provider,
         )
+        self._mcp = self._connection() if self._settings.protocol == "mcp" else None
         own_transport = None if isinstance(transport, str) else transport
         self._connect(own_transport or self._transport(verify_ssl, ca_file, config), on_response)
+
+    def _connection(self) -> Connection:
+        """The server as the core's MCP client knows it; it is asked for its era once."""
+        url, endpoint = self._settings.url, self._settings.endpoint
+        # What answers in this process has no address, and needs none.
+        origin = url if url.startswith(("http://", "https://")) else "http://localhost"
+        return Connection(json.dumps({"url": origin.rstrip("/") + endpoint}))
 
     def _transport(
         self, verify_ssl: bool, ca_file: str | None, config: Mapping[str, Any] | None
@@ -119,7 +131,13 @@ class ClientBase:
             os.urandom(32),
             labels,
             deadline,
+            self._mcp,
         )
+
+    def _farewell(self, connection: Connection) -> Flow:
+        """Ends the session, where the server has one."""
+        deadline = time.monotonic_ns() // 1_000_000 + FAREWELL_MS
+        return connection.start("close", "{}", os.urandom(32), deadline)
 
     def with_options(
         self,

@@ -49,7 +49,7 @@ class MCPClient(ClientBase):
     def _connect(
         self, transport: Transport | AsyncTransport, on_response: OnResponse | None
     ) -> None:
-        self._host = ServerHost(transport, self._auth, on_response)
+        self._host = ServerHost(transport, self._auth, on_response, self._mcp is not None)
 
     def _run(
         self,
@@ -60,11 +60,14 @@ class MCPClient(ClientBase):
         sources: Mapping[str, Path] = NO_SOURCES,
     ) -> Any:
         flow = self._start(verb, given, context, timeout)
-        perform = self._host.perform
-        return drive(flow, lambda effect, parts: perform(effect, parts, sources))[0]
+        with self._host.performing(sources) as perform:
+            return drive(flow, perform)[0]
 
     def close(self) -> None:
         """Closes the connections, and the server of `local:`."""
+        if self._mcp is not None:
+            with self._host.performing(NO_SOURCES) as perform:
+                drive(self._farewell(self._mcp), perform)
         self._host.close()
 
     def __enter__(self) -> Self:

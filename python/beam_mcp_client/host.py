@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import inspect
 import json
 import logging
 import platform
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, cast
 from urllib.parse import urlencode
 
 from . import errors
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
     from typing_extensions import TypeIs
 
     from .auth import Auth
-    from .drive import Reply
+    from .drive import AsyncPerform, Perform, Reply
+    from .mcp.host import Host
 
 T = TypeVar("T")
 MOST_THREADS = 64
@@ -120,12 +122,23 @@ class ServerHost:
         transport: Transport | AsyncTransport,
         auth: Auth,
         on_response: OnResponse | None = None,
+        in_pieces: bool = False,
     ) -> None:
         if is_async(transport):
             raise errors.invalid("MCPClient cannot await a transport", "use BeamMCPClient for it")
         self.transport = transport
         self.auth = auth
         self.on_response = on_response
+        self._pieces = _in_pieces(transport, auth, on_response) if in_pieces else None
+
+    @contextlib.contextmanager
+    def performing(self, sources: Mapping[str, Path]) -> Generator[Perform]:
+        """What performs the effects of one flow."""
+        if self._pieces is None:
+            yield lambda effect, parts: self.perform(effect, parts, sources)
+        else:
+            with self._pieces.call() as call:
+                yield call.perform
 
     def perform(
         self,
@@ -167,11 +180,24 @@ class AsyncServerHost:
         transport: Transport | AsyncTransport,
         auth: Auth,
         on_response: OnResponse | None = None,
+        in_pieces: bool = False,
     ) -> None:
         self.transport = transport
         self.auth = auth
         self.on_response = on_response
+        if in_pieces and is_async(transport):
+            raise errors.invalid("over MCP no transport is awaited", "give one with a plain `send`")
+        self._pieces = _in_pieces(transport, auth, on_response) if in_pieces else None
         self._threads = ThreadPoolExecutor(MOST_THREADS, "beam-mcp-client")
+
+    @contextlib.contextmanager
+    def performing(self, sources: Mapping[str, Path]) -> Generator[AsyncPerform]:
+        """What performs the effects of one flow."""
+        if self._pieces is None:
+            yield lambda effect, parts: self.perform(effect, parts, sources)
+        else:
+            with self._pieces.async_call() as call:
+                yield call.perform
 
     async def perform(
         self, effect: dict[str, Any], parts: list[bytes], sources: Mapping[str, Path]
@@ -222,6 +248,15 @@ class AsyncServerHost:
             await self.transport.close()
         else:
             self.transport.close()
+
+
+def _in_pieces(
+    transport: Transport | AsyncTransport, auth: Auth, on_response: OnResponse | None
+) -> Host:
+    """The machine under calls of tools, whose answers may be streams."""
+    from .mcp.host import Host
+
+    return Host(cast("Transport", transport), auth, on_response=on_response)
 
 
 def is_async(transport: Transport | AsyncTransport) -> TypeIs[AsyncTransport]:

@@ -35,8 +35,6 @@ class Settings:
         options = {
             "timeout_ms": int(self.timeout * 1000),
             "max_retries": self.max_retries,
-            "protocol": self.protocol,
-            "endpoint": self.endpoint,
         }
         object.__setattr__(self, "options_json", json.dumps(options))
 

@@ -10,7 +10,7 @@ use crate::{
 
 /// A connection to any MCP server: what its calls share.
 #[pyclass(frozen, module = "beam_mcp_client._core")]
-pub(crate) struct Connection(mcp_client::Connection);
+pub(crate) struct Connection(pub(crate) mcp_client::Connection);
 
 #[pymethods]
 impl Connection {

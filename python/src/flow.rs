@@ -13,6 +13,8 @@ use beam_mcp_core::{
 use pyo3::{prelude::*, types::PyBytes};
 use serde_json::{Value, json};
 
+use crate::connection::Connection;
+
 /// What a step gives back: kind, JSON, byte parts.
 type Stepped<'py> = (&'static str, String, Vec<Bound<'py, PyBytes>>);
 type Plain = (&'static str, String, Vec<Vec<u8>>);
@@ -115,9 +117,10 @@ pub(crate) fn error_object(error: &Error) -> Value {
 
 /// Starts a call of a beam-mcp server.
 ///
-/// `random` is 32 fresh random bytes; `labels` are session, trace, transaction and user id.
+/// `random` is 32 fresh random bytes; `labels` are session, trace, transaction and user id. Over a `connection` it calls
+/// the tool of an MCP server.
 #[pyfunction]
-#[pyo3(signature = (verb, input, options, random, labels=(None, None, None, None), deadline_ms=None))]
+#[pyo3(signature = (verb, input, options, random, labels=(None, None, None, None), deadline_ms=None, connection=None))]
 pub(crate) fn start_client(
     verb: &str,
     input: &str,
@@ -125,12 +128,17 @@ pub(crate) fn start_client(
     random: [u8; 32],
     labels: LabelTuple,
     deadline_ms: Option<u64>,
+    connection: Option<&Connection>,
 ) -> PyResult<Flow> {
     let input: Value = read(input)?;
     let options: ClientOptions = read(options)?;
     let deadline = deadline_ms.map_or(Duration::MAX, Duration::from_millis);
     let call = Call { labels: into_labels(labels), ..Call::local(Caller::nobody(), deadline, random) };
-    Ok(Flow::new(Running::Value(client::call(verb, input, options, call))))
+    let flow = match connection {
+        None => client::call(verb, input, options, call),
+        Some(Connection(connection)) => client::call_over(connection, verb, input, options, call),
+    };
+    Ok(Flow::new(Running::Value(flow)))
 }
 
 pub(crate) fn read<T: serde::de::DeserializeOwned>(json: &str) -> PyResult<T> {

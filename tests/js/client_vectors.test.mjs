@@ -14,18 +14,9 @@ function start({ verb, input, options = {}, labels = {}, deadline_ms }) {
   return stepper(wasm, handle);
 }
 
-// MCP is spoken by the Python client alone: it would take this module over its bar.
-const speaksMcp = (file) => vector(file).options?.protocol === "mcp";
-const calls = vectors("client").filter((file) => !speaksMcp(file));
+const calls = vectors("client");
 
 test("there are vectors", () => assert.ok(calls.length > 15));
-
-test("a call over MCP is refused", () => {
-  const file = vectors("client").find(speaksMcp);
-  const { kind, value } = start(vector(file))(0, 0);
-  assert.equal(kind, "error", JSON.stringify(value));
-  assert.match(value.message, /mcp/);
-});
 
 for (const file of calls) {
   test(file, () => {

@@ -31,7 +31,11 @@ def test_vector(file: Path) -> None:
     case = json.loads(file.read_text())
     connection = _core.Connection(json.dumps(case["options"]))
     for call in case["calls"]:
-        flow = connection.start(call["verb"], json.dumps(call["input"]), bytes(32))
+        given = json.dumps(call["input"])
+        if call["is_tool"]:
+            flow = _core.start_client(call["verb"], given, "{}", bytes(32), connection=connection)
+        else:
+            flow = connection.start(call["verb"], given, bytes(32))
         now = 0
         kind, text, _ = flow.step(now, 0)
         for step in call["steps"]:

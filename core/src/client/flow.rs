@@ -3,6 +3,8 @@ use std::{future::Future, time::Duration};
 use serde_json::{Map, Value};
 
 use super::{ClientOptions, Route, request, response, route};
+#[cfg(feature = "mcp-client")]
+use crate::mcp_client::Connection;
 use crate::{
     call::Call,
     effect::{Request, Response},
@@ -21,12 +23,22 @@ const MOST_ITEMS: usize = 10_000;
 /// `input` is an object. `idempotency_key` in it names a write (else one is derived from the call's seed), and
 /// `all: true` collects every page of a list. `call.deadline` bounds the whole call, `options` each exchange.
 pub fn call(verb: &str, input: Value, options: ClientOptions, call: Call) -> Flow<Value> {
+    begin(Way::Rest, verb, input, options, call)
+}
+
+/// The same as a tool of the server behind a connection.
+#[cfg(feature = "mcp-client")]
+pub fn call_over(connection: &Connection, verb: &str, input: Value, options: ClientOptions, call: Call) -> Flow<Value> {
+    begin(Way::Mcp(connection.clone()), verb, input, options, call)
+}
+
+fn begin(way: Way, verb: &str, input: Value, options: ClientOptions, call: Call) -> Flow<Value> {
     let found = route(verb);
     Flow::new(|io| async move {
         let route = found?;
         let mut input = object(input)?;
         let all = route.items.filter(|_| input.remove("all") == Some(Value::Bool(true)));
-        let link = Link { io, route, options, call };
+        let link = Link { io, route, options, call, way };
         match all {
             Some(items) => link.pages(input, items).await,
             None => link.exchange(input).await,
@@ -42,26 +54,40 @@ fn object(input: Value) -> Result<Map<String, Value>, Error> {
     }
 }
 
+/// How a call travels.
+enum Way {
+    /// The routes of a beam-mcp server.
+    Rest,
+    /// Tools of any MCP server that has them.
+    #[cfg(feature = "mcp-client")]
+    Mcp(Connection),
+}
+
 /// A call under way.
-pub(super) struct Link {
+struct Link {
     io: Io,
-    pub(super) route: &'static Route,
+    route: &'static Route,
     options: ClientOptions,
     call: Call,
+    way: Way,
 }
 
 impl Link {
     async fn exchange(&self, input: Map<String, Value>) -> Result<Value, Error> {
-        #[cfg(feature = "mcp-client")]
-        if self.options.protocol == super::Protocol::Mcp {
-            let tool = super::mcp::Tool::new(self.route, input, &self.options, &self.call)?;
-            return self.call_tool(&tool).await;
+        match &self.way {
+            Way::Rest => {
+                let request = request::build(self.route, input, &self.options, &self.call)?;
+                self.repeated(|| async { response::parse(self.route, &self.send(&request).await?) }).await
+            }
+            #[cfg(feature = "mcp-client")]
+            Way::Mcp(connection) => {
+                let told = super::mcp::call(connection, &self.io, &self.call, self.route, &self.options, input);
+                Box::pin(told).await.map_err(|error| reached(error).during(self.route.verb))
+            }
         }
-        let request = request::build(self.route, input, &self.options, &self.call)?;
-        self.repeated(|| async { response::parse(self.route, &self.send(&request).await?) }).await
     }
 
-    pub(super) async fn repeated<F>(&self, once: impl FnMut() -> F) -> Result<Value, Error>
+    async fn repeated<F>(&self, once: impl FnMut() -> F) -> Result<Value, Error>
     where
         F: Future<Output = Result<Value, Error>>,
     {
@@ -70,7 +96,7 @@ impl Link {
         retry(&self.io, backoff, self.call.deadline, &seed, once).await
     }
 
-    pub(super) async fn send(&self, request: &Request) -> Result<Response, Error> {
+    async fn send(&self, request: &Request) -> Result<Response, Error> {
         let mut request = request.clone();
         let left = self.call.deadline.saturating_sub(self.io.now().mono);
         if left < Duration::from_millis(1) {
@@ -99,6 +125,13 @@ impl Link {
             };
         }
     }
+}
+
+/// The error of a call over MCP; where nobody was reached, with what to do about it.
+#[cfg(feature = "mcp-client")]
+fn reached(error: Error) -> Error {
+    let nobody = matches!(error.reason(), "connection_refused" | "unreachable" | "connection_reset" | "tls");
+    if nobody { unanswered(&error) } else { error }
 }
 
 /// The error of an exchange without an answer, in words that fit a client.

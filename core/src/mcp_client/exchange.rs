@@ -85,7 +85,7 @@ impl Link {
     }
 
     async fn repeated(&self, asked: &Asked) -> Result<Map<String, Value>, Error> {
-        let backoff = Backoff { tries: self.options().max_retries.saturating_add(1), ..Backoff::READ };
+        let backoff = Backoff { tries: self.limits.max_retries.saturating_add(1), ..Backoff::READ };
         let seed = self.call.seed.child("mcp client");
         let may = |error: &Error| asked.repeatable || error.landed() == Landed::No;
         retry_while(&self.io, backoff, self.call.deadline, &seed, || Box::pin(self.corrected(asked)), may).await

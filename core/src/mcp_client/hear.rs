@@ -127,14 +127,17 @@ impl Link {
         let most = usize::try_from(self.options().max_bytes).unwrap_or(usize::MAX);
         let mut body = Vec::new();
         loop {
+            // Also for a server that never falls silent.
+            if wanted.patience.left(self.io.now().mono).is_zero() {
+                return self.leave_with(opened.stream, late()).await;
+            }
             match self.io.read(opened.stream, wanted.patience.read(self.io.now().mono)).await {
                 Ok(Piece::Bytes(bytes)) if body.len().saturating_add(bytes.len()) <= most => body.extend(bytes),
                 Ok(Piece::End) => {
                     return Ok(Response { status: opened.status, headers: opened.headers, body: body.into() });
                 }
                 Ok(Piece::Bytes(_)) => return self.leave_with(opened.stream, too_large()).await,
-                Ok(Piece::Elapsed) if !wanted.patience.left(self.io.now().mono).is_zero() => {}
-                Ok(Piece::Elapsed) => return self.leave_with(opened.stream, late()).await,
+                Ok(Piece::Elapsed) => {}
                 Err(error) => return self.leave_with(opened.stream, super::link::unanswered(&error)).await,
             }
         }
@@ -167,10 +170,13 @@ impl Link {
                     return serde_json::from_str(&event.data).map(Some).map_err(|_| failure::no_answer());
                 }
             }
+            // Also for a server that never falls silent.
+            if wanted.patience.left(self.io.now().mono).is_zero() {
+                return Err(late());
+            }
             match self.io.read(events.stream, wanted.patience.read(self.io.now().mono)).await {
                 Ok(Piece::Bytes(bytes)) => self.fed(events, &bytes)?,
-                Ok(Piece::Elapsed) if !wanted.patience.left(self.io.now().mono).is_zero() => {}
-                Ok(Piece::Elapsed) => return Err(late()),
+                Ok(Piece::Elapsed) => {}
                 Ok(Piece::End) => events.open = false,
                 Err(error) if matches!(error.kind(), ErrorKind::Cancelled | ErrorKind::Misuse) => return Err(error),
                 // A connection that broke is gone like one that ended, but for what the host must tidy up.

@@ -1,4 +1,5 @@
 use std::{
+    fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -25,11 +26,17 @@ const MOST_AUTHORIZATIONS: u32 = 3;
 pub(super) const EITHER: &str = "application/json, text/event-stream";
 
 /// What all flows of a connection share.
-#[derive(Debug)]
 pub(super) struct Shared {
     pub(super) options: Options,
     pub(super) place: Place,
     state: Mutex<State>,
+}
+
+impl fmt::Debug for Shared {
+    /// Without the tokens and secrets in it.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Shared").field("place", &self.place).finish_non_exhaustive()
+    }
 }
 
 impl Shared {
@@ -50,6 +57,22 @@ pub(super) struct Link {
     pub(super) io: Io,
     pub(super) shared: Arc<Shared>,
     pub(super) call: Call,
+    pub(super) limits: Limits,
+    /// Headers of the call's own, beside the protocol's.
+    pub(super) headers: Vec<(String, String)>,
+}
+
+/// The limits of one call; those of the connection where it has none of its own.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits {
+    pub(super) timeout_ms: u64,
+    pub(super) max_retries: u32,
+}
+
+impl Limits {
+    pub(super) fn of(options: &Options) -> Self {
+        Self { timeout_ms: options.timeout_ms, max_retries: options.max_retries }
+    }
 }
 
 impl Link {
@@ -59,8 +82,8 @@ impl Link {
 
     /// The time one request may take from now on.
     pub(super) fn patience(&self) -> Patience {
-        let options = self.options();
-        Patience::new(self.io.now().mono, options.timeout_ms, options.longest_ms, self.call.deadline)
+        let (idle, longest) = (self.limits.timeout_ms, self.options().longest_ms);
+        Patience::new(self.io.now().mono, idle, longest.max(idle), self.call.deadline)
     }
 
     /// Posts a message and reads the head of the answer. Gets a token first where the server asks for one.
@@ -116,7 +139,7 @@ impl Link {
     pub(super) fn envelope(&self, method: Method, accept: &str, headers: &[(String, String)]) -> Request {
         let mut request = Request::new(SERVER, method, self.shared.place.request_path());
         request.headers.push(("accept".to_owned(), accept.to_owned()));
-        request.headers.extend(headers.iter().cloned());
+        request.headers.extend(headers.iter().chain(&self.headers).cloned());
         match bearer(&self.shared.state().tokens) {
             Some(token) => request.headers.push(("authorization".to_owned(), token)),
             None => request.credential = Some(CredentialId(SERVER.to_owned())),

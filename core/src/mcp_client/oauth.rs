@@ -34,7 +34,7 @@ use crate::{
 const MOST_BYTES: u64 = 1 << 20;
 
 /// What a connection holds of OAuth, by issuer: what one gave is never shown to another.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Tokens {
     current: Option<Token>,
     clients: BTreeMap<String, Registered>,

@@ -1,3 +1,5 @@
+use std::fmt;
+
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -69,7 +71,7 @@ pub enum EraChoice {
 }
 
 /// How the client gets its tokens.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct OAuth {
     /// What stands behind the token.
@@ -98,8 +100,15 @@ pub struct OAuth {
     pub scopes: Vec<String>,
 }
 
+impl fmt::Debug for OAuth {
+    /// Without the secret and the assertion in it.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("OAuth").field("client_id", &self.client_id).finish_non_exhaustive()
+    }
+}
+
 /// What a token is given for.
-#[derive(Clone, Debug, Default, Eq, PartialEq, Deserialize)]
+#[derive(Clone, Default, Eq, PartialEq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Grant {
     /// A person's consent, in a browser.
@@ -112,4 +121,18 @@ pub enum Grant {
         /// The statement.
         assertion: String,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_are_in_no_text() {
+        let options = r#"{"url": "http://a", "oauth": {"client_secret": "hush", "grant": {"jwt_bearer": {"assertion": "hush"}}}}"#;
+        let options: Options = serde_json::from_str(options).unwrap();
+        assert!(!format!("{options:?}").contains("hush"));
+        let connection = crate::mcp_client::Connection::new(options).unwrap();
+        assert!(!format!("{connection:?}").contains("hush"));
+    }
 }

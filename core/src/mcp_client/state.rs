@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use super::{mirror::Mirrored, oauth::Tokens, version::Peer};
 
 /// What a connection remembers between its flows. All of it can be lost: it is found out again.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct State {
     last_id: u64,
     /// The server, once it was asked.

@@ -125,6 +125,14 @@ class Host:
         note(request, shown, time.perf_counter() - started, self.on_response)
         return answer
 
+    def call(self) -> contextlib.AbstractContextManager[Call]:
+        """What performs the effects of one flow."""
+        return one_call(self)
+
+    def async_call(self) -> contextlib.AbstractContextManager[AsyncCall]:
+        """The same for an event loop."""
+        return one_async_call(self)
+
     def close(self) -> None:
         """Closes the kept connections."""
         self.threads.shutdown(wait=False, cancel_futures=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from .. import errors
@@ -28,12 +28,12 @@ class OAuth:
     """URL of the client's own metadata document: its id where the server takes such ids."""
     client_id: str | None = None
     """Id of a client that was registered by hand."""
-    client_secret: str | None = None
+    client_secret: str | None = field(default=None, repr=False)
     issuer: str | None = None
     """The authorization server it was registered at."""
     scopes: tuple[str, ...] = ()
-    grant: Literal["authorization_code", "client_credentials"] | dict[str, Any] = (
-        "authorization_code"
+    grant: Literal["authorization_code", "client_credentials"] | dict[str, Any] = field(
+        default="authorization_code", repr=False
     )
     """`client_credentials`, or `{"jwt_bearer": {"assertion": …}}`, need no person."""
 

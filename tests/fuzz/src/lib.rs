@@ -6,14 +6,15 @@
 mod host;
 mod legal;
 
-use std::sync::LazyLock;
+use std::{collections::VecDeque, sync::LazyLock};
 
 use beam_mcp_core::{
     Call,
     auth::{Caller, Role},
-    client::{self, ClientOptions, Protocol},
-    effect::{Effect, Reply, Response},
+    client::{self, ClientOptions},
+    effect::{Effect, Reply},
     engine::HttpRequest,
+    mcp_client::Connection,
 };
 use host::{SERVED, call, drive};
 use serde_json::{Value, json};
@@ -56,24 +57,38 @@ pub fn headers(bytes: &[u8]) {
     }
 }
 
-/// A stream of events that a server answers a client's call with: an answer or an error of the client, never a panic.
+/// A stream of events that a server answers a client's call with, in up to eight pieces: an answer or an error of the
+/// client, never a panic.
 pub fn sse(bytes: &[u8]) {
-    let options = ClientOptions { protocol: Protocol::Mcp, max_retries: 0, ..ClientOptions::default() };
-    let mut flow = client::call("get_job", json!({"job_id": "sim:0"}), options, call());
-    let (mut reply, mut steps) = (None, 0);
+    let options = json!({"url": "http://localhost/mcp", "era": "modern"});
+    let connection = serde_json::from_value(options).ok().and_then(|options| Connection::new(options).ok());
+    let connection = connection.unwrap_or_else(|| panic!("the options are plain"));
+    let options = ClientOptions { max_retries: 0, ..ClientOptions::default() };
+    let mut flow = client::call_over(&connection, "get_job", json!({"job_id": "sim:0"}), options, call());
+    let (mut reply, mut steps, mut pieces) = (None, 0, VecDeque::new());
     while let beam_mcp_core::Step::Effect(effect) = flow.step(host::now(steps), reply.take()) {
         steps += 1;
-        assert!(steps < 50, "a client that never ends");
+        assert!(steps < 100, "a client that never ends");
         reply = Some(match effect {
-            Effect::Send(_) => Reply::Response(Response {
-                status: 200,
-                headers: vec![("content-type".into(), "text/event-stream".into())],
-                body: bytes.to_vec().into(),
-            }),
-            Effect::Sleep { .. } => Reply::Elapsed,
+            Effect::Open(request) => {
+                let discovers = request.headers.iter().any(|(_, value)| value == "server/discover");
+                let kind = if discovers { "application/json" } else { "text/event-stream" };
+                pieces = if discovers { [DISCOVERED.to_vec()].into() } else { cut(bytes) };
+                Reply::Opened { stream: 1, status: 200, headers: vec![("content-type".into(), kind.into())] }
+            }
+            Effect::Read { .. } => pieces.pop_front().map_or(Reply::Ended, |body| Reply::Piece { body: body.into() }),
+            Effect::Shut { .. } | Effect::Tell { .. } => Reply::Ok,
             other => panic!("a client asks for {other:?}"),
         });
     }
+}
+
+const DISCOVERED: &[u8] = br#"{"id": 1, "result": {"supportedVersions": ["2026-07-28"], "capabilities": {}}}"#;
+
+/// Pieces of a size that the bytes themselves say.
+fn cut(bytes: &[u8]) -> VecDeque<Vec<u8>> {
+    let count = bytes.last().map_or(0, |last| usize::from(last % 8)) + 1;
+    bytes.chunks(bytes.len() / count + 1).map(<[u8]>::to_vec).collect()
 }
 
 /// What a client brings back as `requestState`: only what this caller was given for this request opens.

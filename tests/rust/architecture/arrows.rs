@@ -29,7 +29,7 @@ const COMMON: &[&str] = &[
 const ARROWS: &[(&str, &[&str])] = &[
     ("auth", &[]),
     ("call", &["auth"]),
-    ("client", &["call"]),
+    ("client", &["call", "mcp_client"]),
     ("config", &["auth", "job"]),
     (
         "engine",

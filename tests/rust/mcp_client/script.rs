@@ -5,6 +5,7 @@ use std::time::Duration;
 use beam_mcp_core::{
     Call, Now, Step,
     auth::Caller,
+    client::{ClientOptions, call_over},
     effect::{decode_reply, encode_effect},
     mcp_client::Connection,
 };
@@ -16,11 +17,17 @@ pub(super) struct Called {
     verb: &'static str,
     input: Value,
     replies: Vec<Value>,
-    deadline: Duration,
+    /// A verb of the product, as a tool; else one of the connection.
+    is_tool: bool,
 }
 
 pub(super) fn call(verb: &'static str, input: Value, replies: impl IntoIterator<Item = Vec<Value>>) -> Called {
-    Called { verb, input, replies: replies.into_iter().flatten().collect(), deadline: Duration::MAX }
+    Called { verb, input, replies: replies.into_iter().flatten().collect(), is_tool: false }
+}
+
+/// A call of the product's own client, over the connection.
+pub(super) fn tool(verb: &'static str, input: Value, replies: impl IntoIterator<Item = Vec<Value>>) -> Called {
+    Called { is_tool: true, ..call(verb, input, replies) }
 }
 
 /// Options of a connection to a server on this machine, with more beside the URL.
@@ -41,8 +48,12 @@ pub(super) fn check(name: &str, about: &str, options: Value, calls: Vec<Called>)
 }
 
 fn run(name: &str, connection: &Connection, called: Called) -> Value {
-    let call = Call::local(Caller::nobody(), called.deadline, [0; 32]);
-    let mut flow = connection.start(called.verb, called.input.clone(), call);
+    let call = Call::local(Caller::nobody(), Duration::MAX, [0; 32]);
+    let mut flow = if called.is_tool {
+        call_over(connection, called.verb, called.input.clone(), ClientOptions::default(), call)
+    } else {
+        connection.start(called.verb, called.input.clone(), call)
+    };
     let (mut now, mut steps) = (Now::default(), Vec::new());
     let mut replies = called.replies.into_iter();
     let mut turn = flow.step(now, None);
@@ -70,6 +81,7 @@ fn run(name: &str, connection: &Connection, called: Called) -> Value {
     let end_map = end.as_object_mut().unwrap();
     end_map.extend([
         ("verb".into(), called.verb.into()),
+        ("is_tool".into(), called.is_tool.into()),
         ("input".into(), called.input),
         ("steps".into(), steps.into()),
     ]);

@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// A client as one issuer knows it.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone)]
 pub(super) struct Registered {
     pub(super) id: String,
     pub(super) secret: Option<String>,

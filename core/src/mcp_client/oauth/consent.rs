@@ -11,7 +11,6 @@ use crate::{
 };
 
 /// What a consent gave.
-#[derive(Debug)]
 pub(super) struct Consent {
     pub(super) code: String,
     pub(super) verifier: String,

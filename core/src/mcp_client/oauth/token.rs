@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// A token, and what is needed to renew it.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) struct Token {
     pub(super) access: String,
     refresh: Option<String>,
