@@ -1,14 +1,12 @@
 use serde_json::{Value, json};
 
-use super::script::{answer, answer_with, call, check, effects, options, requests, result};
+use super::script::{answer, answer_with, call, check, effects, joined, options, requests, result};
 
 const RESOURCE: &str = "http://localhost:9/mcp";
 const ISSUER: &str = "http://localhost:8";
 
 fn able(more: Value) -> Value {
-    let mut oauth = json!({"redirect_uri": "http://localhost:7/cb"});
-    oauth.as_object_mut().unwrap().extend(more.as_object().cloned().unwrap());
-    options(json!({"oauth": oauth}))
+    options(json!({"oauth": joined(json!({"redirect_uri": "http://localhost:7/cb"}), more)}))
 }
 
 fn response(status: u16, body: &Value) -> Vec<Value> {
@@ -24,11 +22,10 @@ fn resource(of: &str) -> Vec<Value> {
 }
 
 fn issuer(more: Value) -> Vec<Value> {
-    let mut document = json!({"issuer": ISSUER, "authorization_endpoint": format!("{ISSUER}/authorize"),
+    let document = json!({"issuer": ISSUER, "authorization_endpoint": format!("{ISSUER}/authorize"),
         "token_endpoint": format!("{ISSUER}/token"), "registration_endpoint": format!("{ISSUER}/register"),
         "code_challenge_methods_supported": ["S256"], "authorization_response_iss_parameter_supported": true});
-    document.as_object_mut().unwrap().extend(more.as_object().cloned().unwrap());
-    response(200, &document)
+    response(200, &joined(document, more))
 }
 
 fn registered() -> Vec<Value> {

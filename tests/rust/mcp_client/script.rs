@@ -32,9 +32,14 @@ pub(super) fn tool(verb: &'static str, input: Value, replies: impl IntoIterator<
 
 /// Options of a connection to a server on this machine, with more beside the URL.
 pub(super) fn options(more: Value) -> Value {
-    let mut options = json!({"url": "http://localhost:9/mcp", "client_info": {"name": "t", "version": "1"}});
-    options.as_object_mut().unwrap().extend(more.as_object().cloned().unwrap_or_else(Map::new));
-    options
+    joined(json!({"url": "http://localhost:9/mcp", "client_info": {"name": "t", "version": "1"}}), more)
+}
+
+/// An object with the members of another.
+pub(super) fn joined(mut object: Value, more: Value) -> Value {
+    let Value::Object(more) = more else { panic!("{more} is no object") };
+    object.as_object_mut().unwrap().extend(more);
+    object
 }
 
 /// Runs a case, compares it with its vector, and gives back what each call ended with.
@@ -42,7 +47,7 @@ pub(super) fn check(name: &str, about: &str, options: Value, calls: Vec<Called>)
     let connection = Connection::new(serde_json::from_value(options.clone()).unwrap()).unwrap();
     let seen: Vec<Value> = calls.into_iter().map(|called| run(name, &connection, called)).collect();
     let ends = seen.iter().map(|call| call.get("data").or_else(|| call.get("error")).unwrap().clone()).collect();
-    let case = json!({"about": about, "options": options, "calls": seen});
+    let case = joined(json!({"about": about, "calls": seen}), Map::from_iter([("options".to_owned(), options)]).into());
     golden::check(&format!("mcp_client/{name}.json"), &format!("{case:#}\n"));
     ends
 }
@@ -91,7 +96,10 @@ fn run(name: &str, connection: &Connection, called: Called) -> Value {
 /// The reply of a browser with the state it was sent with.
 fn with_state(effect: &Value, reply: Value) -> Value {
     let sent = effect["params"]["url"].as_str().and_then(|url| url.split("state=").nth(1)?.split('&').next());
-    sent.map_or(reply.clone(), |state| serde_json::from_str(&reply.to_string().replace("$STATE", state)).unwrap())
+    match sent {
+        Some(state) => serde_json::from_str(&reply.to_string().replace("$STATE", state)).unwrap(),
+        None => reply,
+    }
 }
 
 /// What is always answered alike.
