@@ -15,4 +15,5 @@ fi
 rustup component list --installed 2>/dev/null | grep -q clippy || rustup component add clippy rustfmt
 bash .ci/tools.sh wasm node typescript binaryen inspector mcp cargo-lambda >/dev/null
 make venv beam wasm
+CARGO_TARGET_DIR=$BEAM_MCP_CACHE/target-rmcp-client cargo build -q --locked --manifest-path tests/clients/rmcp-client/Cargo.toml
 CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$BEAM_MCP_CACHE/target} cargo test --workspace --locked --no-run -q

@@ -31,6 +31,7 @@ class Client:
     program: str
     """Environment variable of its interpreter."""
     script: str
+    """What it runs, where it is not the client itself."""
     mode: str
     handshake: bool
     """Opens with `initialize`."""
@@ -77,6 +78,9 @@ CLIENTS = [
         sse=False,
     ),
     Client("TypeScript SDK 1.x", "NODE", "typescript.mjs", "1.x", handshake=True, sse=True),
+    Client("rmcp auto", "RMCP_CLIENT", "", "auto", handshake=False, sse=False),
+    Client("rmcp modern", "RMCP_CLIENT", "", "modern", handshake=False, sse=False),
+    Client("rmcp legacy", "RMCP_CLIENT", "", "legacy", handshake=True, sse=False),
     Client(
         "Inspector CLI modern", "MCP_PYTHON", "inspector.py", "modern", handshake=False, sse=False
     ),
@@ -146,7 +150,8 @@ def serving(folder: Path, configured: Path) -> Iterator[str]:
 
 def run(client: Client, kind: str, target: list[str], transport: str) -> str:
     """Runs the client; why it failed, or nothing."""
-    command = [os.environ[client.program], str(HERE / client.script), client.mode, kind, *target]
+    script = [str(HERE / client.script)] if client.script else []
+    command = [os.environ[client.program], *script, client.mode, kind, *target]
     environment = {**os.environ, "TRANSPORT": transport}
     try:
         done = subprocess.run(

@@ -10,5 +10,8 @@ bash .ci/tools.sh node inspector mcp-typescript >"$found/node"
 wait $!
 while IFS='=' read -r key value; do export "$key=$value"; done < <(cat "$found"/*)
 export PATH="$NODE_DIR:$PATH"
+cache=${BEAM_MCP_CACHE:-$HOME/.cache/beam-mcp}
+CARGO_TARGET_DIR=$cache/target-rmcp-client cargo build -q --locked --manifest-path tests/clients/rmcp-client/Cargo.toml
+export RMCP_CLIENT=$cache/target-rmcp-client/debug/rmcp-client
 "$MCP_PYTHON" tests/clients/matrix.py "${BEAM_MCP_SERVER:-$PWD/.venv/bin/beam-mcp-server}"
 "$MCP_PYTHON" tests/clients/servers.py "${CLIENT_PYTHON:-.venv/bin/python}"
