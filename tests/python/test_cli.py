@@ -126,6 +126,26 @@ def test_s1_scales_takes_savepoints_and_cancels(run: Callable[..., Ran]) -> None
     ]
 
 
+def test_a_restored_job_may_differ(run: Callable[..., Ran]) -> None:
+    flags = ["--parallelism", "2", "--option", "rate=40", "--code", "new.py", "--name", "again"]
+    more = ["--allow-non-restored-state", "--idempotency-key", "once", "-o", "id"]
+    with serving(lambda _: envelope(201, {"job_id": "flink:2", "state": "PENDING"})) as server:
+        ran = run("job", "restore", JOB_ID, "--savepoint", "file:/sp", *flags, *more, server=server)
+        assert run("job", "restore", JOB_ID, server=server).code == 0
+        twice = ["--parallelism", "2", "--option", "parallelism=3"]
+        assert run("job", "restore", JOB_ID, *twice, server=server).code == 2
+    assert ran.out == "flink:2\n"
+    changed = {
+        "savepoint_path": "file:/sp",
+        "pipeline_options": {"rate": 40, "parallelism": 2},
+        "code_path": "new.py",
+        "job_name": "again",
+        "allow_non_restored_state": True,
+    }
+    assert [seen.json for seen in server.seen] == [changed, {}]
+    assert server.seen[0].headers["idempotency-key"] == "once"
+
+
 @pytest.mark.parametrize(
     ("status", "code", "exit_code"),
     [
