@@ -14,13 +14,16 @@ const WRAPPERS: [&str; 5] = [
     "org.apache.flink.runtime.rest.NotFoundException: ",
 ];
 
-/// First line and every `Caused by:` line of a stack trace, without repetitions, paths of the server and anything
-/// that hides in text.
+/// What Beam's Python workers put behind the error of a step; it stands far below the line it belongs to.
+const STEP: &str = " [while running '";
+
+/// First line and every `Caused by:` line of a stack trace, and the error of a Python step, without repetitions, paths of
+/// the server and anything that hides in text.
 pub(super) fn digest(trace: &str) -> String {
     let mut kept: Vec<String> = Vec::new();
     for line in telling_lines(trace) {
         let line = clean_line(&without_paths(&unwrapped(line)), LONGEST);
-        if kept.last().is_none_or(|last| message(last) != message(&line)) {
+        if !kept.iter().any(|other| message(other) == message(&line)) {
             kept.push(line);
         }
     }
@@ -28,8 +31,13 @@ pub(super) fn digest(trace: &str) -> String {
 }
 
 fn telling_lines(trace: &str) -> impl Iterator<Item = &str> {
-    let lines = trace.lines().map(str::trim).filter(|line| !line.is_empty());
-    lines.enumerate().filter(|(at, line)| *at == 0 || line.starts_with("Caused by:")).map(|(_, line)| line)
+    let lines = trace.lines().filter(|line| !line.trim().is_empty());
+    let tells = |line: &str| line.trim_start().starts_with("Caused by:") || is_of_a_step(line);
+    lines.enumerate().filter(move |(at, line)| *at == 0 || tells(line)).map(|(_, line)| line.trim())
+}
+
+fn is_of_a_step(line: &str) -> bool {
+    line.contains(STEP) && !line.starts_with(char::is_whitespace)
 }
 
 fn unwrapped(line: &str) -> String {
@@ -89,6 +97,25 @@ fn without_path(token: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_error_of_a_python_step_is_kept_once() {
+        let python = "Error received from SDK harness for instruction 1: Traceback (most recent call last):\n  \
+                      File \"common.py\", line 1, in process\nValueError: no such order: 7\n\nTraceback (most recent \
+                      call last):\n    raise ValueError(\" [while running 'x']\")\nValueError: no such order: 7 [while \
+                      running 'Map(fail)']\n\n\tat org.apache.beam.X.run(X.java:1)\n";
+        let trace = format!(
+            "java.lang.RuntimeException: Job a_1 failed.\n\tat a.B.c(B.java:1)\nCaused by: java.util.concurrent.\
+             ExecutionException: java.lang.RuntimeException: {python}Caused by: java.lang.RuntimeException: {python}"
+        );
+        let lines = [
+            "java.lang.RuntimeException: Job a_1 failed.",
+            "Caused by: java.lang.RuntimeException: Error received from SDK harness for instruction 1: Traceback (most \
+             recent call last):",
+            "ValueError: no such order: 7 [while running 'Map(fail)']",
+        ];
+        assert_eq!(digest(&trace), lines.join("\n"));
+    }
 
     #[test]
     fn paths_of_the_server_go_and_addresses_stay() {
