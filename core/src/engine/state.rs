@@ -6,7 +6,7 @@ use std::{
     },
 };
 
-use super::Host;
+use super::{Host, Recent};
 use crate::{
     config::{Config, Target},
     error::Error,
@@ -36,14 +36,21 @@ pub struct State {
 
 /// Most jobs whose last observation is remembered.
 const REMEMBERED: usize = 100_000;
+/// Age of an observation that tells no more than the job's row.
+const STALE_MS: u64 = 600_000;
 
-#[derive(Default)]
 struct Live {
     /// Unix milliseconds of the last answer of the runner about a job, by tenant and job id.
-    observed: BTreeMap<String, u64>,
+    observed: Recent<u64>,
     /// Work that one flow of this process is at, so that others leave it alone.
     busy: BTreeSet<String>,
     health: BTreeMap<String, Health>,
+}
+
+impl Default for Live {
+    fn default() -> Self {
+        Self { observed: Recent::new(REMEMBERED), busy: BTreeSet::new(), health: BTreeMap::new() }
+    }
 }
 
 /// How a target answered last.
@@ -110,11 +117,8 @@ impl State {
 
     /// Remembers that the runner answered about a job.
     pub fn observed(&self, tenant: &str, job: &str, at_ms: u64) {
-        let mut live = self.live();
-        if live.observed.len() >= REMEMBERED {
-            live.observed.pop_first();
-        }
-        live.observed.insert(format!("{tenant}/{job}"), at_ms);
+        let is_stale = |seen: &u64| seen.saturating_add(STALE_MS) < at_ms;
+        self.live().observed.insert(format!("{tenant}/{job}"), at_ms, is_stale);
     }
 
     /// When the runner last answered about a job, as far as this process knows.

@@ -20,16 +20,16 @@ pub(super) async fn discover(
     target: &str,
     seen: impl Iterator<Item = Sighting>,
 ) -> Result<(), Error> {
-    let mut left = MOST;
+    let (mut left, now) = (MOST, context.io.now().mono);
     for sighting in seen {
         let (name, print) = (format!("{target}/{}", sighting.native_id), print(&sighting));
-        if left == 0 || context.state.watch(|watch| watch.is_known(&name, print)) {
+        if left == 0 || context.state.watch(|watch| watch.is_known(&name, print, now)) {
             continue;
         }
         left -= 1;
         let taken = one(context, runner, target, sighting).await;
         if matches!(taken, Ok(true)) {
-            context.state.watch(|watch| watch.took_in(name, print));
+            context.state.watch(|watch| watch.took_in(name, print, now));
         }
         swallow_runner_errors(taken.map(drop))?;
     }

@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use crate::random::Seed;
+use crate::{engine::Recent, random::Seed};
 
 const FIRST: Duration = Duration::from_secs(1);
 /// Longest pause while nothing happens.
@@ -14,6 +14,8 @@ pub(super) const BUSY: Duration = Duration::from_secs(10);
 const FAILING: Duration = Duration::from_secs(300);
 /// Jobs remembered. One that is pushed out is due at once.
 const REMEMBERED: usize = 100_000;
+/// Time after which a job that is due and that nobody looks at is none to be looked at.
+const STALE: Duration = Duration::from_secs(600);
 /// Calls a second for one runner, and how many seconds of them may come at once.
 const CALLS_PER_S: u64 = 20;
 const BURST_S: u64 = 2;
@@ -29,10 +31,16 @@ pub(super) enum Outcome {
 }
 
 /// When which job is looked at next.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Polls {
-    next: BTreeMap<String, (Duration, Duration)>,
+    next: Recent<(Duration, Duration)>,
     budgets: BTreeMap<String, Budget>,
+}
+
+impl Default for Polls {
+    fn default() -> Self {
+        Self { next: Recent::new(REMEMBERED), budgets: BTreeMap::new() }
+    }
 }
 
 #[derive(Debug)]
@@ -67,10 +75,8 @@ impl Polls {
             Outcome::Same => (last * 2).clamp(FIRST, most),
             Outcome::Failed => (last * 2).clamp(FIRST, FAILING),
         };
-        if self.next.len() >= REMEMBERED && !self.next.contains_key(job) {
-            self.next.pop_first();
-        }
-        self.next.insert(job.to_owned(), (now + jittered(pause, job, seed), pause));
+        let at = now + jittered(pause, job, seed);
+        self.next.insert(job.to_owned(), (at, pause), |(at, _)| *at + STALE < now);
     }
 }
 
@@ -93,7 +99,7 @@ mod tests {
             .iter()
             .map(|outcome| {
                 polls.after("j", now, *outcome, most, &seed);
-                let (at, pause) = polls.next["j"];
+                let (at, pause) = *polls.next.get("j").unwrap();
                 assert!((now + pause * 3 / 4..=now + pause).contains(&at));
                 let before = at.saturating_sub(Duration::from_millis(1));
                 assert!(!polls.is_due("j", before) && polls.is_due("j", at));

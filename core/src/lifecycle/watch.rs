@@ -3,17 +3,21 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use super::poll::Polls;
+use crate::engine::Recent;
 
 /// Submissions whose settle time runs in this process. One that is pushed out begins anew.
 const SETTLING: usize = 10_000;
 /// Jobs on runners whose last shown state is remembered.
 const SHOWN: usize = 200_000;
+/// Time after which a job that its runner no longer shows is forgotten.
+const GONE: Duration = Duration::from_secs(600);
 
 /// Memory of the reconciler of one process.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Watch {
     settling: BTreeMap<String, Duration>,
-    shown: BTreeMap<String, u64>,
+    /// What was shown, and when last.
+    shown: Recent<(u64, Duration)>,
     cursors: BTreeMap<String, String>,
     /// When which job is looked at next.
     pub(super) polls: Polls,
@@ -21,6 +25,19 @@ pub struct Watch {
     pub(super) turn: usize,
     /// When old rows are looked for next.
     pub(super) next_cleaning: Duration,
+}
+
+impl Default for Watch {
+    fn default() -> Self {
+        Self {
+            settling: BTreeMap::new(),
+            shown: Recent::new(SHOWN),
+            cursors: BTreeMap::new(),
+            polls: Polls::default(),
+            turn: 0,
+            next_cleaning: Duration::ZERO,
+        }
+    }
 }
 
 impl Watch {
@@ -46,15 +63,15 @@ impl Watch {
     }
 
     /// True when a runner showed exactly this the last time, and it was taken in.
-    pub(super) fn is_known(&self, sighting: &str, print: u64) -> bool {
-        self.shown.get(sighting) == Some(&print)
+    pub(super) fn is_known(&mut self, sighting: &str, print: u64, now: Duration) -> bool {
+        self.shown.get_mut(sighting).is_some_and(|(known, at)| {
+            *at = now;
+            *known == print
+        })
     }
 
     /// Remembers what was taken in.
-    pub(super) fn took_in(&mut self, sighting: String, print: u64) {
-        if self.shown.len() >= SHOWN {
-            self.shown.clear();
-        }
-        self.shown.insert(sighting, print);
+    pub(super) fn took_in(&mut self, sighting: String, print: u64, now: Duration) {
+        self.shown.insert(sighting, (print, now), |(_, at)| *at + GONE < now);
     }
 }
