@@ -100,6 +100,10 @@ test-load: ## targets in trouble, overload and shutdown under load (LOAD=short: 
 test-many: venv ## 10,000 jobs of one cluster beside 99 other targets: calls for each round, lists, memory
 	BEAM_MCP_SERVER=$(abspath $(BIN))/beam-mcp-server $(PYTHON) tests/load/many.py
 
+.PHONY: test-streams
+test-streams: ## STREAMS=10000 idle MCP subscriptions: memory of each, a change that reaches all, a reader that is cut
+	bash tests/load/streams.sh --streams $(or $(STREAMS),10000)
+
 .PHONY: soak
 soak: venv ## MINUTES=60 of mixed calls: memory, descriptors and times at the end beside the beginning
 	BEAM_MCP_SERVER=$(abspath $(BIN))/beam-mcp-server $(PYTHON) tests/load/soak.py --minutes $(or $(MINUTES),60)
@@ -118,7 +122,7 @@ simulate-wasm: ## the same seeds give the same traces natively and in WebAssembl
 	bash tests/simulation/wasm.sh
 
 .PHONY: test-long
-test-long: test-dynamodb test-powercut test-load test-many test-abuse test-planted simulate-teeth simulate-wasm ## what does not fit CI
+test-long: test-dynamodb test-powercut test-load test-many test-abuse test-streams test-planted simulate-teeth simulate-wasm ## what does not fit CI
 
 .PHONY: lambda
 lambda: ## the Lambda binary in cargo-lambda's emulator

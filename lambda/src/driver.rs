@@ -83,7 +83,7 @@ impl Driver {
             let cancelled = reply == Reply::Cancelled;
             step = flow.step(self.clock.now(), Some(reply));
             if cancelled {
-                let clean_up = self.clean_up(flow, step, caller);
+                let clean_up = Box::pin(self.clean_up(flow, step, caller));
                 return timeout(CLEAN_UP, clean_up).await.unwrap_or_else(|_| Err(Error::cancelled()));
             }
         }
@@ -113,9 +113,12 @@ impl Driver {
         self.metrics.effect(&effect);
         let _rest = if is_wait(&effect) { caller.rest() } else { None };
         match effect {
-            Effect::Store(op) => self.store(op, caller).await,
-            Effect::Send(request) => response(self.sender.send(request).await),
-            Effect::SendAll { requests } => Reply::Responses { outcomes: self.sender.send_all(requests).await },
+            Effect::Store(op) => Box::pin(self.store(op, caller)).await,
+            // In boxes: what only waits for news is held by the thousand.
+            Effect::Send(request) => response(Box::pin(self.sender.send(request)).await),
+            Effect::SendAll { requests } => {
+                Reply::Responses { outcomes: Box::pin(self.sender.send_all(requests)).await }
+            }
             Effect::Sleep { ms } => {
                 tokio::time::sleep(Duration::from_millis(ms)).await;
                 Reply::Elapsed
@@ -128,9 +131,10 @@ impl Driver {
             Effect::Wait { topics, timeout_ms } => self.topics.wait(&topics, Duration::from_millis(timeout_ms)).await,
             Effect::Rpc { target, method, message, timeout_ms, stream } => {
                 let limit = Duration::from_millis(timeout_ms);
-                self.sender.rpc(rpc::Call { target, method, message: message.into_bytes(), limit, stream }).await
+                let call = rpc::Call { target, method, message: message.into_bytes(), limit, stream };
+                Box::pin(self.sender.rpc(call)).await
             }
-            other => self.perform_locally(other).await,
+            other => Box::pin(self.perform_locally(other)).await,
         }
     }
 

@@ -143,6 +143,7 @@ fn time_limit(request: &HttpRequest) -> Result<Option<Duration>, Error> {
     limit.map(Some).ok_or_else(wrong)
 }
 
+/// What is long-lived is inline, and all else in boxes of its own: an idle subscription holds the whole of this.
 async fn route(engine: &Engine, io: Io, request: HttpRequest, call: Call) -> Result<Response, Error> {
     if let Some(surface) = engine.surface(&request.path) {
         return mcp::http(io, surface, request, call).await;
@@ -150,9 +151,9 @@ async fn route(engine: &Engine, io: Io, request: HttpRequest, call: Call) -> Res
     if mcp::is_pair(&request.path)
         && let Some(surface) = engine.surface("/mcp").filter(|surface| surface.sessions().is_some())
     {
-        return mcp::pair(io, surface, request, call).await;
+        return Box::pin(mcp::pair(io, surface, request, call)).await;
     }
-    rest::handle(Context::new(io, call, Arc::clone(&engine.state)), request).await
+    Box::pin(rest::handle(Context::new(io, call, Arc::clone(&engine.state)), request)).await
 }
 
 fn check_host(config: &Config, host: &Host, request: &HttpRequest) -> Result<(), Error> {

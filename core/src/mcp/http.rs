@@ -38,15 +38,22 @@ const LAST_EVENT: &str = "last-event-id";
 /// `unauthenticated` when a tool says so: the caller of this function answers with the challenge. Anything else is an
 /// answer.
 pub async fn http<S: Surface>(io: Io, surface: Arc<S>, request: HttpRequest, call: Call) -> Result<Response, Error> {
-    let door = Door { surface: &*surface, headers: Headers::of(&request), now_ms: io.now().wall_ms, call: &call };
-    match request.method.as_str() {
-        "POST" => {}
-        "OPTIONS" => return Ok(door.allow(wire::empty(204))),
-        "GET" | "DELETE" if surface.sessions().is_some() => return door.session_request(io, &request).await,
-        _ => return Ok(door.allow(no_method().response(None))),
-    }
-    let silence = || wire::silence(media::accepts_events(&request));
-    let (answer, opened) = match door.admit(&request) {
+    let reads_events = media::accepts_events(&request);
+    let silence = || wire::silence(reads_events);
+    let admitted = {
+        let door = Door { surface: &*surface, headers: Headers::of(&request), now_ms: io.now().wall_ms, call: &call };
+        match request.method.as_str() {
+            "POST" => door.admit(&request),
+            "OPTIONS" => return Ok(door.allow(wire::empty(204))),
+            "GET" | "DELETE" if surface.sessions().is_some() => {
+                return Box::pin(door.session_request(io, &request)).await;
+            }
+            _ => return Ok(door.allow(no_method().response(None))),
+        }
+    };
+    // Read, and not held for as long as the answer takes.
+    drop(request);
+    let (answer, opened) = match admitted {
         Ok(Admitted::Taken(topics)) => {
             publish(&io, topics).await?;
             (wire::empty(202), None)
@@ -57,7 +64,7 @@ pub async fn http<S: Surface>(io: Io, surface: Arc<S>, request: HttpRequest, cal
         }
         Ok(Admitted::Many(batch, topics)) => {
             publish(&io, topics).await?;
-            let answered = answer_all(io, &*surface, batch, call).await?;
+            let answered = Box::pin(answer_all(io, &*surface, batch, call)).await?;
             (answered.map_or_else(silence, |body| wire::response(200, body)), None)
         }
         Err(unread) => (unread.error.response(unread.id.as_ref()), None),

@@ -193,8 +193,7 @@ pub(super) async fn listen<S: Surface>(
     let mut watched = Watched::find(surface, &exchange, &mut filter).await?;
     watched.begin(&exchange.io).await?;
     let tag = json!({"io.modelcontextprotocol/subscriptionId": id});
-    let ack = json!({"notifications": filter.to_json(), "_meta": tag});
-    let mut frames = vec![wire::notification("notifications/subscriptions/acknowledged", &ack)];
+    let mut frames = vec![acknowledged(&filter, &tag)];
     loop {
         for frame in frames.drain(..) {
             if exchange.io.emit(frame).await.is_err() {
@@ -209,6 +208,12 @@ pub(super) async fn listen<S: Surface>(
             }
         }
     }
+}
+
+/// The first message of a subscription: what of the filter is heard.
+fn acknowledged(filter: &Filter, tag: &Value) -> String {
+    let params = json!({"notifications": filter.to_json(), "_meta": tag});
+    wire::notification("notifications/subscriptions/acknowledged", &params)
 }
 
 /// The last message of a subscription that the host ends. Where all share one channel, a notification names the one that

@@ -87,15 +87,17 @@ impl<S: Surface> Running<'_, S> {
     async fn work(&self, work: Work, round: Round) -> Result<Vec<u8>, Stop> {
         let (surface, exchange) = (self.surface, self.exchange.clone());
         match work {
-            Work::Call { name, arguments } => self.call(&name, &arguments, round).await,
-            Work::Read { uri } => self.read(&uri, round).await,
+            Work::Call { name, arguments } => Box::pin(self.call(&name, &arguments, round)).await,
+            Work::Read { uri } => Box::pin(self.read(&uri, round)).await,
             Work::Prompt { name, arguments } => {
                 let params = || pair("name", name.clone(), "arguments", json!(arguments));
                 let bound = Bound { method: "prompts/get", params };
                 let ended =
                     self.converse(bound, round, |exchange| surface.get_prompt(exchange, &name, arguments.clone()));
                 let version = exchange.client.version;
-                ended.await.map(|end| self.answer(end, |prompt| wire::Prompted::new(&prompt, version), wire::complete))
+                Box::pin(ended)
+                    .await
+                    .map(|end| self.answer(end, |prompt| wire::Prompted::new(&prompt, version), wire::complete))
             }
             Work::ListResources { cursor } => {
                 let page = surface.list_resources(exchange, cursor).await?;
