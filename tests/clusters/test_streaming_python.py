@@ -133,6 +133,11 @@ def beam(server: Server, pool: str) -> Api:
     return pipelines.start_with_python(server, "flink", pool)
 
 
+def ended(api: Api, job: str) -> Any:
+    """The job once it has ended: over MCP an answer does not wait for that."""
+    return api.wait(job, "CANCELED", "DRAINED", "FINISHED", "FAILED", seconds=120)
+
+
 @pytest.mark.parametrize("door", DOORS)
 def test_nothing_is_lost_or_counted_twice(
     beam: Api, tmp_path: Path, flink: Callable[[str], Any], door: str
@@ -148,7 +153,7 @@ def test_nothing_is_lost_or_counted_twice(
     assert by.savepoint(job).startswith("file:")
     lines.wait(20)
     by.stop(job)
-    view = beam.get(f"/api/v1/jobs/{job}")["data"]
+    view = ended(beam, job)
     assert (view["state"], view["ended_by"]) == ("CANCELED", "stop")
     lines.check()
     lines.check_each_once()
@@ -163,13 +168,15 @@ def test_nothing_is_lost_or_counted_twice(
     lines.check_each_once()
 
     by.scale(restored, 3)
-    vertices = flink(f"/jobs/{restored.split(':')[1]}")["vertices"]
-    assert max(vertex["parallelism"] for vertex in vertices) == 3
+    end = time.monotonic() + 120
+    while {vertex["parallelism"] for vertex in flink(f"/jobs/{restored.split(':')[1]}")["vertices"]} != {3}:
+        assert time.monotonic() < end
+        time.sleep(0.5)
     lines.wait(60)
     lines.check()
 
     by.drain(restored)
-    view = beam.get(f"/api/v1/jobs/{restored}")["data"]
+    view = ended(beam, restored)
     assert (view["state"], view["ended_by"]) == ("DRAINED", "drain")
     lines.check()
     assert max(row[1] for row in lines.read()) + 1 == len({row[1] for row in lines.read()})
@@ -187,5 +194,6 @@ def test_a_splittable_source_goes_on_where_it_was(beam: Api, tmp_path: Path) -> 
     restored = by.restore(job, 2, {})
     lines.wait(30)
     by.stop(restored)
+    ended(beam, restored)
     lines.check()
     lines.check_each_once()

@@ -5,6 +5,8 @@ mod input;
 
 pub use input::Input;
 
+use serde_json::{Map, Value};
+
 use super::{Context, Hints, Plan, Submitted, registry::Define};
 use crate::{
     auth::Scope,
@@ -12,7 +14,7 @@ use crate::{
     error::Error,
     job::{JobId, JobSpec},
     random::{hex, hmac},
-    runner::{Backend, Submission},
+    runner::{Backend, PlannedCall, Submission},
     verb::idempotency::{Keyed, digest_of},
 };
 
@@ -84,7 +86,7 @@ pub(super) async fn submit(
     let token = token(&context, target, ask.key.as_deref());
     let submission =
         context.runner(&target.name)?.prepare(&spec, &token, context.call.caller.may(Scope::Admin)).await?;
-    let plan = plan(&spec, &submission);
+    let plan = plan(&spec, &submission, &token);
     plan.confirm(ask.digest.as_deref())?;
     if ask.dry_run {
         return Ok(Submitted { plan: Some(plan), ..Submitted::default() });
@@ -104,15 +106,48 @@ fn token(context: &Context, target: &Target, key: Option<&str>) -> String {
     }
 }
 
-fn plan(spec: &JobSpec, submission: &Submission) -> Plan {
+fn plan(spec: &JobSpec, submission: &Submission, token: &str) -> Plan {
+    let unnamed = |call: &PlannedCall| PlannedCall { body: without(&call.body, token), ..call.clone() };
     let code = submission.file_name.as_deref().or(spec.module.as_deref()).unwrap_or("a script");
     let plan = Plan {
         summary: format!("submit `{}` ({code}) to target `{}`", spec.job_name, spec.target),
-        calls: submission.calls.clone(),
+        calls: submission.calls.iter().map(unnamed).collect(),
         options: submission.options.clone(),
         changes: vec![format!("a new job on `{}`", spec.target)],
         unknown: submission.notes.clone(),
         ..Plan::default()
     };
     plan.sealed(submission.sha256.as_deref().unwrap_or_default())
+}
+
+/// A body without the job's token, which is drawn anew for each call: a plan that is made again is the one that was
+/// confirmed.
+fn without(body: &Value, token: &str) -> Value {
+    match body {
+        Value::String(text) => text.replace(token, "{job}").into(),
+        Value::Array(items) => items.iter().map(|item| without(item, token)).collect(),
+        Value::Object(members) => {
+            members.iter().map(|(name, value)| (name.clone(), without(value, token))).collect::<Map<_, _>>().into()
+        }
+        other => other.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_plan_names_no_token_that_is_drawn_for_each_call() {
+        let spec = JobSpec::default();
+        let of = |token: &str| {
+            let body = json!({"jobId": token, "properties": {"name": format!("a-{token}")}, "args": [1, token]});
+            let calls = vec![PlannedCall { call: "POST /run".into(), purpose: String::new(), body }];
+            plan(&spec, &Submission { calls, ..Submission::default() }, token)
+        };
+        assert_eq!(of("01ab"), of("02cd"));
+        assert_eq!(of("01ab").calls[0].body["properties"]["name"], "a-{job}");
+    }
 }

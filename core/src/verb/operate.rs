@@ -173,7 +173,7 @@ async fn plan_once_started(context: &Context, job: &Job, operation: &Operation, 
 
 async fn plan(context: &Context, job: &Job, operation: &Operation) -> Result<Plan, Error> {
     let kind = operation.kind.as_str();
-    let calls = match context.runner(job.id.target())?.check(job, operation).await {
+    let calls = match context.runner(job.id.target())?.check(job, &unnamed(operation)).await {
         Ok(calls) => calls,
         Err(error) if error.gave_up() || error.kind() == ErrorKind::Unsupported => return Err(error),
         // A job whose runner does not answer can be canceled all the same.
@@ -189,6 +189,13 @@ async fn plan(context: &Context, job: &Job, operation: &Operation) -> Result<Pla
     let bound = (&job.id, job.generation, job.state, &operation.savepoint_dir, operation.parallelism, operation.force);
     let bound = (bound, operation.min_workers);
     Ok(plan.sealed(&digest_of(&bound)))
+}
+
+/// The operation without what is drawn anew for each call: a plan that is made again is the one that was confirmed.
+fn unnamed(operation: &Operation) -> Operation {
+    let trigger_id = "{operation}".to_owned();
+    let id = format!("{}/{}-{trigger_id}", operation.job_id, operation.kind.as_str());
+    Operation { id, trigger_id, ..operation.clone() }
 }
 
 /// Stores the operation and gives its id, or the id of the one that a twin of this call stored first.
@@ -266,4 +273,22 @@ fn failed(operation: &Operation) -> Error {
     Error::new(ErrorKind::JobFailed, reason, format!("{what} {}: {text}", operation.kind.as_str()))
         .with("operation_id", &operation.id)
         .suggest("read the job with get_job; the job's own state tells whether it goes on")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plan_names_no_id_that_is_drawn_for_each_call() {
+        let operation = |trigger: &str| -> Operation {
+            serde_json::from_value(serde_json::json!({
+                "id": format!("flink:a/stop-{trigger}"), "job_id": "flink:a", "kind": "stop", "state": "REQUESTED",
+                "trigger_id": trigger, "requested_ms": 1, "sent_ms": 0, "attempts": 0,
+            }))
+            .unwrap()
+        };
+        assert_eq!(unnamed(&operation("01")), unnamed(&operation("02")));
+        assert_eq!(unnamed(&operation("01")).id, "flink:a/stop-{operation}");
+    }
 }
