@@ -40,6 +40,7 @@ impl Kind {
             Effect::Store(Op::Commit(_)) => Self::Commit,
             Effect::Send(request) => Self::of_request(request),
             Effect::SendAll { .. } => Self::Read,
+            Effect::Rpc { method, .. } => Self::of_method(method),
             Effect::Launch(_) => Self::Launch,
             Effect::Signal { signal: Signal::Release, .. } => Self::Release,
             Effect::Signal { .. } => Self::Signal,
@@ -52,14 +53,29 @@ impl Kind {
         }
     }
 
+    /// Of Flink, of Spark's submission API, and of Dataflow, which changes states and bounds by the same method.
     fn of_request(request: &Request) -> Self {
+        let path = request.path.as_str();
         match request.method {
             Method::Patch => Self::Cancel,
+            Method::Put if path.contains("/v1b3/") && !path.contains("updateMask=") => Self::Cancel,
             Method::Put => Self::Scale,
-            Method::Post if request.path.ends_with("/run") => Self::Run,
-            Method::Post if request.path.ends_with("/upload") => Self::Upload,
+            Method::Post if path.ends_with("/run") || path.ends_with("/submissions/create") => Self::Run,
+            Method::Post if path.contains("emplates:launch") => Self::Run,
+            Method::Post if path.contains("/submissions/kill/") => Self::Cancel,
+            Method::Post if path.ends_with("/upload") => Self::Upload,
             Method::Post => Self::Trigger,
             Method::Get | Method::Delete => Self::Read,
+        }
+    }
+
+    /// Of a job service.
+    fn of_method(method: &str) -> Self {
+        match method.rsplit('/').next().unwrap_or_default() {
+            "Prepare" => Self::Upload,
+            "Run" => Self::Run,
+            "Cancel" | "Drain" => Self::Cancel,
+            _ => Self::Read,
         }
     }
 }

@@ -13,15 +13,14 @@ use beam_mcp_core::{
 };
 use serde_json::Value;
 
+pub use job::FlinkJob;
 use job::Status;
-pub use job::{End, FlinkJob};
 
-use crate::{plant::Plant, random::Random};
-
-/// The answer about a job that is not there.
-pub(crate) fn no_job() -> Response {
-    answer::no_job("0")
-}
+use crate::{
+    plant::Plant,
+    random::Random,
+    runner::{Answer, Did, End, Message, Runner},
+};
 
 /// `web.refresh-interval`.
 const REFRESH_MS: u64 = 3_000;
@@ -37,11 +36,11 @@ pub struct Flink {
     submitted: BTreeSet<String>,
     jars: Vec<(String, String, u64)>,
     /// Paths of savepoints that were written; they outlive the cluster.
-    pub savepoints: BTreeSet<String>,
+    savepoints: BTreeSet<String>,
     /// The adaptive scheduler is on.
     adaptive: bool,
     /// Restarts of the `JobManager`.
-    pub incarnation: u64,
+    incarnation: u64,
     down_until: u64,
     /// Jobs that ran when the `JobManager` died.
     killed: BTreeSet<String>,
@@ -49,15 +48,65 @@ pub struct Flink {
     plant: Option<Plant>,
 }
 
-/// What a request did, for those who keep count.
-#[derive(Debug, Eq, PartialEq)]
-pub enum Did {
-    /// Nothing that lasts.
-    Nothing,
-    /// A job began to run.
-    Started(String),
-    /// A savepoint, stop or drain began under this trigger.
-    Triggered(String),
+impl Runner for Flink {
+    fn answer(&mut self, message: &Message, now: u64, wall_ms: u64) -> (Answer, Did) {
+        match message {
+            Message::Http(request) => {
+                let (response, did) = self.request(request, now, wall_ms);
+                (Answer::Http(response), did)
+            }
+            Message::Rpc { .. } => (self.unknown(), Did::Nothing),
+        }
+    }
+
+    fn unknown(&self) -> Answer {
+        Answer::Http(answer::no_job("0"))
+    }
+
+    fn subject(&self, message: &Message) -> Option<String> {
+        let Message::Http(request) = message else { return None };
+        let token = match &request.body {
+            Body::Json(body) if request.path.ends_with("/run") => body.get("jobId").and_then(Value::as_str),
+            _ => request.path.strip_prefix("/jobs/").and_then(|rest| rest.get(..32)),
+        };
+        token.map(str::to_owned)
+    }
+
+    /// The `JobManager` dies and comes back without anything.
+    fn restart(&mut self, now: u64) {
+        self.settle(now);
+        let running = self.jobs.iter().filter(|(_, job)| job.end(now).is_none()).map(|(id, _)| id.clone());
+        self.killed.extend(running);
+        self.jobs.clear();
+        self.submitted.clear();
+        self.jars.clear();
+        self.incarnation += 1;
+        self.down_until = now + self.random.between(500, 8_000);
+    }
+
+    fn is_down(&self, now: u64) -> bool {
+        now < self.down_until
+    }
+
+    fn incarnation(&self) -> u64 {
+        self.incarnation
+    }
+
+    fn runs(&self, token: &str, now: u64) -> bool {
+        self.jobs.get(token).is_some_and(|job| job.end(now).is_none())
+    }
+
+    fn end_of(&self, token: &str, now: u64) -> Option<End> {
+        self.jobs.get(token).and_then(|job| job.end(now))
+    }
+
+    fn was_killed(&self, token: &str) -> bool {
+        self.killed.contains(token)
+    }
+
+    fn wrote(&self, savepoint: &str) -> bool {
+        self.savepoints.contains(savepoint)
+    }
 }
 
 impl Flink {
@@ -78,38 +127,6 @@ impl Flink {
         }
     }
 
-    /// The `JobManager` dies and comes back without anything.
-    pub fn restart(&mut self, now: u64) {
-        self.settle(now);
-        let running = self.jobs.iter().filter(|(_, job)| job.end(now).is_none()).map(|(id, _)| id.clone());
-        self.killed.extend(running);
-        self.jobs.clear();
-        self.submitted.clear();
-        self.jars.clear();
-        self.incarnation += 1;
-        self.down_until = now + self.random.between(500, 8_000);
-    }
-
-    /// True while nobody listens.
-    pub fn is_down(&self, now: u64) -> bool {
-        now < self.down_until
-    }
-
-    /// True when a job of this id executes.
-    pub fn runs(&self, id: &str, now: u64) -> bool {
-        self.jobs.get(id).is_some_and(|job| job.end(now).is_none())
-    }
-
-    /// How a job ended, where the cluster still knows.
-    pub fn end_of(&self, id: &str, now: u64) -> Option<End> {
-        self.jobs.get(id).and_then(|job| job.end(now))
-    }
-
-    /// True for a job that a restart ended.
-    pub fn was_killed(&self, id: &str) -> bool {
-        self.killed.contains(id)
-    }
-
     /// Writes down the savepoints that are finished by now.
     fn settle(&mut self, now: u64) {
         for (id, job) in &mut self.jobs {
@@ -118,8 +135,7 @@ impl Flink {
         self.jobs.retain(|_, job| job.ended_at(now).is_none_or(|at| at + EXPIRES_MS > now));
     }
 
-    /// Answers a request that arrived.
-    pub fn answer(&mut self, request: &Request, now: u64, wall_ms: u64) -> (Response, Did) {
+    fn request(&mut self, request: &Request, now: u64, wall_ms: u64) -> (Response, Did) {
         self.settle(now);
         let path = request.path.split('?').next().unwrap_or_default();
         let parts: Vec<&str> = path.trim_matches('/').split('/').collect();

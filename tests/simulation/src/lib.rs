@@ -12,6 +12,7 @@ pub mod plant;
 pub mod profile;
 pub mod queue;
 pub mod random;
+pub mod runner;
 pub mod shrink;
 pub mod store;
 #[cfg(test)]

@@ -5,10 +5,11 @@ mod network;
 mod perform;
 mod process;
 mod settled;
+mod spoil;
 
 use beam_mcp_core::{
     Error, Flow, Step,
-    effect::{Reply, Request, Response},
+    effect::{Reply, Response},
     flow::Now,
     store::Op,
 };
@@ -21,12 +22,12 @@ use crate::{
     coverage::Coverage,
     effects::Kind,
     fault::Fault,
-    flink::Flink,
     ledger::Ledger,
     plant::Plant,
-    profile::{Cell, Flavour, Mode, Profile},
+    profile::{Flavour, Mode, Profile},
     queue::Queue,
     random::Random,
+    runner::{self, Message, Runner},
     store::Store,
     trace::Trace,
     violation::Violation,
@@ -99,7 +100,7 @@ enum Finished {
 struct Arrival {
     id: Id,
     turn: u32,
-    requests: Vec<Request>,
+    messages: Vec<Message>,
     all: bool,
     fault: Fault,
     /// Drawn when it was sent: which way the fault goes.
@@ -133,7 +134,7 @@ pub struct World<'a> {
     processes: Vec<Process>,
     clients: Vec<Client>,
     store: Store,
-    flink: Flink,
+    runner: Option<Box<dyn Runner>>,
     children: Children,
     ledger: Ledger,
     coverage: &'a mut Coverage,
@@ -165,7 +166,7 @@ impl<'a> World<'a> {
             processes,
             clients,
             store,
-            flink: Flink::new(random(5), profile.plant),
+            runner: runner::of(profile.cell, random(5), profile.plant),
             children: Children::new(random(6), profile.plant),
             ledger: Ledger::default(),
             coverage,
@@ -322,10 +323,6 @@ impl<'a> World<'a> {
         let subject = self.activity(id).and_then(|activity| activity.subject);
         let state = subject.and_then(|index| self.ledger.jobs.get(index)).map(|seen| seen.job.state);
         self.coverage.count(state, kind, fault);
-    }
-
-    fn is_flink(&self) -> bool {
-        matches!(self.profile.cell, Cell::R1 | Cell::R2)
     }
 
     fn is_lambda(&self) -> bool {

@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 
 use beam_mcp_core::effect::Response;
 
-use super::job::{End, FlinkJob, Status, path};
+use super::job::{FlinkJob, Status, path, word};
+use crate::runner::End;
 
 /// The one vertex of every job.
 pub(super) const VERTEX: &str = "ca88eee0095684d687a1b6495617f957";
@@ -207,7 +208,7 @@ pub(super) fn duplicate(id: &str) -> Response {
 }
 
 pub(super) fn already_ended(end: End) -> Response {
-    let word = end.word();
+    let word = word(end);
     error(
         409,
         &format!(

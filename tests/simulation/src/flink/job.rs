@@ -1,30 +1,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::random::Random;
+use crate::{random::Random, runner::End};
 
 use super::REMEMBERED_MS;
 
-/// How a job ended.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum End {
-    /// By itself.
-    Finished,
-    /// By a stop with savepoint; with true its windows were flushed.
-    Stopped(bool),
-    /// By a cancel.
-    Canceled,
-    /// By an exception.
-    Failed,
-}
-
-impl End {
-    /// Flink's word: it has one for both ways of finishing.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Finished | Self::Stopped(_) => "FINISHED",
-            Self::Canceled => "CANCELED",
-            Self::Failed => "FAILED",
-        }
+/// Flink's word for an end: it has one for both ways of finishing.
+pub(super) fn word(end: End) -> &'static str {
+    match end {
+        End::Finished | End::Stopped(_) => "FINISHED",
+        End::Canceled => "CANCELED",
+        End::Failed => "FAILED",
     }
 }
 
@@ -113,7 +98,7 @@ impl FlinkJob {
     /// Flink's word for its state at a moment.
     pub(super) fn state(&self, at: u64) -> &'static str {
         match self.end(at) {
-            Some(end) => end.word(),
+            Some(end) => word(end),
             None if self.cancel_from.is_some_and(|from| from <= at) => "CANCELLING",
             None if at < self.created => "INITIALIZING",
             None if at < self.running => "CREATED",

@@ -8,6 +8,7 @@ use crate::{
     effects::Kind,
     fault::Fault,
     plant::{Plant, spoil},
+    runner::Message,
     store::Outcome,
 };
 
@@ -56,6 +57,7 @@ impl World<'_> {
             }
             Effect::Send(request) => (request.path.as_str(), None),
             Effect::SendAll { requests } => (requests.first().map_or("", |request| request.path.as_str()), None),
+            Effect::Rpc { method, .. } => (method.as_str(), None),
             Effect::Launch(launch) => (launch.folder.as_str(), self.ledger.of_token(&launch.folder)),
             Effect::Signal { handle, .. } | Effect::Observe { handle, .. } => {
                 (handle.folder.as_str(), self.ledger.of_token(&handle.folder))
@@ -76,8 +78,14 @@ impl World<'_> {
     fn dispatch(&mut self, id: Id, turn: u32, process: usize, kind: Kind, effect: Effect) {
         match effect {
             Effect::Store(op) => self.plan_store(id, turn, process, kind, op),
-            Effect::Send(request) => self.send(id, turn, kind, vec![request], false),
-            Effect::SendAll { requests } => self.send(id, turn, kind, requests, true),
+            Effect::Send(request) => self.send(id, turn, kind, vec![Message::Http(request)], false),
+            Effect::SendAll { requests } => {
+                self.send(id, turn, kind, requests.into_iter().map(Message::Http).collect(), true);
+            }
+            Effect::Rpc { method, message, timeout_ms, .. } => {
+                let method = method.rsplit('/').next().unwrap_or_default().to_owned();
+                self.send(id, turn, kind, vec![Message::Rpc { method, body: message, timeout_ms }], false);
+            }
             other => {
                 self.count(id, kind, Fault::None);
                 self.local(id, turn, process, other);
@@ -288,6 +296,7 @@ fn describe(effect: &Effect) -> String {
         Effect::SendAll { requests } => {
             requests.iter().map(|request| request.path.as_str()).collect::<Vec<_>>().join(" + ")
         }
+        Effect::Rpc { method, .. } => method.rsplit('/').next().unwrap_or_default().to_owned(),
         Effect::Sleep { ms } => format!("{ms} ms"),
         Effect::Wait { topics, timeout_ms } => format!("{topics:?} {timeout_ms} ms"),
         Effect::Publish { topic, .. } => topic.clone(),

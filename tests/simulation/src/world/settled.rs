@@ -4,7 +4,7 @@ use beam_mcp_core::{
 };
 
 use super::{Event, World};
-use crate::{client::TENANTS, flink::End, ledger::SeenJob, profile::Cell};
+use crate::{client::TENANTS, ledger::SeenJob, profile::Cell, runner::End};
 
 /// How long after the last fault everything must be settled: class A by look and re-send, class C by waiting.
 const SETTLED_WITHIN_MS: u64 = 60 * 60 * 1000;
@@ -66,27 +66,26 @@ impl World<'_> {
         self.wrong_end(seen)
     }
 
-    /// Flink and Direct tell what is true.
+    /// Runners and children tell what is true.
     fn is_real(&self) -> bool {
-        self.is_flink() || self.profile.cell == Cell::R9
+        self.runner.is_some() || self.profile.cell == Cell::R9
     }
 
     fn runs(&self, job: &Job) -> bool {
-        match self.profile.cell {
-            Cell::R1 | Cell::R2 => self.flink.runs(job.token(), self.now),
-            Cell::R9 => self.children.runs(job.token(), self.now),
-            _ => false,
+        match &self.runner {
+            Some(runner) => runner.runs(job.token(), self.now),
+            None => self.children.runs(job.token(), self.now),
         }
     }
 
     /// I9: an end is what the runner saw.
     fn wrong_end(&self, seen: &SeenJob) -> Option<Open> {
-        let job = &seen.job;
+        let (job, runner) = (&seen.job, self.runner.as_ref()?);
         let finished = matches!(job.state, JobState::Finished | JobState::Drained);
-        if finished && self.flink.was_killed(job.token()) {
+        if finished && runner.was_killed(job.token()) {
             return Some(("I9", format!("{} is {} and was killed with its runner", job.id, job.state.as_str())));
         }
-        let end = self.flink.end_of(job.token(), self.now).filter(|_| self.is_flink())?;
+        let end = runner.end_of(job.token(), self.now)?;
         let fits = match job.state {
             JobState::Finished => end == End::Finished,
             JobState::Drained => end == End::Stopped(true),
@@ -108,7 +107,7 @@ impl World<'_> {
         }
         let unwritten = self.ledger.written_savepoints().find(|operation| {
             let path = operation.savepoint_path.as_deref().unwrap_or_default();
-            self.is_flink() && !self.flink.savepoints.contains(path)
+            self.runner.as_ref().is_some_and(|runner| !runner.wrote(path))
         });
         unwritten.map(|operation| ("I9", format!("{} names a savepoint nobody wrote", operation.id)))
     }
