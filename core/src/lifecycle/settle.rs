@@ -19,11 +19,16 @@ const APART_MS: u64 = 30_000;
 /// The time is that of this process's own monotonic clock, so a jump of the wall clock shortens nothing, and a process
 /// that takes over begins anew. A host whose processes do not live that long counts looks in the row instead.
 pub(super) async fn is_settled(context: &Context, job: &Job) -> Result<bool, Error> {
+    is_silent(context, job, SETTLE).await
+}
+
+/// True when looks have found nothing for this long, by the same clocks.
+pub(super) async fn is_silent(context: &Context, job: &Job, long: Duration) -> Result<bool, Error> {
     if outlives(&context.state.host.kind) {
         let key = format!("{}/{}/{}/{}", context.rows.tenant(), job.id, job.generation, job.attempts);
         let now = context.io.now().mono;
         let since = context.state.watch(|watch| watch.absent_since(key, now));
-        return Ok(now.saturating_sub(since) >= SETTLE);
+        return Ok(now.saturating_sub(since) >= long);
     }
     let now = context.now_ms();
     let change = |row: &mut Job| {
@@ -33,7 +38,7 @@ pub(super) async fn is_settled(context: &Context, job: &Job) -> Result<bool, Err
         Ok(Vec::new())
     };
     let counted = context.rows.change_job(&job.id, "counted", change).await?;
-    Ok(has_been_absent(&counted.value, now))
+    Ok(has_been_absent(&counted.value, now, long))
 }
 
 /// True where a process may live through [`SETTLE`].
@@ -54,9 +59,10 @@ fn count(row: &mut Job, now_ms: u64) {
     }
 }
 
-fn has_been_absent(row: &Job, now_ms: u64) -> bool {
+fn has_been_absent(row: &Job, now_ms: u64, long: Duration) -> bool {
     let since = row.absent_since_ms.unwrap_or(now_ms);
-    row.absences >= LOOKS && u128::from(now_ms.saturating_sub(since)) >= SETTLE.as_millis()
+    let apart = u32::try_from(long.as_millis() / u128::from(APART_MS)).unwrap_or(LOOKS);
+    row.absences >= apart.min(LOOKS) && u128::from(now_ms.saturating_sub(since)) >= long.as_millis()
 }
 
 #[cfg(test)]
@@ -70,16 +76,26 @@ mod tests {
         for look in 0..100 {
             count(&mut row, look * 10_000);
         }
-        assert_eq!((row.absences, has_been_absent(&row, 899_999)), (10, false));
+        assert_eq!((row.absences, has_been_absent(&row, 899_999, SETTLE)), (10, false));
         let counted = row.clone();
         count(&mut row, 2_000_000);
         assert_eq!(row, counted, "enough is enough: a row that changes with every look is never ended");
-        assert!(has_been_absent(&row, 900_000));
+        assert!(has_been_absent(&row, 900_000, SETTLE));
         let held_back = Job { phase: Phase::Intent, ..job(JobState::Submitting) };
         assert!(is_looked_for(&held_back, &held_back) && !is_looked_for(&job(JobState::Running), &held_back));
         assert!(!is_looked_for(&Job { attempts: 1, ..held_back.clone() }, &held_back), "another send");
         let mut hasty = job(JobState::SubmitUnknown);
         (0..100).for_each(|look| count(&mut hasty, 1_000_000 + look));
-        assert_eq!((hasty.absences, has_been_absent(&hasty, 2_000_000)), (1, false), "looks side by side are one");
+        assert_eq!(
+            (hasty.absences, has_been_absent(&hasty, 2_000_000, SETTLE)),
+            (1, false),
+            "looks side by side are one"
+        );
+        let lag = Duration::from_secs(120);
+        let mut lagging = job(JobState::SubmitUnknown);
+        for (look, expected) in [(0, false), (40_000, false), (80_000, false), (119_999, false), (150_000, true)] {
+            count(&mut lagging, look);
+            assert_eq!(has_been_absent(&lagging, look, lag), expected, "{look}");
+        }
     }
 }

@@ -15,7 +15,10 @@
 
 use std::time::Duration;
 
-use super::{Seen, observe, permit, settle::is_settled};
+use super::{
+    Seen, observe, permit,
+    settle::{is_settled, is_silent},
+};
 use crate::{
     error::{Error, ErrorKind, Landed, Retry},
     job::{Job, JobId, JobState, OperationKind, Phase},
@@ -143,6 +146,8 @@ async fn permit(
             return Err(in_other_hands());
         }
         (job.phase, job.sent_ms) = (Phase::Sending, now);
+        // Silence about this send counts from here.
+        (job.absences, job.absent_since_ms, job.absent_ms) = (0, None, 0);
         job.attempts += 1;
         if let Some(submission) = &built {
             job.submission = Some((**submission).clone().into());
@@ -318,9 +323,14 @@ fn is_leased(context: &Context, job: &Job) -> bool {
     job.phase == Phase::Sending && context.now_ms() < job.sent_ms.saturating_add(LEASE_MS)
 }
 
-/// A second submission would be the first, and nobody wants the job gone.
+/// A second submission would be the first, the runner would show that by now, and nobody wants the job gone. How long it
+/// has been silent is told by the clocks of [`is_silent`]: those of walls differ from process to process.
 async fn may_repeat(context: &Context, runner: &Runner, job: &Job) -> Result<bool, Error> {
     if is_unwanted(job) || !runner.identity().deduplicates() {
+        return Ok(false);
+    }
+    let lag = runner.lag();
+    if !lag.is_zero() && !is_silent(context, job, lag).await? {
         return Ok(false);
     }
     Ok(is_remembered(job, &runner.memory().await?, context.now_ms()))

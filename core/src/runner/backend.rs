@@ -1,4 +1,4 @@
-use std::future::Future;
+use std::{future::Future, time::Duration};
 
 use super::{Bearer, Begun, Build, Look, Memory, PlannedCall, Probe, Progress, Sighting, Submission, Submitted};
 use crate::{
@@ -65,6 +65,12 @@ pub trait Backend {
     /// before the first send and again before a repetition.
     fn memory(&self) -> impl Future<Output = Result<Memory, Error>> + Send {
         std::future::ready(Ok(Memory::Lasting))
+    }
+
+    /// How long after its arrival the runner may still not show a submission, where [`Backend::identity`] says that a
+    /// second one is the first: silence counts once it has lasted that long.
+    fn lag(&self) -> Duration {
+        Duration::ZERO
     }
 
     /// Lets a held child go on; nothing to do elsewhere.

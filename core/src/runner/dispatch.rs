@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use super::{
     Backend, Bearer, Begun, Build, Context, Look, Memory, PlannedCall, Probe, Progress, Sighting, Submission,
     Submitted, dataflow::Dataflow, direct::Direct, flink::Flink, portable::Portable, simulator::Simulator,
@@ -101,6 +103,16 @@ impl Backend for Runner {
     }
     async fn memory(&self) -> Result<Memory, Error> {
         each!(self, runner => runner.memory())
+    }
+    fn lag(&self) -> Duration {
+        match self {
+            Self::Dataflow(runner) => runner.lag(),
+            Self::Direct(runner) => runner.lag(),
+            Self::Flink(runner) => runner.lag(),
+            Self::Portable(runner) => runner.lag(),
+            Self::Simulator(runner) => runner.lag(),
+            Self::Spark(runner) => runner.lag(),
+        }
     }
     async fn release(&self, job: &Job) -> Result<(), Error> {
         each!(self, runner => runner.release(job))

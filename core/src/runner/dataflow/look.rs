@@ -1,5 +1,7 @@
 //! Listing jobs and looking at one.
 
+use std::time::Duration;
+
 use super::{
     Dataflow,
     flow::native_id,
@@ -24,7 +26,9 @@ const NAME_BYTES: usize = 256;
 const DIAGNOSIS_BYTES: usize = 4 << 10;
 const DIAGNOSIS_MESSAGES: usize = 5;
 /// Dataflow may not show a job yet for this long after its launch.
-const LAG_MS: u64 = 2 * 60 * 1000;
+pub(super) const LAG: Duration = Duration::from_secs(2 * 60);
+/// What a job is called on Dataflow before it is shown.
+const UNSEEN: &str = "not shown yet";
 /// Jobs of one name that are looked into for our label.
 const MOST_OF_ONE_NAME: usize = 5;
 
@@ -78,7 +82,7 @@ impl Dataflow {
 
     pub(super) fn is_young(&self, job: &Job) -> bool {
         let sent_ms = if job.sent_ms > 0 { job.sent_ms } else { job.created_ms };
-        job.id.token().is_some() && self.context.io.now().wall_ms.saturating_sub(sent_ms) < LAG_MS
+        job.id.token().is_some() && u128::from(self.context.io.now().wall_ms.saturating_sub(sent_ms)) < LAG.as_millis()
     }
 
     async fn seen(&self, answer: &JobAnswer) -> Result<Look, Error> {
@@ -112,10 +116,15 @@ fn diagnosis(page: &MessagePage) -> String {
 fn not_yet(job: &Job) -> Look {
     Look::Seen(Sighting {
         native_id: job.native_id.clone().unwrap_or_default(),
-        runner_state: job.runner_state.clone().unwrap_or_else(|| "not shown yet".into()),
+        runner_state: job.runner_state.clone().unwrap_or_else(|| UNSEEN.into()),
         diagnostics: "Dataflow took the launch and does not show the job yet".into(),
         ..Sighting::default()
     })
+}
+
+/// True for a job of ours that Dataflow took and has not shown since.
+pub(super) fn is_unseen(job: &Job) -> bool {
+    job.id.token().is_some() && job.runner_state.as_deref().is_none_or(|word| word == UNSEEN)
 }
 
 /// True where a summary does not speak against it: another label, or another job replaced.
@@ -214,7 +223,7 @@ mod tests {
         let script = vec![("GET jobs?filter=ACTIVE&pageSize=200", answer(200, failed))];
         let listed = play(target(), script, |it| async move {
             // The last try: what is tested is the answer, not the patience.
-            let deadline = it.context.io.now().mono + std::time::Duration::from_millis(250);
+            let deadline = it.context.io.now().mono + Duration::from_millis(250);
             Dataflow { context: crate::runner::Context { deadline, ..it.context } }.list().await
         });
         assert_eq!(listed.reason(), "region_failed");
@@ -226,7 +235,7 @@ mod tests {
         let missing = || vec![(JOB, refusal(404, "NOT_FOUND", "no"))];
         let Look::Seen(young) = look(job(), missing()).end.unwrap() else { panic!() };
         assert_eq!((young.native_id.as_str(), young.state), (NATIVE, None), "nothing changes");
-        let old = Job { sent_ms: NOW_MS - LAG_MS, ..job() };
+        let old = Job { sent_ms: NOW_MS - 120_000, ..job() };
         assert_eq!(look(old, missing()).end.unwrap(), Look::Absent);
         let foreign = Job { id: crate::job::JobId::foreign("df", NATIVE), ..job() };
         assert_eq!(look(foreign, missing()).end.unwrap(), Look::Absent);
@@ -242,9 +251,9 @@ mod tests {
         assert_eq!(id_of(found), "new");
         let labelled = json!({"id": "x", "name": NAME, "labels": {"beam_mcp_job": "somebody-else"}});
         for jobs in [json!([]), json!([other]), json!([labelled])] {
-            let young = look(unanswered(LAG_MS - 1, None), vec![named(jobs.clone())]);
+            let young = look(unanswered(119_999, None), vec![named(jobs.clone())]);
             assert_eq!(young.reason(), "not_listed_yet");
-            assert_eq!(look(unanswered(LAG_MS, None), vec![named(jobs)]).end.unwrap(), Look::Absent);
+            assert_eq!(look(unanswered(120_000, None), vec![named(jobs)]).end.unwrap(), Look::Absent);
         }
     }
 

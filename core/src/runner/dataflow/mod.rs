@@ -28,6 +28,8 @@ mod testing;
 
 pub use submit::name_of;
 
+use std::time::Duration;
+
 use super::{Backend, Begun, Context, Look, Memory, PlannedCall, Probe, Progress, Sighting, Submission, Submitted};
 use crate::{
     config::Identity,
@@ -78,6 +80,10 @@ impl Backend for Dataflow {
 
     async fn memory(&self) -> Result<Memory, Error> {
         Ok(Memory::Process { incarnation: "job names".into(), keeps_ms: REMEMBERED_MS })
+    }
+
+    fn lag(&self) -> Duration {
+        look::LAG
     }
 
     /// Nothing is held back on Dataflow.

@@ -7,12 +7,13 @@ use super::{
     Dataflow,
     check::supported,
     flow::native_id,
+    look::is_unseen,
     request,
     response::{self, JobAnswer, Snapshot, Snapshots},
 };
 use crate::{
     effect::Request,
-    error::{Error, ErrorKind},
+    error::{Error, ErrorKind, Landed},
     job::{Job, JobState, Operation, OperationKind as Kind, OperationState as State},
     runner::{Begun, Progress},
     text::clean_line,
@@ -77,6 +78,7 @@ impl Dataflow {
         };
         match answer {
             Ok(()) => Ok(Begun::Accepted),
+            Err(error) if error.kind() == ErrorKind::NotFound && is_unseen(job) => Err(not_shown_yet()),
             Err(error) => self.refused(id, error).await,
         }
     }
@@ -105,7 +107,7 @@ impl Dataflow {
         };
         Ok(match operation.kind {
             Kind::Scale => self.of_scale(&answer, operation)?,
-            Kind::Drain => of_end(&answer, JobState::Drained),
+            Kind::Drain => self.of_drain(&answer, operation),
             _ => of_end(&answer, JobState::Canceled),
         })
     }
@@ -116,6 +118,14 @@ impl Dataflow {
             return Progress::new(State::InProgress).because("Dataflow does not show the job yet");
         }
         Progress::new(State::Unknown).because("Dataflow does not know the job any more")
+    }
+
+    /// A drain that nobody saw arrive, and that the job does not show, did not.
+    fn of_drain(&self, answer: &JobAnswer, operation: &Operation) -> Progress {
+        if answer.state() == Some(JobState::Running) && self.age_ms(operation) >= SETTLE_MS {
+            return Progress::new(State::Failed).because("Dataflow does not drain the job: the request did not arrive");
+        }
+        of_end(answer, JobState::Drained)
     }
 
     fn of_scale(&self, answer: &JobAnswer, operation: &Operation) -> Result<Progress, Error> {
@@ -178,6 +188,12 @@ impl Dataflow {
     fn age_ms(&self, operation: &Operation) -> u64 {
         self.context.io.now().wall_ms.saturating_sub(operation.sent_ms)
     }
+}
+
+/// Nothing was done, and will be once Dataflow shows the job it has taken.
+fn not_shown_yet() -> Error {
+    Error::new(ErrorKind::Unavailable, "not_shown_yet", "Dataflow took the launch and does not show the job yet")
+        .landed_as(Landed::No)
 }
 
 fn ended_as(answer: &JobAnswer) -> String {
@@ -260,7 +276,36 @@ mod tests {
             assert!(done.state == State::Failed && done.diagnostics.contains(text), "{done:?}");
         }
         let cut = begin(operation(Kind::Cancel), vec![(PUT, fault(FaultKind::Reset))]).end.unwrap_err();
-        assert_eq!(cut.landed(), crate::error::Landed::Perhaps);
+        assert_eq!(cut.landed(), Landed::Perhaps);
+    }
+
+    #[test]
+    fn a_cancel_waits_for_a_job_that_is_not_shown_yet() {
+        let unknown = || vec![(PUT, refusal(404, "NOT_FOUND", "no"))];
+        for runner_state in [None, Some("not shown yet".to_owned())] {
+            let job = Job { runner_state, ..job() };
+            let cancel = operation(Kind::Cancel);
+            let played = play(target(), unknown(), |dataflow| async move { dataflow.begin(&job, &cancel).await });
+            let error = played.end.unwrap_err();
+            assert_eq!((error.reason(), error.landed()), ("not_shown_yet", Landed::No));
+        }
+        let shown = Job { runner_state: Some("JOB_STATE_RUNNING".into()), ..job() };
+        let cancel = operation(Kind::Cancel);
+        let played = play(target(), unknown(), |dataflow| async move { dataflow.begin(&shown, &cancel).await });
+        assert_eq!(played.end.unwrap_err().kind(), ErrorKind::NotFound);
+    }
+
+    #[test]
+    fn a_drain_that_the_job_does_not_show_did_not_arrive() {
+        let drain = |ago_ms| Operation { sent_ms: NOW_MS - ago_ms, ..operation(Kind::Drain) };
+        for (ago_ms, word, expected) in [
+            (1, "RUNNING", State::InProgress),
+            (SETTLE_MS, "RUNNING", State::Failed),
+            (SETTLE_MS, "DRAINING", State::InProgress),
+        ] {
+            let answer = vec![(JOB, shown(&format!("JOB_STATE_{word}")))];
+            assert_eq!(progress(drain(ago_ms), answer).state, expected, "{word}");
+        }
     }
 
     #[test]

@@ -14,6 +14,7 @@ use crate::{
     job_api::message,
     runner::{
         Context, ResolvedOption, Submission, Submitted,
+        outbound::in_time,
         python::{self, capture, environment::resolved_environment, staging},
     },
 };
@@ -62,9 +63,11 @@ fn notes(told: Vec<String>) -> Vec<String> {
 
 /// Hands the pipeline over and starts it, once.
 pub(super) async fn submit(context: &Context, job: &Job) -> Result<Submitted, Error> {
+    let since = context.io.now();
     let prepare = request::marked(capture::pipeline(context, job).await?, job);
     let prepared = call(context, "Prepare", prepare.write(), PREPARE).await.map_err(not_prepared)?;
     let id = message::first_text(&prepared).map_err(|error| error.landed_as(Landed::No))?;
+    in_time(job, since, context.io.now())?;
     let begun = call(context, "Run", message::about(&id), PREPARE).await?;
     let id = message::first_text(&begun).map_err(|error| error.landed_as(Landed::Perhaps))?;
     Ok(Submitted::Accepted { native_id: response::with_token(&id, job.token()) })

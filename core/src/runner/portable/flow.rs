@@ -47,7 +47,11 @@ async fn jobs(context: &Context) -> Result<Vec<JobInfo>, Error> {
 }
 
 pub(super) async fn list(context: &Context) -> Result<Vec<Sighting>, Error> {
-    Ok(jobs(context).await?.iter().filter_map(listed).collect())
+    let jobs = jobs(context).await?;
+    let cancelled = jobs.iter().any(|info| info.state == State::CANCELLED);
+    let lies = cancelled && service(context).await? == Service::Python;
+    let seen = |info| if lies { listed(info).map(|shown| believed(info, shown)) } else { listed(info) };
+    Ok(jobs.iter().filter_map(seen).collect())
 }
 
 /// What the service still has of a job's messages.
@@ -59,7 +63,7 @@ pub(super) async fn events(context: &Context, native_id: &str) -> Result<Vec<Eve
 
 /// The job's entry.
 pub(super) async fn entry(context: &Context, job: &Job) -> Result<JobInfo, Error> {
-    find(&jobs(context).await?, job).cloned().ok_or_else(|| {
+    find(&jobs(context).await?, job, context.io.now().wall_ms).cloned().ok_or_else(|| {
         Error::not_found(
             "job_unknown_to_service",
             "the job service does not know the job: it was restarted, or forgot it",
@@ -70,15 +74,23 @@ pub(super) async fn entry(context: &Context, job: &Job) -> Result<JobInfo, Error
 
 pub(super) async fn look(context: &Context, job: &Job) -> Result<Look, Error> {
     let jobs = jobs(context).await?;
-    let Some(info) = find(&jobs, job) else { return Ok(Look::Absent) };
+    let Some(info) = find(&jobs, job, context.io.now().wall_ms) else { return Ok(Look::Absent) };
     Ok(Look::Seen(closely(context, info).await?))
+}
+
+/// What Python's service shows of a job: its CANCELLED says nothing.
+fn believed(info: &JobInfo, shown: Sighting) -> Sighting {
+    if info.state != State::CANCELLED {
+        return shown;
+    }
+    let told = "this service calls a job CANCELLED that goes on; it has ended when it says DONE or FAILED";
+    Sighting { state: None, diagnostics: told.into(), ..shown }
 }
 
 /// What a list leaves out of an ended job: why, since when, and whether a cancel is to be believed.
 async fn closely(context: &Context, info: &JobInfo) -> Result<Sighting, Error> {
     if info.state == State::CANCELLED && service(context).await? == Service::Python {
-        let told = "this service calls a job CANCELLED that goes on; it has ended when it says DONE or FAILED";
-        return Ok(Sighting { state: None, ..sighting(info, told.into()) });
+        return Ok(believed(info, sighting(info, String::new())));
     }
     let ended = super::response::state(info.state).is_some_and(crate::job::JobState::is_terminal);
     if !ended {
@@ -160,7 +172,7 @@ fn ended(state: State, kind: OperationKind) -> Option<Progress> {
 pub(super) async fn progress(context: &Context, job: &Job, operation: &Operation) -> Result<Progress, Error> {
     supports(operation.kind)?;
     let jobs = jobs(context).await?;
-    let Some(state) = find(&jobs, job).map(|info| info.state) else {
+    let Some(state) = find(&jobs, job, context.io.now().wall_ms).map(|info| info.state) else {
         let text = "the job service does not know the job any more: it was restarted, or forgot it";
         return Ok(Progress::new(OperationState::Unknown).because(text));
     };

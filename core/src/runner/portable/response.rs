@@ -12,6 +12,8 @@ use crate::{
     text,
 };
 
+/// How long after a `Run` a job may still be shown as prepared only.
+const BEGINS_MS: u64 = 60_000;
 /// Longest native id that is listed.
 const ID_BYTES: usize = 200;
 
@@ -70,13 +72,20 @@ pub(super) fn service_id(native_id: &str) -> &str {
 
 /// The entry of a job: by its native id once that is known, else by our marker, and then only if it was run. What was
 /// prepared without a `Run` is STOPPED.
-pub(super) fn find<'a>(jobs: &'a [JobInfo], job: &Job) -> Option<&'a JobInfo> {
+pub(super) fn find<'a>(jobs: &'a [JobInfo], job: &Job, now_ms: u64) -> Option<&'a JobInfo> {
     if let Some(known) = job.native_id.as_deref().or(job.id.foreign_id()) {
         let shown = |info: &&JobInfo| (native_id(info) == known || info.id == known) && is_named_so(info, job);
-        return jobs.iter().find(shown);
+        return jobs.iter().find(shown).filter(|info| !is_another(info, job, now_ms));
     }
     let ours = jobs.iter().filter(|info| marker(info) == Some(job.token()));
     ours.filter(|info| info.state != State::STOPPED).max_by_key(|info| info.state != State::FAILED)
+}
+
+/// Ids are given again after a restart, also to a second arrival of what was prepared for this very job: nothing runs
+/// under it.
+fn is_another(info: &JobInfo, job: &Job, now_ms: u64) -> bool {
+    let begins = now_ms.saturating_sub(job.sent_ms) < BEGINS_MS;
+    info.state == State::STOPPED && job.id.token().is_some() && !begins
 }
 
 /// Ids are given again after a restart: a job of others must still have the name it was seen under.
@@ -169,12 +178,15 @@ mod tests {
             info("job-002", State::STOPPED, Some(TOKEN)),
             info("job-003", State::RUNNING, Some(TOKEN)),
         ];
-        assert_eq!(find(&jobs, &ours()).unwrap().id, "job-003", "what was only prepared was not run");
-        assert!(find(&jobs[..2], &ours()).is_none());
+        assert_eq!(find(&jobs, &ours(), 9).unwrap().id, "job-003", "what was only prepared was not run");
+        assert!(find(&jobs[..2], &ours(), 9).is_none());
         let known = Job { native_id: Some(with_token("job-001", TOKEN)), ..ours() };
-        assert!(find(&jobs, &known).is_none(), "the id was given to another job");
+        assert!(find(&jobs, &known, 9).is_none(), "the id was given to another job");
+        let again = Job { native_id: Some(with_token("job-002", TOKEN)), ..ours() };
+        assert_eq!(find(&jobs, &again, BEGINS_MS - 1).unwrap().id, "job-002", "it may be about to begin");
+        assert!(find(&jobs, &again, BEGINS_MS).is_none(), "prepared anew, after what ran was forgotten");
         let adopted = Job { native_id: Some("job-001".into()), ..ours() };
-        assert_eq!(find(&jobs, &adopted).unwrap().id, "job-001");
+        assert_eq!(find(&jobs, &adopted, 9).unwrap().id, "job-001");
     }
 
     #[test]
@@ -182,9 +194,9 @@ mod tests {
         let id = crate::job::JobId::foreign("prism", "job-001");
         let mut foreign = Job::discovered(id, crate::config::RunnerKind::Portable, 1);
         let jobs = [info("job-001", State::RUNNING, None)];
-        assert!(find(&jobs, &foreign).is_some());
+        assert!(find(&jobs, &foreign, 9).is_some());
         foreign.name = "other".into();
-        assert!(find(&jobs, &foreign).is_none());
+        assert!(find(&jobs, &foreign, 9).is_none());
     }
 
     #[test]
