@@ -3,7 +3,11 @@
 
 use std::collections::BTreeMap;
 
-use beam_mcp_core::effect::{Fact, Handle, Held, Query, Signal};
+use beam_mcp_core::{
+    effect::{Fact, Handle, Held, Query, Signal},
+    job_api::{message::Prepare, structure},
+};
+use serde_json::Map;
 
 use crate::{plant::Plant, random::Random};
 
@@ -17,6 +21,8 @@ pub struct Children {
     random: Random,
     next_pid: u32,
     plant: Option<Plant>,
+    /// They hand their pipeline over instead of running it.
+    capture: bool,
     /// Folders whose children run without having been let go: planted bugs.
     began: Vec<String>,
 }
@@ -55,8 +61,8 @@ impl Child {
 
 impl Children {
     /// A machine without children.
-    pub fn new(random: Random, plant: Option<Plant>) -> Self {
-        Self { all: BTreeMap::new(), random, next_pid: 100, plant, began: Vec::new() }
+    pub fn new(random: Random, plant: Option<Plant>, capture: bool) -> Self {
+        Self { all: BTreeMap::new(), random, next_pid: 100, plant, capture, began: Vec::new() }
     }
 
     /// Starts the child of a folder, or gives the one that was released or still waits for the same server.
@@ -88,7 +94,8 @@ impl Children {
             Signal::Release if child.released.is_none() && child.parent == parent => {
                 child.released = Some(now);
                 if alive {
-                    child.ends = Self::course(&mut self.random, now);
+                    let random = &mut self.random;
+                    child.ends = if self.capture { Some(Self::built(random, now)) } else { Self::course(random, now) };
                 }
                 return alive && self.plant != Some(Plant::UnheldChild);
             }
@@ -106,6 +113,12 @@ impl Children {
         let ending = if random.chance(2_000) { Ending::Failed } else { Ending::Finished };
         let end = (now + random.between(500, 90_000), ending);
         (!random.chance(1_600)).then_some(end)
+    }
+
+    /// When and how a program has built its pipeline.
+    fn built(random: &mut Random, now: u64) -> (u64, Ending) {
+        let ending = if random.chance(500) { Ending::Failed } else { Ending::Finished };
+        (now + random.between(200, 9_000), ending)
     }
 
     /// A server is gone: the children that wait on its pipes end.
@@ -140,9 +153,37 @@ impl Children {
 
     /// Answers questions about a child.
     pub fn observe(&self, handle: &Handle, queries: &[Query], now: u64, offset: u64) -> Vec<Fact> {
-        let child = self.all.get(&handle.folder).filter(|child| child.is(handle));
-        queries.iter().map(|query| answer(query, child, now, offset)).collect()
+        let there = self.all.get(&handle.folder);
+        let child = there.filter(|child| child.is(handle));
+        let one = |query: &Query| match query {
+            Query::Result if self.capture => captured(child.and_then(|child| child.ended(now))),
+            // Whoever left it: a file stays in its folder.
+            Query::File { .. } => kept(there.and_then(|child| child.ended(now)).filter(|_| self.capture)),
+            _ => answer(query, child, now, offset),
+        };
+        queries.iter().map(one).collect()
     }
+}
+
+/// What a program that was to build its pipeline left.
+fn captured(ended: Option<Ending>) -> Fact {
+    let result = match ended {
+        Some(Ending::Finished) => Some(r#"{"state":"CAPTURED"}"#.into()),
+        Some(Ending::Failed) => Some(r#"{"state":"FAILED","error":{"type":"ValueError","message":"bad 7"}}"#.into()),
+        _ => None,
+    };
+    Fact::Result { state: None, result }
+}
+
+/// The request of `Prepare` a program left.
+fn kept(ended: Option<Ending>) -> Fact {
+    if ended != Some(Ending::Finished) {
+        return Fact::File { size: None, data: Vec::new().into() };
+    }
+    let options = Map::from_iter([("beam:option:streaming:v1".to_owned(), false.into())]);
+    let prepare = Prepare { pipeline: Vec::new(), options: structure::write(&options), job_name: "words".into() };
+    let data = prepare.write();
+    Fact::File { size: Some(data.len() as u64), data: data.into() }
 }
 
 fn answer(query: &Query, child: Option<&Child>, now: u64, offset: u64) -> Fact {

@@ -103,6 +103,11 @@ impl Client {
             Cell::R1 => &[Act::Create, Act::Cancel, Act::Cancel, Act::Get, Act::Stop, Act::Scale],
             Cell::R2 => &[Act::Savepoint, Act::Savepoint, Act::Stop, Act::Drain, Act::Restore, Act::Scale],
             Cell::R9 => &[Act::Create, Act::Cancel, Act::Get, Act::Wait, Act::Logs],
+            Cell::R4 => &[Act::Create, Act::Create, Act::Cancel, Act::Cancel, Act::Get, Act::Drain],
+            Cell::R6 => {
+                &[Act::Create, Act::Cancel, Act::Cancel, Act::Drain, Act::Savepoint, Act::Scale, Act::Restore, Act::Get]
+            }
+            Cell::R7 => &[Act::Create, Act::Create, Act::Cancel, Act::Cancel, Act::Get, Act::Savepoint],
             _ => &[Act::Create, Act::Cancel, Act::Savepoint, Act::Stop, Act::Drain, Act::Scale, Act::Restore],
         };
         if self.random.chance(6_500) { *self.random.pick(often) } else { *self.random.pick(&SELDOM) }

@@ -8,7 +8,7 @@ const USAGE: &str = "simulate [--count N] [--from SEED] [--threads N] [--first] 
 simulate --seed N [--trace]                                               one schedule
 simulate --teeth [--count N]                                              each planted bug must be found
 simulate --hashes N                                                       trace hashes of the seeds 1 to N
-both: [--cell R1|R2|R9|chosen|named|marker|none] [--store sqlite|dynamo] [--mode server|lambda|mixed]
+both: [--cell R1|R2|R4|R6|R7|R9|chosen|named|marker|none] [--store sqlite|dynamo] [--mode server|lambda|mixed]
       [--without F3,F9] [--clients N] [--actions N] [--processes N] [--plant NAME]";
 
 /// Seeds that failed once; each run begins with them.

@@ -28,6 +28,8 @@ pub struct SeenJob {
     pub shown: (u64, Option<JobState>),
     /// Runs sent to a runner in this generation.
     pub sends: u32,
+    /// Those of them that nobody refused: they did something, or may yet.
+    at_large: u32,
     /// It was cancelled before anything was sent.
     pub cancelled_unsent: bool,
     /// Permits of the class C that nobody refused for certain.
@@ -111,10 +113,24 @@ impl Ledger {
         };
         let seen = &mut self.jobs[index];
         seen.sends += 1;
+        seen.at_large += 1;
         if seen.sends > seen.job.attempts {
             let (sends, attempts) = (seen.sends, seen.job.attempts);
             self.broken("I7", at, || format!("{token}: {sends} runs sent with {attempts} permits"));
         }
+    }
+
+    /// A run did nothing and never will.
+    pub fn refused(&mut self, token: &str) {
+        if let Some(index) = self.of_token(token) {
+            let seen = &mut self.jobs[index];
+            seen.at_large = seen.at_large.saturating_sub(1);
+        }
+    }
+
+    /// True when a job has begun to execute before.
+    pub fn has_executed(&self, token: &str) -> bool {
+        self.executions.contains_key(token)
     }
 
     /// A commit was made.
@@ -162,6 +178,7 @@ impl Ledger {
             cancel_acknowledged: false,
             shown: (0, None),
             sends: 0,
+            at_large: 0,
             cancelled_unsent: false,
             unexplained: 0,
             refuses,
@@ -186,7 +203,8 @@ impl Ledger {
         }
         if new.generation > self.jobs[index].job.generation {
             self.by_token.insert(new.token().to_owned(), index);
-            (self.jobs[index].sends, self.jobs[index].unexplained) = (0, 0);
+            let seen = &mut self.jobs[index];
+            (seen.sends, seen.unexplained, seen.at_large) = (0, 0, 0);
         }
         let seen = &mut self.jobs[index];
         if seen.refuses && seen.job.phase == Phase::Sending && new.phase == Phase::Intent {
@@ -204,7 +222,8 @@ impl Ledger {
         let terminal = old.state.is_terminal();
         let ambiguous = old.ambiguous;
         seen.unexplained += 1;
-        let unexplained = seen.unexplained;
+        // Where nothing is sent, the permits themselves are counted.
+        let unexplained = if cell.is_simulated() { seen.unexplained > 1 } else { seen.at_large > 0 };
         if terminal || open {
             self.broken("I6", at, || {
                 format!("{id} took a permit although it {}", if open { "is being cancelled" } else { "has ended" })
@@ -215,7 +234,7 @@ impl Ledger {
         if used > PERMITS {
             self.broken("I7", at, || format!("{id} took {used} permits"));
         }
-        if !cell.deduplicates() && (ambiguous || unexplained > 1) {
+        if !cell.deduplicates() && (ambiguous || unexplained) {
             self.broken("I1", at, || format!("{id} took a second permit while the first was unexplained"));
         }
     }

@@ -4,6 +4,7 @@
 pub mod children;
 pub mod client;
 pub mod coverage;
+pub mod dataflow;
 pub mod effects;
 pub mod fault;
 pub mod flink;
@@ -13,7 +14,9 @@ pub mod profile;
 pub mod queue;
 pub mod random;
 pub mod runner;
+pub mod service;
 pub mod shrink;
+pub mod spark;
 pub mod store;
 #[cfg(test)]
 mod tests;

@@ -7,6 +7,8 @@ use beam_mcp_core::{
 };
 use serde_json::{Value, json};
 
+use crate::profile::Cell;
+
 /// Declares the plants: what each stands for, and whether another rule of the product masks it.
 macro_rules! plants {
     ($($plant:ident $name:literal $masked:literal $text:literal,)*) => {
@@ -69,6 +71,16 @@ plants! {
     SecondChild "second-child" "a child that was let go is looked at first, and is never launched again"
         "a folder is started again although its child was let go",
     DeafChild "deaf-child" "" "a signal is said to be sent and is not",
+    DeafKill "deaf-kill" "" "Spark says that it kills a driver and does not",
+    Unmarked "unmarked" "" "the marker of a driver is not read",
+    IgnoredWish "ignored-wish" "" "Dataflow takes a cancel or drain and does not follow it",
+    TakenIsRefusal "taken-is-refusal" "" "a name that is taken is a refusal like any other",
+    SharedNames "shared-names" "" "a second launch under a name is a second job",
+    BlindNames "blind-names" "" "a list by name is empty",
+    DeafCancel "deaf-cancel" "" "a job service says CANCELLED of what goes on, and nobody expects it of this one",
+    BelievedCancel "believed-cancel" "" "the service that lies about cancels is taken for one that does not",
+    ForgottenIsCanceled "forgotten-is-canceled" "" "what a job service forgot is listed as CANCELLED",
+    ResentRun "resent-run" "" "the host sends a run again whose answer was lost",
     WrongTenant "wrong-tenant" "" "a token opens another tenant's door",
     SameRandomness "same-randomness" "" "two calls draw the same bytes",
     NoReconciler "no-reconciler" "" "nothing goes on with what a dead process left",
@@ -78,6 +90,18 @@ plants! {
     NoTopics "no-topics" "topics are hints: who waits looks again by itself" "a commit announces nothing",
     DroppedAfterIntent "dropped-after-intent" "the reconciler takes up what the flow left"
         "a durable intent is dropped with its client",
+}
+
+impl Plant {
+    /// The cell whose runner it is planted in; `None`: it may show anywhere.
+    pub fn cell(self) -> Option<Cell> {
+        match self {
+            Self::DeafKill | Self::Unmarked => Some(Cell::R7),
+            Self::IgnoredWish | Self::TakenIsRefusal | Self::SharedNames | Self::BlindNames => Some(Cell::R6),
+            Self::DeafCancel | Self::BelievedCancel | Self::ForgottenIsCanceled => Some(Cell::R4),
+            _ => None,
+        }
+    }
 }
 
 /// What a commit becomes under a planted bug.

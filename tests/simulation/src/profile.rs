@@ -43,6 +43,12 @@ pub enum Cell {
     Marker,
     /// The simulator runner that cannot be asked for a job.
     None,
+    /// A job service: Prism, or Beam's Python one.
+    R4,
+    /// Dataflow, by templates.
+    R6,
+    /// Spark standalone.
+    R7,
 }
 
 impl Mode {
@@ -57,7 +63,18 @@ impl Flavour {
 
 impl Cell {
     /// Every cell.
-    pub const ALL: [Self; 7] = [Self::R1, Self::R2, Self::R9, Self::Chosen, Self::Named, Self::Marker, Self::None];
+    pub const ALL: [Self; 10] = [
+        Self::R1,
+        Self::R2,
+        Self::R9,
+        Self::Chosen,
+        Self::Named,
+        Self::Marker,
+        Self::None,
+        Self::R4,
+        Self::R6,
+        Self::R7,
+    ];
 
     /// Name of the target jobs are sent to.
     pub fn target(self) -> &'static str {
@@ -68,12 +85,25 @@ impl Cell {
             Self::Named => "named",
             Self::Marker => "marker",
             Self::None => "none",
+            Self::R4 => "service",
+            Self::R6 => "dataflow",
+            Self::R7 => "spark",
         }
     }
 
     /// True where a second submission is the first (class A).
     pub fn deduplicates(self) -> bool {
-        !matches!(self, Self::Marker | Self::None)
+        !matches!(self, Self::Marker | Self::None | Self::R4 | Self::R7)
+    }
+
+    /// True for the simulator runner, which sends nothing.
+    pub fn is_simulated(self) -> bool {
+        matches!(self, Self::Chosen | Self::Named | Self::Marker | Self::None)
+    }
+
+    /// True where programs run in children of the server.
+    pub fn has_children(self) -> bool {
+        matches!(self, Self::R4 | Self::R9)
     }
 }
 
@@ -130,7 +160,7 @@ impl Profile {
         let cell = fixed.cell.unwrap_or(drawn.0);
         let mode = fixed.mode.unwrap_or(drawn.2);
         // A Lambda function starts no processes.
-        let mode = if cell == Cell::R9 && mode == Mode::Lambda { Mode::Server } else { mode };
+        let mode = if cell.has_children() && mode == Mode::Lambda { Mode::Server } else { mode };
         let sizes = (random.between(1, 3), random.between(1, 3), random.between(2, 6), random.between(30, 120));
         let size =
             |drawn: u64, most: Option<usize>| (usize::try_from(drawn).unwrap_or(1)).min(most.unwrap_or(99)).max(1);

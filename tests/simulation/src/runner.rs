@@ -2,7 +2,9 @@
 
 use beam_mcp_core::effect::{Blob, Method, Request, Response};
 
-use crate::{flink::Flink, plant::Plant, profile::Cell, random::Random};
+use crate::{
+    dataflow::Dataflow, flink::Flink, plant::Plant, profile::Cell, random::Random, service::Service, spark::Spark,
+};
 
 /// What is sent to a runner.
 #[derive(Clone, Debug)]
@@ -110,6 +112,9 @@ pub trait Runner {
 pub fn of(cell: Cell, random: Random, plant: Option<Plant>) -> Option<Box<dyn Runner>> {
     match cell {
         Cell::R1 | Cell::R2 => Some(Box::new(Flink::new(random, plant))),
+        Cell::R4 => Some(Box::new(Service::new(random, plant))),
+        Cell::R6 => Some(Box::new(Dataflow::new(random, plant))),
+        Cell::R7 => Some(Box::new(Spark::new(random, plant))),
         Cell::R9 | Cell::Chosen | Cell::Named | Cell::Marker | Cell::None => None,
     }
 }

@@ -24,7 +24,7 @@ use crate::{
     fault::Fault,
     ledger::Ledger,
     plant::Plant,
-    profile::{Flavour, Mode, Profile},
+    profile::{Cell, Flavour, Mode, Profile},
     queue::Queue,
     random::Random,
     runner::{self, Message, Runner},
@@ -106,6 +106,10 @@ struct Arrival {
     /// Drawn when it was sent: which way the fault goes.
     way: u64,
     answered: bool,
+    /// Token of the job it runs.
+    run: Option<String>,
+    /// Nobody waits for it any more from then on.
+    late_from: u64,
     /// Start of the runner it was sent to.
     sent_to: u64,
 }
@@ -167,7 +171,7 @@ impl<'a> World<'a> {
             clients,
             store,
             runner: runner::of(profile.cell, random(5), profile.plant),
-            children: Children::new(random(6), profile.plant),
+            children: Children::new(random(6), profile.plant, profile.cell == Cell::R4),
             ledger: Ledger::default(),
             coverage,
             trace: Trace::new(readable),

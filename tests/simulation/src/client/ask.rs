@@ -103,7 +103,7 @@ impl Client {
         let name = format!("{} {}", TENANTS[self.tenant].2, self.random.below(1_000_000));
         let target = cell.target();
         match cell {
-            Cell::R1 | Cell::R2 => {
+            Cell::R1 | Cell::R2 | Cell::R7 => {
                 let args: &[&str] = match self.random.below(12) {
                     0 => &["main=throws"],
                     1 | 2 => &["batch"],
@@ -111,7 +111,12 @@ impl Client {
                 };
                 json!({"name": name, "target": target, "code_path": "jobs/pipeline.jar", "args": args})
             }
-            Cell::R9 => json!({"name": name, "target": target, "code_path": "jobs/words.py"}),
+            Cell::R4 | Cell::R9 => json!({"name": name, "target": target, "code_path": "jobs/words.py"}),
+            Cell::R6 => {
+                let template = *self.random.pick(&["Words", "Stream", "flex/Words", "flex/Stream"]);
+                let path = format!("gs://dataflow-templates/latest/{template}");
+                json!({"name": name, "target": target, "template_path": path})
+            }
             _ => {
                 let script = *self.random.pick(&SCRIPTS);
                 json!({"name": name, "target": target, "options": {"simulator_script": script}})

@@ -1,6 +1,9 @@
 //! Each fake says what the real one was recorded to say, less what nobody reads, and nothing else.
 
+mod dataflow;
 mod flink;
+mod service;
+mod spark;
 
 use beam_mcp_core::effect::{Body, Method, Request};
 use serde_json::Value;

@@ -8,6 +8,7 @@ use crate::{
     effects::Kind,
     fault::Fault,
     plant::Plant,
+    profile::Cell,
     runner::{Answer, Did, Message},
 };
 
@@ -35,26 +36,35 @@ impl World<'_> {
             self.about(id, kind, &messages);
         }
         let fault = FAULTS.into_iter().find(|fault| self.strikes(*fault)).unwrap_or(Fault::None);
+        let fault = if fault == Fault::Repeated && !self.may_be_repeated(kind) { Fault::None } else { fault };
         self.count(id, kind, fault);
         if fault != Fault::None {
             self.say(|_| format!("    {} {}", fault.name(), fault.text()));
         }
         let way = self.network.below(u64::MAX);
+        let again = fault == Fault::AnswerLost && kind == Kind::Run && self.profile.has(Plant::ResentRun);
         let timeout = messages.first().map_or(5_000, Message::timeout_ms);
         let latency = self.network.between(1, 60);
         let count = messages.len();
+        let run = if kind == Kind::Run { self.subject(&messages) } else { None };
         match fault {
             Fault::Refused => {
+                self.refused(run.as_deref());
                 let kinds = [FaultKind::Refused, FaultKind::Unreachable, FaultKind::Tls];
                 self.fail(id, turn, (count, all), latency, kinds[usize::try_from(way % 3).unwrap_or(0)]);
             }
-            _ if self.is_down() => self.fail(id, turn, (count, all), latency, FaultKind::Refused),
+            _ if self.is_down() => {
+                self.refused(run.as_deref());
+                self.fail(id, turn, (count, all), latency, FaultKind::Refused);
+            }
             Fault::Dropped if way.is_multiple_of(2) => self.fail(id, turn, (count, all), timeout, FaultKind::Timeout),
             Fault::Dropped => self.fail(id, turn, (count, all), latency, FaultKind::Reset),
             _ => {
                 let late = if fault == Fault::Delayed { 1 + self.network.below(2 * timeout) } else { latency };
+                let fault = if again { Fault::Repeated } else { fault };
                 let sent_to = self.runner.as_ref().map_or(0, |runner| runner.incarnation());
-                let arrival = Arrival { id, turn, messages, all, fault, way, answered: true, sent_to };
+                let late_from = self.now + timeout;
+                let arrival = Arrival { id, turn, messages, all, fault, way, answered: true, run, late_from, sent_to };
                 self.travel(arrival, late, timeout, kind);
             }
         }
@@ -71,6 +81,15 @@ impl World<'_> {
         }
     }
 
+    /// No proxy may replay what the runner cannot tell from a second one (`security-reliability.md` 4.3, rule 9).
+    fn may_be_repeated(&self, kind: Kind) -> bool {
+        match kind {
+            Kind::Run => self.profile.cell.deduplicates(),
+            Kind::Trigger => self.profile.cell != Cell::R6,
+            _ => true,
+        }
+    }
+
     /// True while nobody listens at the runner.
     fn is_down(&self) -> bool {
         self.runner.as_ref().is_none_or(|runner| runner.is_down(self.now))
@@ -81,7 +100,14 @@ impl World<'_> {
         self.in_flight += u32::from(writes);
         if arrival.fault == Fault::Repeated {
             self.in_flight += u32::from(writes);
-            let again = Arrival { answered: false, messages: arrival.messages.clone(), fault: Fault::None, ..arrival };
+            let again = Arrival {
+                answered: false,
+                messages: arrival.messages.clone(),
+                run: arrival.run.clone(),
+                fault: Fault::None,
+                late_from: 0,
+                ..arrival
+            };
             let later = late + self.network.below(2 * timeout);
             self.queue.push(self.now + later, Event::Arrive(Box::new(again)));
         }
@@ -100,8 +126,7 @@ impl World<'_> {
 
     /// Which job a message is about; a run needs its permit.
     fn about(&mut self, id: Id, kind: Kind, messages: &[Message]) {
-        let (Some(message), Some(runner)) = (messages.first(), &self.runner) else { return };
-        let Some(token) = runner.subject(message) else { return };
+        let Some(token) = self.subject(messages) else { return };
         let subject = self.ledger.of_token(&token);
         if let Some(activity) = self.activity(id).filter(|_| subject.is_some()) {
             activity.subject = subject;
@@ -109,6 +134,17 @@ impl World<'_> {
         if kind == Kind::Run {
             let now = self.now;
             self.ledger.sent(&token, now);
+        }
+    }
+
+    fn subject(&self, messages: &[Message]) -> Option<String> {
+        self.runner.as_ref()?.subject(messages.first()?)
+    }
+
+    /// A run was refused without having done anything.
+    fn refused(&mut self, run: Option<&str>) {
+        if let Some(token) = run {
+            self.ledger.refused(token);
         }
     }
 
@@ -129,10 +165,13 @@ impl World<'_> {
         }
         let (fault, way) = (arrival.fault, arrival.way);
         let refused = fault == Fault::TooMany || (fault == Fault::ServerError && way.is_multiple_of(2));
+        if fault == Fault::TooMany {
+            self.refused(arrival.run.as_deref());
+        }
         let mut came = Vec::with_capacity(count.0);
         for message in &arrival.messages {
             let rpc = matches!(message, Message::Rpc { .. });
-            let answer = if refused { Some(refusal(fault, way, rpc)) } else { self.act(message, arrival.sent_to) };
+            let answer = if refused { Some(refusal(fault, way, rpc)) } else { self.act(message, arrival) };
             came.push(answer.map_or_else(|| Err(broken(FaultKind::Reset)), |answer| spoil(answer, fault, way)));
         }
         if writes && fault == Fault::AnswerLost && self.profile.has(Plant::RefusedAfterEffect) {
@@ -157,6 +196,12 @@ impl World<'_> {
         }
     }
 
+    /// Dataflow takes a name again once the job that had it has ended: a launch that comes late, or a second time, is
+    /// then another job, which no sender can hinder. It must not run in the end.
+    fn is_another(&self, token: &str, late_from: u64) -> bool {
+        self.profile.cell == Cell::R6 && self.now > late_from && self.ledger.has_executed(token)
+    }
+
     fn runner_restarts(&mut self) {
         if let Some(runner) = &mut self.runner {
             runner.restart(self.now);
@@ -165,16 +210,16 @@ impl World<'_> {
 
     /// A run that outlives the runner it was sent to finds one that knows nothing: nobody can tell it from a new one, and
     /// what ran before is gone. That is no second execution of ours.
-    fn act(&mut self, message: &Message, sent_to: u64) -> Option<Answer> {
+    fn act(&mut self, message: &Message, arrival: &Arrival) -> Option<Answer> {
         let now = self.now;
         let runner = self.runner.as_mut()?;
         let (answer, did) = runner.answer(message, now, START_MS + now);
-        let same = sent_to == runner.incarnation();
+        let same = arrival.sent_to == runner.incarnation();
         match did {
-            Did::Nothing => {}
+            Did::Nothing => self.refused(arrival.run.as_deref()),
             Did::Started(token) => {
                 self.say(|_| format!("    {token} begins to execute"));
-                if same {
+                if same && !self.is_another(&token, arrival.late_from) {
                     self.ledger.executed(&token, now);
                 }
             }

@@ -8,6 +8,7 @@ use crate::{
     effects::Kind,
     fault::Fault,
     plant::{Plant, spoil},
+    profile::Cell,
     runner::Message,
     store::Outcome,
 };
@@ -131,7 +132,7 @@ impl World<'_> {
             Effect::Signal { handle, signal } => {
                 if self.children.signal(&handle, signal, parent, now) && signal == Signal::Release {
                     self.say(|_| format!("    the child {} begins", handle.folder));
-                    self.ledger.executed(&handle.folder, now);
+                    self.child_began(&handle.folder);
                 }
                 Reply::Ok
             }
@@ -145,8 +146,15 @@ impl World<'_> {
     /// What began to run without being let go, under a planted bug.
     pub(super) fn children_began(&mut self) {
         for folder in self.children.take_began() {
+            self.child_began(&folder);
+        }
+    }
+
+    /// A child that builds a pipeline executes nothing of it.
+    fn child_began(&mut self, folder: &str) {
+        if self.profile.cell == Cell::R9 {
             let now = self.now;
-            self.ledger.executed(&folder, now);
+            self.ledger.executed(folder, now);
         }
     }
 
@@ -268,20 +276,28 @@ impl World<'_> {
 }
 
 fn staged(recipe: &Recipe) -> Reply {
-    let Origin::Path(path) = &recipe.base else {
-        return Reply::Refused(Refusal { reason: "not_found".into(), detail: String::new() });
+    let (id, path) = match &recipe.base {
+        Origin::Path(path) => {
+            let sha256 = if is_jar(path) { "ab" } else { "cd" }.repeat(32);
+            (SourceId(format!("sha256:{sha256}")), path.as_str())
+        }
+        // What was staged before, put where the workers read it.
+        Origin::Artifact(id) => (id.clone(), "pipeline.jar"),
+        _ => return Reply::Refused(Refusal { reason: "not_found".into(), detail: String::new() }),
     };
-    let jar = path.rsplit('.').next() == Some("jar");
-    let sha256 = if jar { "ab" } else { "cd" }.repeat(32);
     let main_class = Some("org.example.Main".to_owned());
     Reply::Staged(Source {
-        id: SourceId(format!("sha256:{sha256}")),
-        sha256,
+        sha256: id.0.trim_start_matches("sha256:").to_owned(),
+        id,
         size: 4_096,
         file_name: path.rsplit('/').next().unwrap_or_default().to_owned(),
         outline: None,
-        archive: jar.then_some(Artifact { main_class, entries: 9, main_class_present: true }),
+        archive: is_jar(path).then_some(Artifact { main_class, entries: 9, main_class_present: true }),
     })
+}
+
+fn is_jar(path: &str) -> bool {
+    path.rsplit('.').next() == Some("jar")
 }
 
 fn describe(effect: &Effect) -> String {

@@ -20,6 +20,7 @@ use crate::{
     plant::Plant,
     profile::{Cell, Mode, Profile},
     random::Random,
+    spark,
 };
 
 /// A server, or a Lambda execution environment.
@@ -100,6 +101,11 @@ fn config(cell: Cell, behind: bool) -> Config {
             json!({"runner": "flink", "url": "http://flink:8081", "savepoint_dir": "file:///srv/flink/savepoints"})
         }
         Cell::R9 => json!({"runner": "direct"}),
+        Cell::R4 => json!({"runner": "portable", "url": "http://jobs:8073",
+            "options": {"environment_type": "beam:env:embedded_python:v1"}}),
+        Cell::R6 => json!({"runner": "dataflow", "project": "acme-prod", "region": "us-central1"}),
+        Cell::R7 => json!({"runner": "spark", "url": spark::REST, "master_url": spark::MASTER,
+            "history_url": spark::HISTORY, "jar_folder": "/srv/spark/shared"}),
         cell => json!({"runner": "simulator", "identity": cell.target()}),
     };
     let token = |(tenant, token, _): &(&str, &str, &str)| json!({"name": tenant, "sha256": sha256_hex(token.as_bytes()), "tenant": tenant, "role": "operator"});

@@ -82,8 +82,13 @@ impl World<'_> {
     fn wrong_end(&self, seen: &SeenJob) -> Option<Open> {
         let (job, runner) = (&seen.job, self.runner.as_ref()?);
         let finished = matches!(job.state, JobState::Finished | JobState::Drained);
-        if finished && runner.was_killed(job.token()) {
+        let canceled = job.state == JobState::Canceled && job.ended_by.is_none();
+        if (finished || canceled) && runner.was_killed(job.token()) {
             return Some(("I9", format!("{} is {} and was killed with its runner", job.id, job.state.as_str())));
+        }
+        if job.unconfirmed && !self.profile.cell.deduplicates() {
+            // It was never recognised: nobody can say how it ended.
+            return None;
         }
         let end = runner.end_of(job.token(), self.now)?;
         let fits = match job.state {
