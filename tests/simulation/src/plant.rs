@@ -74,7 +74,9 @@ plants! {
     DeafKill "deaf-kill" "" "Spark says that it kills a driver and does not",
     Unmarked "unmarked" "" "the marker of a driver is not read",
     IgnoredWish "ignored-wish" "" "Dataflow takes a cancel or drain and does not follow it",
-    TakenIsRefusal "taken-is-refusal" "" "a name that is taken is a refusal like any other",
+    TakenIsRefusal "taken-is-refusal"
+        "a name is found taken after an unexplained launch only, and no refusal explains that one: it is looked for"
+        "a name that is taken is a refusal like any other",
     SharedNames "shared-names" "" "a second launch under a name is a second job",
     BlindNames "blind-names" "" "a list by name is empty",
     DeafCancel "deaf-cancel" "" "a job service says CANCELLED of what goes on, and nobody expects it of this one",
