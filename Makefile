@@ -35,7 +35,8 @@ test-rust: ## core, native host, vectors
 	cargo test --workspace --locked
 
 .PHONY: test-explore
-test-explore: ## flows under every reply, against the golden graphs
+test-explore: ## flows under every reply, against the golden graphs; the planted bugs must still fit the code
+	@for patch in tests/planted/*.patch; do git apply --check "$$patch" || { echo "renew $$patch: the code it is planted in has changed"; exit 1; }; done
 	cargo test --locked --profile explore -p beam-mcp-tests --no-default-features --features explore --test explore
 
 .PHONY: test-planted
