@@ -1,13 +1,11 @@
 //! One engine per process: the only entry for requests, embedded calls and the reconciler.
 
 mod edge;
-mod recent;
 mod state;
 #[cfg(test)]
 mod tests;
 
 pub use edge::{bare_origin, refuse, serve_surface};
-pub(crate) use recent::Recent;
 pub use state::{Claim, Health, State};
 
 pub use crate::{guard::Snapshot, lifecycle::Share};

@@ -6,12 +6,12 @@ use std::{
     },
 };
 
-use super::{Host, Recent};
+use super::Host;
 use crate::{
     config::{Config, Target},
     error::Error,
     guard::Guard,
-    lifecycle::Watch,
+    lifecycle::{Recent, Watch},
     random::Seed,
     runner::Probe,
     store::ReadJobs,

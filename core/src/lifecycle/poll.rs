@@ -3,7 +3,8 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use crate::{engine::Recent, random::Seed};
+use super::Recent;
+use crate::random::Seed;
 
 const FIRST: Duration = Duration::from_secs(1);
 /// Longest pause while nothing happens.

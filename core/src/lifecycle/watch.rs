@@ -2,8 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use super::poll::Polls;
-use crate::engine::Recent;
+use super::{Recent, poll::Polls};
 
 /// Submissions whose settle time runs in this process. One that is pushed out begins anew.
 const SETTLING: usize = 10_000;
