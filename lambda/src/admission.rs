@@ -14,7 +14,8 @@ use std::{
 
 /// Working time of a request that is well: half of what a p99 may be at most.
 const GOOD: Duration = Duration::from_millis(10);
-const LEAST: f64 = 16.0;
+/// So many are worked on also where each takes long: what is let in waits for its turn on the cores behind all others.
+const LEAST: f64 = 8.0;
 const MOST: f64 = 512.0;
 /// What health and cancellations may take beyond the limit.
 const RESERVE: usize = 64;
@@ -190,7 +191,7 @@ mod tests {
     fn the_limit_follows_what_working_takes() {
         let mut state = State { working: 64, limit: 64.0 };
         (0..1_000).for_each(|_| state.learn(Duration::from_millis(11)));
-        assert_eq!(state.most(), 16);
+        assert_eq!(state.most(), 8);
         (0..100_000_000)
             .take_while(|_| {
                 state.working = state.most();

@@ -66,20 +66,3 @@ async def one(client: Client, call: Call, due: float, outcome: Outcome) -> None:
         outcome.failed += 1
     else:
         outcome.add(answer, asyncio.get_running_loop().time() - due)
-
-
-async def closed_loop(port: int, call: Call, workers: int, seconds: float) -> float:
-    """Answers per second of so many callers, each of which waits for its last answer."""
-    loop, count = asyncio.get_running_loop(), 0
-    until = loop.time() + seconds
-
-    async def worker() -> None:
-        nonlocal count
-        client = Client(port)
-        while loop.time() < until:
-            status = (await call(client)).status
-            count += status < 400
-        client.close()
-
-    await asyncio.gather(*(worker() for _ in range(workers)))
-    return count / seconds

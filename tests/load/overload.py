@@ -1,7 +1,8 @@
-"""More than the server can do: 2, 5 and 10 times its peak, sent at a fixed rate whether or not it keeps up.
+"""More than the server can do: 2, 5 and 10 times its peak, sent by oha at a fixed rate whether or not it keeps up.
 
-The calls are pages of 200 jobs, so that a generator of the same machine can send ten times what the server can answer.
-Health is asked all the while.
+The calls are pages of 200 jobs. Where there are two cores, the server has one and the generator another, so that what
+is measured is the server. Beside oha a caller asks for a page and for health 20 times a second, and looks at the
+refusals: each must say when to come again.
 """
 
 from __future__ import annotations
@@ -11,57 +12,68 @@ import asyncio
 import json
 import os
 import sys
-from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict
+from dataclasses import dataclass, field
+from typing import Any
 
-from http1 import Client, Message
-from load import Outcome, closed_loop, open_loop, quantile
+from http1 import Client
+from load import Outcome, quantile
 from server import Running, serving
 
 STORED = 400
 PAGE = "/api/v1/jobs?limit=200"
 GOODPUT = 0.5
-"""Share of the peak under which goodput fails: the goal is 0.9, and the generator takes its part of the machine."""
+"""Share of the peak under which goodput fails: the goal is 0.9, and refusals take their part of the core."""
 RECOVERED = 5.0
+CORES = sorted(os.sched_getaffinity(0))
 
 
-async def page(client: Client) -> Message:
-    """One page of jobs."""
-    return await client.call("GET", PAGE, limit=30)
+async def oha(port: int, *options: str) -> dict[str, Any]:
+    """What oha found out, on the last core."""
+    command = ["taskset", "-c", str(CORES[-1]), os.environ["OHA"], "--no-tui", "--output-format", "json",
+               "--stats-success-breakdown", *options, f"http://127.0.0.1:{port}{PAGE}"]
+    process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+    text, _ = await process.communicate()
+    if process.returncode:
+        raise AssertionError(f"oha ended with {process.returncode}")
+    return json.loads(text)
 
 
-def generate(port: int, rate: float, seconds: float) -> dict[str, object]:
-    """One generator, in a process of its own."""
+@dataclass
+class Beside:
+    """What one polite caller saw."""
 
-    async def run() -> Outcome:
-        client = Client(port)
-        return await open_loop(client, page, rate, seconds)
+    pages: Outcome = field(default_factory=Outcome)
+    health: list[float] = field(default_factory=list)
 
-    return asdict(asyncio.run(run()))
+    async def watch(self, server: Running) -> None:
+        """Asks until it is cancelled."""
+        while True:
+            await self.ask(server)
+            await asyncio.sleep(0.05)
 
-
-async def overload(server: Running, pool: ProcessPoolExecutor, rate: float, seconds: float) -> tuple[Outcome, list[float]]:
-    """Generators at a rate together, and the times of health meanwhile."""
-    loop, count = asyncio.get_running_loop(), 2
-    calls = [loop.run_in_executor(pool, generate, server.port, rate / count, seconds) for _ in range(count)]
-    until, health = loop.time() + seconds, list[float]()
-    while loop.time() < until:
+    async def ask(self, server: Running) -> None:
+        """A page and health, each over a connection of its own: where there are too many, idle ones make room."""
+        loop, client, page = asyncio.get_running_loop(), Client(server.port), Client(server.port)
         began = loop.time()
-        # A connection of its own: where there are too many, idle ones make room.
-        client = Client(server.port)
         answer = await client.call("GET", "/health/live", limit=10)
-        client.close()
+        self.health.append(loop.time() - began)
         if answer.status != 200:
             raise AssertionError(f"health: {answer.status}")
-        health.append(loop.time() - began)
-        await asyncio.sleep(0.05)
-    total = Outcome()
-    for part in await asyncio.gather(*calls):
-        one = Outcome(**part)  # type: ignore[arg-type]
-        total.taken += one.taken
-        total.refused += one.refused
-        total.told, total.failed, total.late = total.told + one.told, total.failed + one.failed, total.late + one.late
-    return total, health
+        began = loop.time()
+        self.pages.add(await page.call("GET", PAGE, limit=30), loop.time() - began)
+        client.close()
+        page.close()
+
+
+async def overload(server: Running, rate: float, seconds: float) -> tuple[dict[str, Any], Beside]:
+    """oha at a rate, and what the caller beside it saw."""
+    beside = Beside()
+    watching = asyncio.create_task(beside.watch(server))
+    found = await oha(server.port, "-z", f"{seconds}s", "-c", "400", "-q", f"{rate:.0f}", "--latency-correction")
+    if watching.done():
+        await watching
+    watching.cancel()
+    return found, beside
 
 
 async def recovered(server: Running, usual_ms: float) -> float:
@@ -70,46 +82,57 @@ async def recovered(server: Running, usual_ms: float) -> float:
     began = loop.time()
     while loop.time() - began < 3 * RECOVERED:
         at = loop.time()
-        if (await page(client)).status == 200 and (loop.time() - at) * 1000 <= max(2 * usual_ms, 20):
+        answer = await client.call("GET", PAGE, limit=30)
+        if answer.status == 200 and (loop.time() - at) * 1000 <= max(2 * usual_ms, 20):
             break
     return loop.time() - began
+
+
+HEAD = ("load", "sent/s", "goodput", "p50 taken", "p99 taken", "p50 refused", "p99 refused", "told", "failed",
+        "health p99", "well after")
+LINE = "{:<6}{:>8}{:>9}{:>11}{:>11}{:>13}{:>13}{:>6}{:>8}{:>12}{:>12}"
+
+
+def ms(found: dict[str, Any], which: str, share: str) -> str:
+    """One percentile of oha's."""
+    value = found[f"latencyPercentiles{which}"][share]
+    return "-" if value is None else f"{value * 1000:.1f} ms"
+
+
+async def round_of(server: Running, factor: int, peak: float, usual: float, seconds: float) -> bool:
+    """A line of the table; true when nothing in it is over its limit."""
+    found, beside = await overload(server, peak * factor, seconds)
+    after = await recovered(server, usual)
+    codes = found["statusCodeDistribution"]
+    share, refused = codes.get("200", 0) / seconds / peak, codes.get("503", 0)
+    told = beside.pages.told / max(len(beside.pages.refused), 1)
+    # Those under way when the time is up are cut off by oha itself.
+    failed = sum(count for why, count in found["errorDistribution"].items() if why != "aborted due to deadline")
+    failed += sum(count for code, count in codes.items() if code not in ("200", "503")) + beside.pages.failed
+    over = share < GOODPUT or told < 1 or failed > 0 or after > RECOVERED or not refused
+    cells = (f"{factor} x", f"{found['summary']['requestsPerSec']:.0f}", f"{share:.2f}",
+             ms(found, "Successful", "p50"), ms(found, "Successful", "p99"), ms(found, "NotSuccessful", "p50"),
+             ms(found, "NotSuccessful", "p99"), f"{told:.0%}", failed, f"{quantile(beside.health, 0.99):.1f} ms",
+             f"{after:.2f} s")
+    print(LINE.format(*cells) + ("  OVER" if over else ""), flush=True)
+    return not over
 
 
 async def run(seconds: float) -> bool:
     """The table; true when nothing is over its limit."""
     config = {"default_runner": "sim", "targets": {"sim": {"runner": "simulator", "script": "running"}}}
+    os.sched_setaffinity(0, CORES[:1])
     async with serving(config) as server:
         for number in range(STORED):
             await server.ok("POST", "/api/v1/jobs", {"name": f"job {number}"})
-        client = Client(server.port)
-        alone = Outcome()
-        for _ in range(30):
-            began = asyncio.get_running_loop().time()
-            alone.add(await page(client), asyncio.get_running_loop().time() - began)
-        peak = await closed_loop(server.port, page, 8, seconds)
-        usual = quantile(alone.taken, 0.5)
-        print(f"peak {peak:.0f} pages/s of {json.dumps(STORED // 2)} jobs; one alone takes {usual:.1f} ms")
-        print(f"{'load':<6}{'sent/s':>8}{'goodput':>9}{'p99 taken':>11}{'p50 refused':>13}{'p99 refused':>13}"
-              f"{'told':>7}{'failed':>8}{'late':>7}{'health p99':>12}{'well after':>12}")
-        good = True
-        with ProcessPoolExecutor(2) as pool:
-            for factor in (2, 5, 10):
-                seen, health = await overload(server, pool, peak * factor, seconds)
-                after = await recovered(server, usual)
-                share = len(seen.taken) / seconds / peak
-                told = seen.told / max(len(seen.refused), 1)
-                over = share < GOODPUT or told < 1 or after > RECOVERED or not seen.refused
-                good &= not over
-                print(
-                    f"{factor:>3} x {peak * factor:>8.0f}{share:>9.2f}{quantile(seen.taken, 0.99):>8.1f} ms"
-                    f"{quantile(seen.refused, 0.5):>10.1f} ms{quantile(seen.refused, 0.99):>10.1f} ms{told:>7.0%}"
-                    f"{seen.failed:>8}{seen.late:>7}{quantile(health, 0.99):>9.1f} ms{after:>10.2f} s"
-                    f"{'  OVER' if over else ''}",
-                    flush=True,
-                )
+        alone = (await oha(server.port, "-n", "100", "-c", "1"))["latencyPercentiles"]["p50"] * 1000
+        peak = (await oha(server.port, "-z", f"{seconds}s", "-c", "8"))["summary"]["requestsPerSec"]
+        print(f"peak {peak:.0f} pages/s of {STORED // 2} jobs on one core; one alone takes {alone:.1f} ms")
+        print(LINE.format(*HEAD))
+        good = [await round_of(server, factor, peak, alone, seconds) for factor in (2, 5, 10)]
         print(f"refused in all: {await server.metric('beam_mcp_requests_shed_total'):.0f}")
         await server.stop()
-    return good
+    return all(good)
 
 
 def main() -> int:

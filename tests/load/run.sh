@@ -8,6 +8,11 @@ if [[ -z ${BEAM_MCP_SERVER:-} ]]; then
   cargo build --locked --release -q -p beam-mcp-server --bin beam-mcp-server
   export BEAM_MCP_SERVER=${CARGO_TARGET_DIR:-../../target}/release/beam-mcp-server
 fi
+# The generator of too much: oha, which sends at a fixed rate and counts from when a call was due.
+version=1.16.0 tools=${BEAM_MCP_CACHE:-$HOME/.cache/beam-mcp}
+export OHA=$tools/oha-$version/bin/oha
+[[ -x $OHA ]] || CARGO_TARGET_DIR=$tools/target-tools cargo install --quiet --locked --root "$tools/oha-$version" \
+  --version "=$version" --no-default-features --features rustls oha
 python=${PYTHON:-python3} failed=0
 case ${1:-long} in
   short) isolation=(--rounds 1 --seconds 3 --outage 10) overload=(--seconds 4) shutdown=(--rounds 1 --calls 300) ;;
