@@ -112,6 +112,10 @@ pub struct Operation {
     /// Unix milliseconds of the first send; 0: not sent.
     #[serde(default)]
     pub sent_ms: u64,
+    /// Unix milliseconds of the last permit to send; 0: none was taken, or by a build that did not write it.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    #[cfg_attr(feature = "server", schemars(skip))]
+    pub permit_ms: u64,
     /// Unix milliseconds of the end; 0: not ended.
     #[serde(default)]
     pub ended_ms: u64,
@@ -122,4 +126,16 @@ pub struct Operation {
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     #[cfg_attr(feature = "server", schemars(skip))]
     pub sending: bool,
+}
+
+impl Operation {
+    /// Milliseconds since it was last sent: how long a request that nobody saw arrive has been on its way.
+    pub fn age_ms(&self, now_ms: u64) -> u64 {
+        now_ms.saturating_sub(self.sent_ms.max(self.permit_ms))
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands references")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }

@@ -13,6 +13,9 @@ use crate::{
 const QUEUE: usize = 4;
 /// Permits to send one operation. A cancel goes on: once it is acknowledged, the job ends or is shown to have ended.
 const PERMITS: u32 = 5;
+/// For this long after a permit, who did not take it leaves the operation alone: it may be sent yet, and would be looked
+/// for in vain.
+const LEASE_MS: u64 = 20_000;
 /// Longest pause before a cancel is sent again.
 const LONGEST_PAUSE_MS: u64 = 300_000;
 
@@ -89,6 +92,9 @@ async fn begin(context: &Context, job: &Stored<Job>, stored: Stored<Operation>) 
         return Ok(stored);
     }
     if stored.value.sending && stored.value.kind != OperationKind::Cancel {
+        if stored.value.age_ms(context.now_ms()) < LEASE_MS {
+            return Ok(stored);
+        }
         // The process that took the permit died with it: the runner may have it, and may have forgotten its id since.
         return accepted(context, job, &stored).await;
     }
@@ -96,7 +102,8 @@ async fn begin(context: &Context, job: &Stored<Job>, stored: Stored<Operation>) 
     let mut permitted = stored.value.clone();
     permitted.attempts += 1;
     permitted.sending = true;
-    permitted.sent_ms = if permitted.sent_ms == 0 { context.now_ms() } else { permitted.sent_ms };
+    permitted.permit_ms = context.now_ms();
+    permitted.sent_ms = if permitted.sent_ms == 0 { permitted.permit_ms } else { permitted.sent_ms };
     let Some(stored) = replace(context, &stored, permitted).await? else {
         return context.rows.operation(&stored.value.id).await;
     };
@@ -377,6 +384,7 @@ mod tests {
             diagnostics: String::new(),
             requested_ms: 0,
             sent_ms: 0,
+            permit_ms: 0,
             ended_ms: 0,
             attempts: 0,
             sending: false,

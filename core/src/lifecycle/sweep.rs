@@ -88,6 +88,7 @@ fn cancel(context: &Context, job: &Job) -> Operation {
         diagnostics: String::new(),
         requested_ms: context.now_ms(),
         sent_ms: 0,
+        permit_ms: 0,
         ended_ms: 0,
         attempts: 1,
         sending: false,

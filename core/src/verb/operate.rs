@@ -151,6 +151,7 @@ fn new_operation(context: &Context, ask: &Ask) -> Operation {
         diagnostics: String::new(),
         requested_ms: context.now_ms(),
         sent_ms: 0,
+        permit_ms: 0,
         ended_ms: 0,
         attempts: 0,
         sending: false,

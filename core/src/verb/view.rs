@@ -134,7 +134,7 @@ impl From<Operation> for OperationView {
             terminal: operation.state.is_terminal(),
             requested_at: rfc3339(operation.requested_ms),
             // The store's own matter.
-            operation: Operation { sending: false, ..operation },
+            operation: Operation { sending: false, permit_ms: 0, ..operation },
         }
     }
 }

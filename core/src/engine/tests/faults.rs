@@ -68,6 +68,29 @@ fn a_stop_cut_off_anywhere_ends_the_job_once() {
     }
 }
 
+#[test]
+fn an_operation_is_left_for_a_while_to_the_process_that_took_its_permit() {
+    let mut held = 0;
+    for steps in 0.. {
+        let (mut world, id) = running(&json!({}));
+        world.dies_after = Some(steps);
+        if world.try_run("create_savepoint", &json!({"job_id": id})).is_ok() {
+            break;
+        }
+        let sending = |world: &World| world.store.rows("operation").first().is_some_and(|row| row["sending"] == true);
+        if !sending(&world) {
+            continue;
+        }
+        world.restart();
+        world.ticks(18);
+        assert!(sending(&world), "{steps}: it may be sent yet");
+        world.ticks(20);
+        assert_eq!(world.store.rows("operation")[0]["state"], "SUCCEEDED", "{steps}");
+        held += 1;
+    }
+    assert!(held > 0, "no process died with a permit");
+}
+
 fn running(sim: &Value) -> (World, Value) {
     let mut world = World::new(sim);
     let id = world.ok(CREATE, &create())["job_id"].clone();

@@ -186,7 +186,7 @@ impl Dataflow {
     }
 
     fn age_ms(&self, operation: &Operation) -> u64 {
-        self.context.io.now().wall_ms.saturating_sub(operation.sent_ms)
+        operation.age_ms(self.context.io.now().wall_ms)
     }
 }
 

@@ -39,7 +39,7 @@ impl Flink {
     }
 
     fn age_ms(&self, operation: &Operation) -> u64 {
-        self.context.io.now().wall_ms.saturating_sub(operation.sent_ms)
+        operation.age_ms(self.context.io.now().wall_ms)
     }
 
     async fn of_savepoint(&self, job: &Job, operation: &Operation) -> Result<Progress, Error> {

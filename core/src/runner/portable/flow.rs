@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     effect::StreamLimit,
-    error::{Error, ErrorKind},
+    error::{Error, ErrorKind, Landed},
     job::{Job, Operation, OperationKind, OperationState},
     job_api::{
         message::{self, Event, JobInfo, State},
@@ -23,6 +23,8 @@ use crate::{
 
 const READ: Duration = Duration::from_secs(5);
 const WRITE: Duration = Duration::from_secs(10);
+/// How long a request that nobody saw arrive may still be on its way.
+const SETTLE_MS: u64 = 2 * 60 * 1000;
 /// Where a message stream is left: services keep them open while the job runs.
 const STREAM: StreamLimit = StreamLimit { quiet_ms: 400, max_bytes: 1 << 20 };
 
@@ -139,11 +141,16 @@ async fn may(context: &Context, kind: OperationKind) -> Result<(), Error> {
     }
 }
 
+/// What is read before anything is sent.
+async fn found(context: &Context, job: &Job, kind: OperationKind) -> Result<JobInfo, Error> {
+    supports(kind)?;
+    may(context, kind).await?;
+    entry(context, job).await
+}
+
 /// Sends a cancel or drain once, to a service that shows the very job.
 pub(super) async fn begin(context: &Context, job: &Job, operation: &Operation) -> Result<Begun, Error> {
-    supports(operation.kind)?;
-    may(context, operation.kind).await?;
-    let info = entry(context, job).await?;
+    let info = found(context, job, operation.kind).await.map_err(|error| error.landed_as(Landed::No))?;
     if let Some(ended) = ended(info.state, operation.kind) {
         return Ok(Begun::Done(ended));
     }
@@ -172,10 +179,20 @@ fn ended(state: State, kind: OperationKind) -> Option<Progress> {
 pub(super) async fn progress(context: &Context, job: &Job, operation: &Operation) -> Result<Progress, Error> {
     supports(operation.kind)?;
     let jobs = jobs(context).await?;
-    let Some(state) = find(&jobs, job, context.io.now().wall_ms).map(|info| info.state) else {
+    let now_ms = context.io.now().wall_ms;
+    let Some(state) = find(&jobs, job, now_ms).map(|info| info.state) else {
         let text = "the job service does not know the job any more: it was restarted, or forgot it";
         return Ok(Progress::new(OperationState::Unknown).because(text));
     };
-    let waiting = || Progress::new(OperationState::InProgress).because(format!("the job is {}", state.word()));
-    Ok(ended(state, operation.kind).unwrap_or_else(waiting))
+    Ok(ended(state, operation.kind).unwrap_or_else(|| waiting(state, operation, now_ms)))
+}
+
+/// A drain that nobody saw arrive, and that the job does not show, did not.
+fn waiting(state: State, operation: &Operation, now_ms: u64) -> Progress {
+    let drains = operation.kind == OperationKind::Drain;
+    if drains && state == State::RUNNING && operation.age_ms(now_ms) >= SETTLE_MS {
+        let text = "the service does not drain the job: the request did not arrive";
+        return Progress::new(OperationState::Failed).because(text);
+    }
+    Progress::new(OperationState::InProgress).because(format!("the job is {}", state.word()))
 }

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::{flow, request::NOBODY};
 use crate::{
-    error::{Error, ErrorKind},
+    error::{Error, ErrorKind, Retry},
     flow::Rpc,
     job_api::{message, method},
     pace::Backoff,
@@ -27,7 +27,7 @@ pub(super) enum Service {
     Python,
     /// A Java job server.
     Java,
-    /// Something else.
+    /// Something else that speaks for itself.
     Other,
 }
 
@@ -58,11 +58,20 @@ fn told(answer: &Rpc) -> Result<Service, Error> {
         (2, text) if text.starts_with("job with id ") => Service::Prism,
         (2, text) if text.starts_with("Exception calling application") => Service::Python,
         (12, _) => return Err(no_job_service()),
-        (4 | 7 | 8 | 14 | 16, _) => {
-            return Err(super::response::answered(answer.clone()).err().unwrap_or_else(no_job_service));
-        }
+        // So speaks whatever stands between, too.
+        (1 | 2 | 4 | 7 | 8 | 10 | 13..=16, _) => return Err(untold(answer)),
         _ => Service::Other,
     })
+}
+
+/// An answer that says nothing of who gave it: the next one may.
+fn untold(answer: &Rpc) -> Error {
+    let error = super::response::answered(answer.clone()).err().unwrap_or_else(no_job_service);
+    let error = if error.reason() == "runner_error" { error.retry_as(Retry::Safe) } else { error };
+    error.suggest(
+        "where it goes on, what answers is none of the job services the product knows: Prism, Beam's Python one, \
+         Java job servers",
+    )
 }
 
 fn no_job_service() -> Error {

@@ -68,6 +68,18 @@ where
     F: Future<Output = Result<T, Error>> + Send + 'static,
     T: std::fmt::Debug + 'static,
 {
+    play_at(1, script, flow)
+}
+
+fn play_at<T, F>(
+    wall_ms: u64,
+    script: Vec<(&str, Reply)>,
+    flow: impl FnOnce(Portable) -> F + Send + 'static,
+) -> (Result<T, Error>, Vec<Effect>)
+where
+    F: Future<Output = Result<T, Error>> + Send + 'static,
+    T: std::fmt::Debug + 'static,
+{
     let mut flow = Flow::new(move |io| {
         let (target, seed) = (Arc::new(target()), Seed::new([3; 32]));
         let guard = Arc::new(Guard::new(&target.name));
@@ -76,7 +88,7 @@ where
     let mut script: VecDeque<_> = script.into();
     let (mut asked, mut reply, mut mono) = (Vec::new(), None, Duration::from_secs(1));
     loop {
-        let effect = match flow.step(Now { mono, wall_ms: 1 }, reply.take()) {
+        let effect = match flow.step(Now { mono, wall_ms }, reply.take()) {
             Step::Done(end) => {
                 assert!(script.is_empty(), "not asked for: {script:?} at {end:?}");
                 return (end, asked);
@@ -294,6 +306,25 @@ fn pythons_cancel_is_refused_and_its_word_not_believed() {
     assert!(sighting.diagnostics.contains("goes on"), "{}", sighting.diagnostics);
 }
 
+/// A proxy's words, or a fault's, taken for those of a service would make its CANCELLED believed.
+#[test]
+fn who_answers_is_not_told_by_what_stands_between() {
+    for status in [1, 2, 10, 13, 15] {
+        let between = || Reply::Rpc { status, message: "upstream".into(), body: Blob::EMPTY };
+        let who = |again| vec![("GetJobs", jobs(5)), ("GetState", between()), ("GetState", again)];
+        let (end, _) = play(who(between()), |runner| async move { runner.list().await });
+        assert_eq!(end.unwrap_err().kind(), ErrorKind::Unavailable, "{status}");
+        let again = who(recorded!("python/unknown-getstate"));
+        let (end, _) = play(again, |runner| async move { runner.list().await });
+        assert_eq!(end.unwrap()[0].state, None, "{status}");
+        let asked = vec![("GetState", between()), ("GetState", between())];
+        let (end, _) = play(asked, |runner| async move {
+            runner.begin(&job(TOKEN, Some("job-001")), &operation(OperationKind::Cancel)).await
+        });
+        assert_eq!(end.unwrap_err().landed(), Landed::No, "{status}: nothing was sent");
+    }
+}
+
 #[test]
 fn a_cancel_goes_to_the_very_job_and_ends_with_it() {
     let prism = || recorded!("prism/unknown-getstate");
@@ -324,6 +355,22 @@ fn a_cancel_goes_to_the_very_job_and_ends_with_it() {
         runner.progress(&job(TOKEN, Some("job-001")), &operation(OperationKind::Cancel)).await
     });
     assert_eq!(end.unwrap().state, OperationState::Unknown, "a service that forgot the job never shows its end");
+}
+
+#[test]
+fn a_drain_that_the_job_does_not_show_did_not_arrive() {
+    for (ago_ms, state, expected) in [
+        (0, 2, OperationState::InProgress),
+        (120_000, 2, OperationState::Failed),
+        (120_000, 7, OperationState::InProgress),
+        (120_000, 8, OperationState::Succeeded),
+    ] {
+        let (end, _) = play_at(200_000, vec![("GetJobs", jobs(state))], move |runner| async move {
+            let drain = Operation { permit_ms: 200_000 - ago_ms, ..operation(OperationKind::Drain) };
+            runner.progress(&job(TOKEN, Some("job-001")), &drain).await
+        });
+        assert_eq!(end.unwrap().state, expected, "{ago_ms} {state}");
+    }
 }
 
 #[test]
