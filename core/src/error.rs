@@ -1,7 +1,9 @@
 //! One error type, and one table that says how each kind looks at every door.
 
+mod kept;
 mod kind;
 
+pub use kept::Kept;
 pub use kind::{Door, ErrorKind};
 
 use std::{borrow::Cow, collections::BTreeMap, fmt, time::Duration};

@@ -26,5 +26,5 @@ pub use operate::{drive_operation, request_operation};
 pub(crate) use recent::Recent;
 pub use reconcile::reconcile;
 pub use share::Share;
-pub use submit::{Driven, drive_submission};
+pub use submit::drive_submission;
 pub use watch::Watch;

@@ -6,6 +6,7 @@ use super::{JobId, JobSpec, JobState, JobType, OperationKind};
 use crate::{
     config::RunnerKind,
     effect::Handle,
+    error::Kept,
     random::{hex, hmac},
     runner::{Memory, Submission},
 };
@@ -108,6 +109,9 @@ pub struct Job {
     /// Native ids of late arrivals that were canceled, at most 8.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub swept: Vec<String>,
+    /// Why it was refused for good: the answer to whoever asks with the same idempotency key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refusal: Option<Box<Kept>>,
     /// An earlier send of this generation was never explained.
     pub ambiguous: bool,
     /// Savepoint that ended it or was taken last.
@@ -186,6 +190,7 @@ impl Job {
             memory: None,
             unconfirmed: false,
             swept: Vec::new(),
+            refusal: None,
             ambiguous: false,
             savepoint_path: None,
             ended_by: None,
@@ -220,7 +225,7 @@ impl Job {
         self.submission = Some(submission.into());
         (self.phase, self.state, self.intended_ms) = (Phase::Intent, JobState::Submitting, now_ms);
         (self.attempts, self.unused_permits, self.sent_ms) = (0, 0, 0);
-        (self.ambiguous, self.memory) = (false, None);
+        (self.ambiguous, self.memory, self.refusal) = (false, None, None);
         (self.native_id, self.handle, self.runner_state, self.started_ms) = (None, None, None, None);
         (self.absences, self.absent_since_ms, self.absent_ms, self.retry_at_ms) = (0, None, 0, 0);
     }

@@ -35,37 +35,23 @@ const LONGEST_SUBMISSION: Duration = Duration::from_secs(600);
 /// For this long after a permit, a process that did not take it leaves a submission that is not found alone.
 const LEASE_MS: u64 = 20_000;
 
-/// A submission after one step.
-pub struct Driven {
-    /// The job as it is then.
-    pub job: Stored<Job>,
-    /// Why it was refused for good, when this step learnt that.
-    pub refusal: Option<Error>,
-}
-
-impl From<Stored<Job>> for Driven {
-    fn from(job: Stored<Job>) -> Self {
-        Self { job, refusal: None }
-    }
-}
-
 /// Takes an unfinished submission one step on: at most one send.
 ///
 /// # Errors
 /// The store's; `conflict` when another process is at it. What the runner answers is in the row.
-pub async fn drive_submission(context: &Context, id: &JobId) -> Result<Driven, Error> {
+pub async fn drive_submission(context: &Context, id: &JobId) -> Result<Stored<Job>, Error> {
     let Some(_claim) = context.state.claim(format!("submit/{}/{id}", context.rows.tenant())) else {
-        return context.rows.job(id).await.map(Driven::from);
+        return context.rows.job(id).await;
     };
     let stored = context.rows.job(id).await?;
     if stored.value.state.is_terminal() {
-        return Ok(stored.into());
+        return Ok(stored);
     }
     match stored.value.phase {
-        Phase::Intent if is_unwanted(&stored.value) || stored.value.retry_at_ms > context.now_ms() => Ok(stored.into()),
+        Phase::Intent if is_unwanted(&stored.value) || stored.value.retry_at_ms > context.now_ms() => Ok(stored),
         Phase::Intent => send(context, stored).await,
-        Phase::Sending | Phase::Unknown => find(context, stored).await.map(Driven::from),
-        Phase::Submitted | Phase::Parked => Ok(stored.into()),
+        Phase::Sending | Phase::Unknown => find(context, stored).await,
+        Phase::Submitted | Phase::Parked => Ok(stored),
     }
 }
 
@@ -74,12 +60,12 @@ fn is_unwanted(job: &Job) -> bool {
     job.ending() == Some(OperationKind::Cancel)
 }
 
-async fn send(context: &Context, stored: Stored<Job>) -> Result<Driven, Error> {
+async fn send(context: &Context, stored: Stored<Job>) -> Result<Stored<Job>, Error> {
     let runner = context.runner_within(stored.value.id.target(), LONGEST_SUBMISSION)?;
     let built = match runner.build(&stored.value).await {
         Ok(Build::Ready) => None,
         Ok(Build::Built(submission)) => Some(submission),
-        Ok(Build::Underway) => return built_later(context, &stored).await.map(Driven::from),
+        Ok(Build::Underway) => return built_later(context, &stored).await,
         Err(error) if error.gave_up() => return Err(error),
         Err(error) => return not_sent(context, &stored, error).await,
     };
@@ -89,12 +75,12 @@ async fn send(context: &Context, stored: Stored<Job>) -> Result<Driven, Error> {
         Err(error) => return not_sent(context, &stored, error).await,
     };
     if stored.value.ambiguous && !is_remembered(&stored.value, &memory, context.now_ms()) {
-        return doubt(context, &stored).await.map(Driven::from);
+        return doubt(context, &stored).await;
     }
     let job = permit(context, &stored, memory, built).await?.value;
     match runner.submit(&job).await {
-        Ok(Submitted::Accepted { native_id }) => accepted(context, &runner, &job, native_id).await.map(Driven::from),
-        Ok(Submitted::Held { handle }) => held(context, &runner, &job, handle).await.map(Driven::from),
+        Ok(Submitted::Accepted { native_id }) => accepted(context, &runner, &job, native_id).await,
+        Ok(Submitted::Held { handle }) => held(context, &runner, &job, handle).await,
         Err(error) => unsent(context, &job, error).await,
     }
 }
@@ -234,7 +220,7 @@ async fn held(
 
 /// Nothing left: the runner could not even be asked about its memory. That spends a try, as a refusal does, unless
 /// nobody could be reached.
-async fn not_sent(context: &Context, stored: &Stored<Job>, error: Error) -> Result<Driven, Error> {
+async fn not_sent(context: &Context, stored: &Stored<Job>, error: Error) -> Result<Stored<Job>, Error> {
     let error = super::look::note_outage(context, stored.value.id.target(), error.landed_as(Landed::No));
     let (now, seed) = (context.now_ms(), context.call.seed);
     let result = context.audit_result("submit", &stored.value.id, error.reason())?;
@@ -246,12 +232,11 @@ async fn not_sent(context: &Context, stored: &Stored<Job>, error: Error) -> Resu
         refused(job, &error, now, &seed);
         Ok(if job.state == JobState::Failed { vec![result.clone()] } else { Vec::new() })
     };
-    let job = context.rows.change_job(&stored.value.id, "not sent", edit).await?;
-    Ok(refusal(job, error))
+    context.rows.change_job(&stored.value.id, "not sent", edit).await
 }
 
 /// A send that did not succeed: refused for good, refused for now, or nobody knows.
-async fn unsent(context: &Context, sent: &Job, error: Error) -> Result<Driven, Error> {
+async fn unsent(context: &Context, sent: &Job, error: Error) -> Result<Stored<Job>, Error> {
     let (now, seed) = (context.now_ms(), context.call.seed);
     let result = context.audit_result("submit", &sent.id, error.reason())?;
     let edit = |job: &mut Job| {
@@ -263,12 +248,7 @@ async fn unsent(context: &Context, sent: &Job, error: Error) -> Result<Driven, E
         Ok(if job.phase == Phase::Intent { Vec::new() } else { vec![result.clone()] })
     };
     let job = context.rows.change_job(&sent.id, "unsent", edit).await?;
-    if error.gave_up() { Err(error) } else { Ok(refusal(job, error)) }
-}
-
-fn refusal(job: Stored<Job>, error: Error) -> Driven {
-    let refused = job.value.state == JobState::Failed;
-    Driven { job, refusal: Some(error).filter(|_| refused) }
+    if error.gave_up() { Err(error) } else { Ok(job) }
 }
 
 /// Rule 5: a clear refusal gives the intent back only where no earlier send is unexplained. A caller that left has
@@ -280,6 +260,7 @@ fn refused(job: &mut Job, error: &Error, now_ms: u64, seed: &crate::random::Seed
         (job.phase, job.state, job.ambiguous) = (Phase::Unknown, JobState::SubmitUnknown, true);
     } else if !error.gave_up() && (error.retry() == Retry::Never || job.sends() >= PERMITS) {
         (job.state, job.ended_ms, job.phase) = (JobState::Failed, Some(now_ms), Phase::Submitted);
+        job.refusal = Some(Box::new(error.into()));
     } else {
         job.phase = Phase::Intent;
         job.retry_at_ms = now_ms + wait_ms(error, job.attempts, seed);

@@ -87,7 +87,7 @@ fn gone(key: Key) -> Write {
 }
 
 pub(super) fn summary(job: &Job) -> Job {
-    Job { spec: None, submission: None, ..job.clone() }
+    Job { spec: None, submission: None, refusal: None, ..job.clone() }
 }
 
 /// By what a runner may show a job of ours: the tokens of its first and its present generation, and the runner's id.

@@ -82,7 +82,7 @@ impl Define for ResubmitJob {
         ask.apply(&context, &job, new, Vec::new(), &keyed).await?;
         // A refusal is in the row; what is unfinished goes on with the reconciler.
         match drive_submission(&context, &ask.job_id).await {
-            Ok(driven) => resolve::changed(&context, &driven.job.value),
+            Ok(job) => resolve::changed(&context, &job.value),
             Err(error) if error.gave_up() => Err(error),
             Err(_) => resolve::changed(&context, &context.rows.job(&ask.job_id).await?.value),
         }

@@ -4,7 +4,7 @@
 mod answer;
 mod ask;
 
-pub use answer::Answer;
+pub use answer::{Answer, Refused};
 pub use ask::{Ask, Door};
 
 use crate::{profile::Cell, random::Random};

@@ -8,7 +8,7 @@ use beam_mcp_core::{
     store::{Commit, Expect, Key, Write, listed_job, parse_record},
 };
 
-use crate::{profile::Cell, violation::Violation};
+use crate::{client::Refused, profile::Cell, violation::Violation};
 
 /// Most permits of one submission or operation.
 const PERMITS: u32 = 5;
@@ -53,6 +53,8 @@ pub struct Ledger {
     pub triggers: BTreeMap<String, u32>,
     /// What a key was answered with: digest of the call, subject.
     pub keys: BTreeMap<String, (u64, String)>,
+    /// What a submission with a key was refused with.
+    pub refusals: BTreeMap<String, Refused>,
     /// Which call a job or operation is the answer to.
     pub subjects: BTreeMap<String, String>,
     /// Broken invariants; the first one counts.

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::world::World;
-use crate::{ErrorKind, auth::Role};
+use crate::{Error, ErrorKind, auth::Role, error::Kept};
 
 #[test]
 fn the_same_key_is_the_same_job_and_another_content_is_refused() {
@@ -19,6 +19,20 @@ fn the_same_key_is_the_same_job_and_another_content_is_refused() {
     assert_eq!(other.kind(), ErrorKind::IdempotencyKeyReused);
     world.advance(8 * 24 * 3_600_000);
     assert_ne!(world.ok("create_job", &input)["job_id"], first["job_id"], "a key is kept for 7 days");
+}
+
+#[test]
+fn the_same_key_is_refused_as_the_first_call_was() {
+    let mut world = World::new(&json!({}));
+    let input = json!({"name": "refused", "idempotency_key": "k1"});
+    world.ok("create_job", &input);
+    let refusal = Error::invalid("bad_entry_class", "the jar has no such class");
+    let mut row = world.store.rows("job")[0].clone();
+    (row["state"], row["refusal"]) = (json!("FAILED"), json!(Kept::from(&refusal)));
+    world.put_job(&row);
+    let again = world.err("create_job", &input);
+    assert_eq!((again.kind(), again.reason()), (refusal.kind(), refusal.reason()));
+    assert_eq!(again.context()["job_id"], row["id"]);
 }
 
 #[test]

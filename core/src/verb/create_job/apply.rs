@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use crate::{
     config::Target,
-    error::{Error, ErrorKind, Retry},
+    error::{Error, ErrorKind, Kept, Retry},
     job::{Job, JobId, JobSpec, JobState, Phase},
     lifecycle::{drive_submission, fresh},
     runner::Submission,
@@ -56,24 +56,29 @@ async fn store_intent(context: &Context, keyed: &mut Keyed, job: &Job, verb: &st
     }
 }
 
-/// The answer to a repeated call: the job of the first, as it is now.
+/// The answer to a repeated call: the job of the first, as it is now. One that was refused is refused again (G5).
 pub(super) async fn replay(context: &Context, id: &JobId) -> Result<Submitted, Error> {
-    let job = fresh(context, id, None).await?;
-    Ok(Submitted { job: Some(context.view(&job.value)), replayed: true, ..Submitted::default() })
+    let job = fresh(context, id, None).await?.value;
+    not_refused(&job)?;
+    Ok(Submitted { job: Some(context.view(&job)), replayed: true, ..Submitted::default() })
+}
+
+fn not_refused(job: &Job) -> Result<(), Error> {
+    match &job.refusal {
+        Some(refusal) => Err(Error::from(Kept::clone(refusal)).with("job_id", &job.id)),
+        None => Ok(()),
+    }
 }
 
 /// Another process may be at the same submission: its steps count as well.
 async fn acknowledged(context: &Context, id: &JobId) -> Result<Stored<Job>, Error> {
     let until = context.until(ACKNOWLEDGED_WITHIN);
     loop {
-        let driven = match drive_submission(context, id).await {
-            Err(error) if error.kind() == ErrorKind::Conflict => context.rows.job(id).await?.into(),
+        let job = match drive_submission(context, id).await {
+            Err(error) if error.kind() == ErrorKind::Conflict => context.rows.job(id).await?,
             other => other?,
         };
-        if let Some(refusal) = driven.refusal {
-            return Err(refusal.with("job_id", id));
-        }
-        let job = driven.job;
+        not_refused(&job.value)?;
         if matches!(job.value.phase, Phase::Submitted | Phase::Parked) || job.value.state == JobState::Failed {
             return Ok(job);
         }

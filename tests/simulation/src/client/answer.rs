@@ -8,8 +8,19 @@ use super::Door;
 pub enum Answer {
     /// What was asked for.
     Success(Value),
-    /// An error: code and reason.
-    Refused(String, String),
+    /// An error.
+    Refused(Refused),
+}
+
+/// What an error says.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Refused {
+    /// Its code.
+    pub code: String,
+    /// Finer than the code.
+    pub reason: String,
+    /// The job it is about, where it names one.
+    pub job: Option<String>,
 }
 
 impl Answer {
@@ -23,7 +34,8 @@ impl Answer {
 
     /// An error as a client sees it.
     pub fn of_error(error: &Error) -> Self {
-        Self::Refused(error.kind().code().to_owned(), error.reason().to_owned())
+        let job = error.context().get("job_id").cloned();
+        Self::Refused(Refused { code: error.kind().code().to_owned(), reason: error.reason().to_owned(), job })
     }
 
     /// Reads what came back over HTTP or a line; `None` for what is no answer of ours.
@@ -52,12 +64,14 @@ impl Answer {
     /// Tools say `code: message`, then facts a line each.
     fn of_text(text: &str) -> Self {
         let code = text.split(':').next().unwrap_or_default();
-        let reason = text.lines().find_map(|line| line.strip_prefix("reason: ")).unwrap_or_default();
-        Self::Refused(code.to_owned(), reason.to_owned())
+        let fact = |name: &str| text.lines().find_map(|line| line.strip_prefix(name)).map(str::to_owned);
+        let reason = fact("reason: ").unwrap_or_default();
+        Self::Refused(Refused { code: code.to_owned(), reason, job: fact("job_id: ") })
     }
 
     fn of_object(error: &Value) -> Self {
-        let text = |value: Option<&Value>| value.and_then(Value::as_str).unwrap_or_default().to_owned();
-        Self::Refused(text(error.get("code")), text(error.pointer("/details/reason")))
+        let text = |path: &str| error.pointer(path).and_then(Value::as_str).map(str::to_owned);
+        let (code, reason) = (text("/code").unwrap_or_default(), text("/details/reason").unwrap_or_default());
+        Self::Refused(Refused { code, reason, job: text("/details/job_id") })
     }
 }

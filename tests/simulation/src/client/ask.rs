@@ -147,6 +147,11 @@ impl Ask {
         self.key.is_some() || !is_write(self.verb)
     }
 
+    /// True when it submits.
+    pub fn makes_a_job(&self) -> bool {
+        matches!(self.verb, "create_job" | "restore_job")
+    }
+
     /// The call as it arrives at a server.
     pub fn inbound(&self, token: &str) -> Option<Inbound> {
         match self.door {

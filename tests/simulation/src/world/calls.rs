@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::{Activity, Event, Finished, Id, Owner, Running, World};
 use crate::{
-    client::{Answer, Ask, TENANTS},
+    client::{Answer, Ask, Refused, TENANTS},
     fault::Fault,
     plant::Plant,
 };
@@ -197,16 +197,7 @@ impl World<'_> {
                 self.succeeded(number, ask, &value);
                 self.clients[number].asked = None;
             }
-            Answer::Refused(code, reason) => {
-                self.say(|_| format!("c{number} is refused {}: {code} ({reason})", ask.verb));
-                let now = self.now;
-                if matches!(code.as_str(), "misuse" | "internal") {
-                    self.ledger.broken("I13", now, || format!("{} was answered with {code} ({reason})", ask.verb));
-                }
-                if ask.stolen && reason == "idempotency_key_reused" || !is_passing(&code) {
-                    self.clients[number].asked = None;
-                }
-            }
+            Answer::Refused(refused) => self.refused_call(number, ask, refused),
         }
         if self.clients[number].waiting > 0 {
             return;
@@ -216,6 +207,36 @@ impl World<'_> {
         }
         let pause = self.clients[number].random.between(50, 12_000);
         self.queue.push(self.now + pause, Event::Client(number));
+    }
+
+    fn refused_call(&mut self, number: usize, ask: &Ask, refused: Refused) {
+        let (code, reason) = (refused.code.as_str(), refused.reason.as_str());
+        self.say(|_| format!("c{number} is refused {}: {code} ({reason})", ask.verb));
+        let now = self.now;
+        if matches!(code, "misuse" | "internal") {
+            self.ledger.broken("I13", now, || format!("{} was answered with {code} ({reason})", ask.verb));
+        }
+        if ask.stolen && reason == "idempotency_key_reused" || !is_passing(code) {
+            self.clients[number].asked = None;
+        }
+        self.kept_refusal(ask, refused);
+    }
+
+    /// A submission that was refused has a job all the same: whoever asks again with the key is refused alike.
+    fn kept_refusal(&mut self, ask: &Ask, refused: Refused) {
+        let made = refused.job.is_some() && refused.job.as_deref() != ask.input["job_id"].as_str();
+        let Some(key) = ask.key.as_ref().filter(|_| ask.makes_a_job() && made && refused.code != "conflict") else {
+            return;
+        };
+        let key = format!("{}/{key}", ask.verb);
+        match self.ledger.refusals.get(&key).filter(|first| **first != refused) {
+            Some(first) => {
+                let text = format!("the key {key} was refused with {first:?} and with {refused:?}");
+                let now = self.now;
+                self.ledger.broken("I5", now, || text);
+            }
+            None => drop(self.ledger.refusals.insert(key, refused)),
+        }
     }
 
     fn succeeded(&mut self, number: usize, ask: &Ask, value: &Value) {
@@ -229,10 +250,11 @@ impl World<'_> {
         if let Some(id) = &job {
             self.shown(number, id, value);
         }
-        let made = matches!(ask.verb, "create_job" | "restore_job");
+        let made = ask.makes_a_job();
         let subject = if made { job.clone() } else { operation.clone().or(job.clone()) };
         if let Some(subject) = subject.filter(|_| made || operation.is_some()) {
-            self.asked_for(number, ask, &subject);
+            let failed = text("/state") == Some("FAILED");
+            self.asked_for(number, ask, &subject, failed);
         }
         if let (true, Some(id)) = (made, &job) {
             self.acknowledged(number, id);
@@ -265,7 +287,7 @@ impl World<'_> {
     }
 
     /// What one call made is never the answer to another.
-    fn asked_for(&mut self, number: usize, ask: &Ask, subject: &str) {
+    fn asked_for(&mut self, number: usize, ask: &Ask, subject: &str, failed: bool) {
         let now = self.now;
         let name = match &ask.key {
             Some(key) => format!("{}/{key}", ask.verb),
@@ -279,15 +301,19 @@ impl World<'_> {
             self.ledger.broken("I5", now, || text);
         }
         if let Some(key) = &ask.key {
-            self.keyed(key, ask, subject);
+            self.keyed(key, ask, subject, failed);
         }
     }
 
     /// G5: one key never means two things.
-    fn keyed(&mut self, key: &str, ask: &Ask, subject: &str) {
+    fn keyed(&mut self, key: &str, ask: &Ask, subject: &str, failed: bool) {
         let now = self.now;
         // A key belongs to one verb.
         let key = &format!("{}/{key}", ask.verb);
+        if let Some(refused) = self.ledger.refusals.get(key).filter(|_| failed) {
+            let text = format!("the key {key} was refused with {refused:?} and then answered with {subject}");
+            self.ledger.broken("I5", now, || text);
+        }
         match self.ledger.keys.get(key) {
             Some((digest, first)) if *digest != ask.digest => {
                 let text = format!("the key {key} of {first} was taken for another call");
