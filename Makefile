@@ -114,6 +114,15 @@ simulate: ## 100,000 schedules of the seeded simulation (COUNT=n; SEED=n replays
 	cargo run -q --profile simulation --locked -p beam-mcp-simulation -- \
 	  $(if $(SEED),--seed $(SEED) --trace,--count $(or $(COUNT),100000)) $(OPTIONS)
 
+.PHONY: simulate-record
+simulate-record: ## new seeds, recorded in tests/simulation/runs.tsv as far as it gets (COUNT=n; committed by hand)
+	cargo run -q --profile simulation --locked -p beam-mcp-simulation -- --record tests/simulation/runs.tsv \
+	  --commit $$(git rev-parse --short=12 HEAD)$$(git diff --quiet HEAD -- core tests/simulation/src Cargo.lock || echo -dirty) --count $(or $(COUNT),1000000) $(OPTIONS)
+
+.PHONY: simulate-summary
+simulate-summary: ## what tests/simulation/runs.tsv adds up to, beside the bar
+	cargo run -q --profile simulation --locked -p beam-mcp-simulation -- --summary tests/simulation/runs.tsv
+
 .PHONY: simulate-teeth
 simulate-teeth: ## each planted bug must be found by the simulation
 	cargo run -q --profile simulation --locked -p beam-mcp-simulation -- --teeth --count $(or $(COUNT),100000)

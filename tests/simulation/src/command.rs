@@ -8,11 +8,20 @@ const USAGE: &str = "simulate [--count N] [--from SEED] [--threads N] [--first] 
 simulate --seed N [--trace]                                               one schedule
 simulate --teeth [--count N]                                              each planted bug must be found
 simulate --hashes N                                                       trace hashes of the seeds 1 to N
+simulate --record FILE --commit NAME --count N                            new seeds, recorded stretch by stretch
+simulate --summary FILE                                                   what was recorded, added up
 both: [--cell R1|R2|R4|R6|R7|R9|chosen|named|marker|none] [--store sqlite|dynamo] [--mode server|lambda|mixed]
       [--without F3,F9] [--clients N] [--actions N] [--processes N] [--plant NAME]";
 
 /// Seeds that failed once; each run begins with them.
 const KEPT: &str = include_str!("../seeds.txt");
+
+/// Where new seeds are recorded, and as run by which commit.
+#[derive(Clone, Default)]
+pub(crate) struct Record {
+    pub(crate) path: String,
+    pub(crate) commit: String,
+}
 
 /// What is asked for.
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
@@ -27,6 +36,8 @@ pub(crate) struct Command {
     pub(crate) hashes: Option<u64>,
     pub(crate) trace: bool,
     pub(crate) teeth: bool,
+    pub(crate) record: Option<Record>,
+    pub(crate) summary: Option<String>,
     pub(crate) fixed: Fixed,
 }
 
@@ -43,6 +54,8 @@ impl Command {
             hashes: None,
             trace: false,
             teeth: false,
+            record: None,
+            summary: None,
             fixed: Fixed::default(),
         };
         let mut args = args;
@@ -68,6 +81,9 @@ impl Command {
             "--threads" => self.threads = number(name, value)?,
             "--hashes" => self.hashes = Some(number(name, value)?),
             "--seed" => self.seed = Some(number(name, value)?),
+            "--summary" => self.summary = Some(value.to_owned()),
+            "--record" => self.record.get_or_insert_default().path = value.to_owned(),
+            "--commit" => self.record.get_or_insert_default().commit = value.to_owned(),
             _ => fix(&mut self.fixed, name, value)?,
         }
         Ok(())

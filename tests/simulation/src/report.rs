@@ -2,18 +2,21 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use beam_mcp_simulation::{Coverage, Ended, Fixed, Profile, Violation};
+use beam_mcp_simulation::{Cell, Coverage, Ended, Fixed, Flavour, Mode, Profile, Violation};
 
 use crate::command::Command;
+
+/// Runner, store and mode of a schedule, by their places.
+type Kind = (usize, usize, usize);
 
 /// Sums over schedules.
 #[derive(Default)]
 pub(crate) struct Report {
     schedules: u64,
-    steps: u64,
+    pub(crate) steps: u64,
     jobs: u64,
     parked: u64,
-    by_kind: BTreeMap<String, u64>,
+    by_kind: BTreeMap<Kind, u64>,
     pub(crate) coverage: Coverage,
     pub(crate) failed: Vec<(u64, Fixed, Violation)>,
 }
@@ -26,11 +29,15 @@ impl Report {
         self.steps += ended.steps;
         self.jobs += ended.jobs;
         self.parked += ended.parked;
-        let kind = format!("{:?} {:?} {:?}", profile.cell, profile.flavour, profile.mode).to_lowercase();
-        *self.by_kind.entry(kind).or_default() += 1;
+        *self.by_kind.entry(place((profile.cell, profile.flavour, profile.mode))).or_default() += 1;
         let failed = ended.violation.is_some();
         self.failed.extend(ended.violation.map(|violation| (seed, fixed.clone(), violation)));
         failed
+    }
+
+    /// Schedules of one kind.
+    pub(crate) fn of_kind(&self, kind: (Cell, Flavour, Mode)) -> u64 {
+        self.by_kind.get(&place(kind)).copied().unwrap_or(0)
     }
 
     #[expect(clippy::cast_precision_loss, reason = "figures for people")]
@@ -49,11 +56,16 @@ impl Report {
         let (hit, often) = self.coverage.cells();
         println!("cells            {hit:>12}  of state x effect x fault hit, {often} of them 100 times or more");
         println!("failed           {:>12}", self.failed.len());
-        for (kind, count) in &self.by_kind {
-            println!("  {kind:28} {count:>10}");
+        for ((cell, store, mode), count) in &self.by_kind {
+            let kind = format!("{:?} {:?} {:?}", Cell::ALL[*cell], Flavour::ALL[*store], Mode::ALL[*mode]);
+            println!("  {:28} {count:>10}", kind.to_lowercase());
         }
         if command.coverage {
             println!("{}", self.coverage.table());
         }
     }
+}
+
+fn place((cell, store, mode): (Cell, Flavour, Mode)) -> Kind {
+    (cell as usize, store as usize, mode as usize)
 }
