@@ -82,8 +82,8 @@ impl Command {
             "--hashes" => self.hashes = Some(number(name, value)?),
             "--seed" => self.seed = Some(number(name, value)?),
             "--summary" => self.summary = Some(value.to_owned()),
-            "--record" => self.record.get_or_insert_default().path = value.to_owned(),
-            "--commit" => self.record.get_or_insert_default().commit = value.to_owned(),
+            "--record" => value.clone_into(&mut self.record.get_or_insert_default().path),
+            "--commit" => value.clone_into(&mut self.record.get_or_insert_default().commit),
             _ => fix(&mut self.fixed, name, value)?,
         }
         Ok(())

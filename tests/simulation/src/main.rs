@@ -70,7 +70,7 @@ fn teeth(command: &Command) -> ExitCode {
     for plant in &plants {
         let fixed = Fixed { plant: Some(**plant), cell: cell.or(plant.cell()), ..command.fixed.clone() };
         let count = if plant.masked().is_empty() { command.count } else { command.count.min(MASKED) };
-        let command = Command { fixed, count, ..command.clone() };
+        let command = Command { count, fixed, ..command.clone() };
         let found = first_failure(&command);
         let line = match (&found, plant.masked()) {
             (Some((number, violation)), _) => format!("found after {number:>6}  {violation}"),

@@ -133,7 +133,7 @@ fn run(command: &Command, record: &Record) -> Result<u64, String> {
         let from = lines.iter().map(|line| line.to + 1).max().unwrap_or(FIRST);
         let count = STRETCH.min(command.count - done);
         let at = Instant::now();
-        let report = crate::stretch(&Command { from, count, ..command.clone() });
+        let report = crate::stretch(&Command { count, from, ..command.clone() });
         crate::show_failed(&report);
         let line = Line::of(&report, from, count, &record.commit, at.elapsed());
         (done, failed) = (done + count, failed + line.failed);
@@ -142,8 +142,8 @@ fn run(command: &Command, record: &Record) -> Result<u64, String> {
             None => lines.push(line),
         }
         write(path, &lines)?;
-        let left = began.elapsed().mul_f64((command.count - done) as f64 / done as f64);
-        println!("{done:>10} of {} schedules, {failed} failed, {} min left", command.count, left.as_secs() / 60);
+        let left = began.elapsed().as_secs() * (command.count - done) / done / 60;
+        println!("{done:>10} of {} schedules, {failed} failed, {left} min left", command.count);
     }
     Ok(failed)
 }
