@@ -7,10 +7,12 @@
 
 mod check;
 mod google;
+mod preset;
 mod seed_form;
 mod target;
 
-pub use check::{nearest, server as check_server};
+pub use check::{nearest, server as check_server, slip};
+pub use preset::Preset;
 pub use target::{CredentialRef, DEFAULT_MAX_JOBS, Identity, RunnerKind, Target, TokenSource};
 
 use std::collections::BTreeMap;
@@ -352,7 +354,14 @@ fn check_target(name: &str, target: &Target) -> Result<(), Error> {
     }
     google::check(&path, target)?;
     target.credential.as_ref().map_or(Ok(()), |credential| check::credential(&path, credential))?;
-    let urls = [("url", &target.url), ("master_url", &target.master_url), ("history_url", &target.history_url)];
+    let mut presets = target.presets.iter();
+    presets.try_for_each(|(name, preset)| preset::check(&format!("{path}.presets.{name}"), name, preset))?;
+    let urls = [
+        ("url", &target.url),
+        ("master_url", &target.master_url),
+        ("history_url", &target.history_url),
+        ("logging_url", &target.logging_url),
+    ];
     for (key, url) in urls {
         url.as_deref().map_or(Ok(()), |url| check::url(&format!("{path}.{key}"), url))?;
     }

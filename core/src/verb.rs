@@ -18,6 +18,7 @@ mod idempotency;
 pub mod list_jobs;
 pub mod list_runners;
 mod operate;
+mod outlook;
 mod plan;
 mod registry;
 mod resolve;

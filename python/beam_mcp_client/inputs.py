@@ -20,6 +20,8 @@ Params: TypeAlias = Mapping[str, Any] | object
 class JobFields(TypedDict, total=False):
     """Members of a submission beside the usual ones."""
 
+    preset: str
+    """A preset of the target: code, parameters and options the operator has given a name."""
     module: str
     """Dotted name of an installed Python module, instead of `code_path`."""
     yaml: str

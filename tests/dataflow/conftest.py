@@ -76,7 +76,8 @@ def server(emulator: Emulator, tmp_path: Path) -> Iterator[Server]:
     key = tmp_path / "key.json"
     key.write_text(json.dumps(emulator.identity.service_account(emulator.url)))
     credential = {"token": {"google_key": f"file:{key}"}}
-    running = Server(tmp_path / "server", config(emulator, credential=credential))
+    own = {"credential": credential, "logging_url": emulator.url}
+    running = Server(tmp_path / "server", config(emulator, **own))
     running.start()
     yield running
     running.kill()

@@ -14,7 +14,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from conftest import STREAM, STREAMING, WORD_COUNT, WORDS
 from emulated import Service
-from emulated.document import document
+from emulated.document import of_path
 from emulated.service import Refusal
 
 VECTORS = Path(__file__).parents[1] / "vectors" / "dataflow" / "emulated"
@@ -30,9 +30,9 @@ class Recorder:
 
     def ask(self, name: str, method: str, rest: str, body: Any = None) -> dict[str, Any]:
         """One answer, kept under a name."""
-        parts = urlsplit(f"{PLACE}/{rest}")
+        parts = urlsplit(rest if rest.startswith("/") else f"{PLACE}/{rest}")
         content = b"" if body is None else json.dumps(body).encode()
-        call = document().call(method, parts.path, parse_qs(parts.query), content)
+        call = of_path(parts.path).call(method, parts.path, parse_qs(parts.query), content)
         assert call, rest
         try:
             status, answer = 200, self.service.handle(call)
@@ -64,6 +64,11 @@ def main() -> None:
     recorder.ask("jobs", "GET", "jobs?filter=ACTIVE&pageSize=1")
     recorder.ask("messages", "GET", f"{job}/messages?minimumImportance=JOB_MESSAGE_DETAILED")
     recorder.ask("metrics", "GET", f"{job}/metrics")
+    wanted = (
+        f'resource.type="dataflow_step" AND resource.labels.job_id="{job.removeprefix("jobs/")}"'
+    )
+    entries = {"resourceNames": ["projects/acme-prod"], "filter": wanted, "pageSize": 100}
+    recorder.ask("entries", "POST", "/v2/entries:list", entries)
     recorder.ask("snapshot", "POST", f"{job}:snapshot", {"description": "beam-mcp 05af"})
     time.sleep(recorder.service.timing.snapshot)
     recorder.ask("snapshots", "GET", f"{job}/snapshots")

@@ -85,7 +85,7 @@ def test_s1s_python_file_on_dataflow_is_refused_with_what_to_do(
 
 def test_a_flex_template_and_beam_yaml_are_launched(server: Server, emulator: Emulator) -> None:
     streaming(server)
-    text = "pipeline:\n  type: chain\n  transforms: []\n"
+    text = "pipeline:\n  type: chain\n  transforms:\n    - type: Create\n      config: {elements: [1]}\n"
     inline = server.ok("POST", "/jobs", {"target": "df", "job_name": "y", "yaml": text})
     file = server.ok(
         "POST", "/jobs", {"target": "df", "job_name": "y", "code_path": "gs://b/p.yaml"}
@@ -135,6 +135,25 @@ def test_bad_input_is_told_before_anything_is_launched(
     assert error["details"]["reason"] == reason, error
     assert hint in error["details"]["suggestion"]
     assert emulator.called("launch") == []
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "said"),
+    [
+        ("pipeline:\n  transforms: [", "2", ""),
+        ("pipeline:\n  transforms:\n    - name: x\n", "3", "`type`"),
+        ("pipeline:\n  transforms:\n    - type: ReadFromTxt\n", "3", "`ReadFromText`"),
+    ],
+)
+def test_broken_beam_yaml_is_told_with_its_line(
+    server: Server, emulator: Emulator, text: str, line: str, said: str
+) -> None:
+    parameters = {"target": "df", "template_parameters": {"yaml_pipeline": text}}
+    for body in ({"target": "df", "yaml": text}, parameters):
+        error = server.refused("POST", "/jobs", body)
+        assert (error["details"]["reason"], error["details"]["line"]) == ("bad_yaml", line), error
+        assert said in error["message"]
+    assert emulator.called("get") == emulator.called("launch") == []
 
 
 def test_a_dry_run_shows_the_launch_and_where_each_option_comes_from(
@@ -278,7 +297,7 @@ def test_logs_are_job_messages_paged_and_filtered(server: Server) -> None:
     texts = [one["message"] for one in whole["logs"]]
     assert any("this job does no work" in text for text in texts)
     assert any(one["source"] == "autoscaling" for one in whole["logs"])
-    assert any("Cloud Logging" in note for note in whole["notes"])
+    assert whole["notes"] == ["what workers write is read from Cloud Logging"]
     newest = server.ok("GET", f"/jobs/{job}/logs?max_results=1")["data"]
     assert [one["message"] for one in newest["logs"]] == texts[-1:]
     again = server.ok("GET", f"/jobs/{job}/logs?page_token={newest['next_page_token']}")["data"]
@@ -286,6 +305,58 @@ def test_logs_are_job_messages_paged_and_filtered(server: Server) -> None:
     assert server.ok("GET", f"/jobs/{job}/logs?min_severity=ERROR")["data"]["logs"] == []
     debug = server.ok("GET", f"/jobs/{job}/logs?min_severity=DEBUG")["data"]["logs"]
     assert any("for developers" in one["message"] for one in debug)
+
+
+def test_what_workers_write_is_read_from_cloud_logging(server: Server, emulator: Emulator) -> None:
+    job = streaming(server)
+    native = server.job(job)["native_id"]
+    for number in range(5):
+        emulator.service.jobs[native].write("worker", "ERROR", f"trouble {number}")
+    whole = server.ok("GET", f"/jobs/{job}/logs")["data"]["logs"]
+    (start,) = [one for one in whole if one["source"] == "worker-startup"]
+    assert start["step_name"] == "emulated-s1"
+    assert start["worker_id"].endswith("emulated-worker-0")
+    assert not any(one["source"] == "job-message" for one in whole), "no message is told twice"
+    errors = server.ok("GET", f"/jobs/{job}/logs?min_severity=ERROR&contains=trouble")["data"][
+        "logs"
+    ]
+    assert [one["message"] for one in errors] == [f"trouble {number}" for number in range(5)]
+    asked = [body["filter"] for body in emulator.called("entries.list")]
+    assert 'severity>=ERROR AND "trouble"' in asked[-1]
+
+
+def test_a_log_is_read_on_without_a_gap(server: Server, emulator: Emulator) -> None:
+    job = streaming(server)
+    token = server.ok("GET", f"/jobs/{job}/logs?max_results=1")["data"]["next_page_token"]
+    written = emulator.service.jobs[server.job(job)["native_id"]]
+    for number in range(6):
+        written.say("BASIC", f"said {number}") if number % 3 == 2 else written.write(
+            "worker", "INFO", f"wrote {number}"
+        )
+        time.sleep(0.002)
+    seen: list[str] = []
+    for _ in range(8):
+        page = server.ok("GET", f"/jobs/{job}/logs?max_results=2&page_token={token}")["data"]
+        seen += [one["message"] for one in page["logs"]]
+        token = page["next_page_token"]
+    assert seen == ["wrote 0", "wrote 1", "said 2", "wrote 3", "wrote 4", "said 5"]
+
+
+def test_without_cloud_logging_what_dataflow_says_is_still_told(
+    server: Server, emulator: Emulator
+) -> None:
+    job = streaming(server)
+    emulator.faults.add(Fault("entries.list", status=403))
+    page = server.ok("GET", f"/jobs/{job}/logs")["data"]
+    assert page["logs"]
+    assert "could not be read from Cloud Logging: Emulated fault" in page["notes"][0]
+
+
+def test_the_graph_has_the_workers_of_a_stage_that_runs(server: Server) -> None:
+    job = streaming(server)
+    (stage,) = server.ok("GET", f"/jobs/{job}/graph")["data"]["stages"]
+    assert (stage["id"], stage["state"]) == ("emulated-F1", "EXECUTION_STATE_RUNNING")
+    assert (stage["parallelism"], stage["tasks"]) == (1, {"EXECUTION_STATE_RUNNING": 1})
 
 
 def test_what_dataflow_forgets_is_lost_only_by_the_rule(server: Server, emulator: Emulator) -> None:

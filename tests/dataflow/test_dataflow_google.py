@@ -152,6 +152,26 @@ def test_a_streaming_job_is_scaled_snapshotted_replaced_and_drained(emulator: Em
     shown(api, second, "JOB_STATE_DRAINED")
 
 
+def test_what_workers_write_is_in_cloud_logging(emulator: Emulator) -> None:
+    api = locations(emulator)
+    job = launch(api, "words")
+    shown(api, job, "JOB_STATE_RUNNING")
+    client = build(
+        "logging",
+        "v2",
+        static_discovery=True,
+        credentials=user.Credentials(next(iter(emulator.identity.tokens))),
+        client_options={"api_endpoint": emulator.url},
+    )
+    OPEN.append(client)
+    text = f'resource.type="dataflow_step" AND resource.labels.job_id="{job["id"]}" AND severity>=WARNING'
+    body = {"resourceNames": ["projects/acme-prod"], "filter": text, "orderBy": "timestamp desc"}
+    (entry,) = client.entries().list(body=body).execute()["entries"]
+    assert entry["jsonPayload"]["message"].startswith("Emulated")
+    body["filter"] = "resource.type=gce_instance"
+    assert refusal(client.entries().list(body=body)) == (400, "INVALID_ARGUMENT")
+
+
 def test_what_the_document_does_not_know_is_refused(emulator: Emulator) -> None:
     api = locations(emulator)
     for body in [

@@ -46,7 +46,7 @@ PATHS = {
     "get_graph": "/jobs/{job_id}/graph",
     "get_operation": "/jobs/{job_id}/operations/{operation_id}",
 }
-EXITS = {400: 2, 401: 4, 403: 4, 404: 3, 409: 5, 413: 2, 503: 1, 504: 124}
+EXITS = {400: 2, 401: 4, 403: 4, 404: 3, 409: 5, 413: 2, 422: 6, 503: 1, 504: 124}
 
 
 class Told(NamedTuple):
@@ -79,7 +79,9 @@ class World:
 
     def __init__(self, folder: Path, urls: dict[str, str]) -> None:
         targets: dict[str, Any] = {n: {"runner": "flink", "url": u} for n, u in urls.items()}
-        targets["direct"] = {"runner": "direct", "python": sys.executable}
+        nightly = {"code_path": "ok.py", "options": {"setup_file": "/opt/setup.py"}}
+        presets = {"nightly": nightly}
+        targets["direct"] = {"runner": "direct", "python": sys.executable, "presets": presets}
         targets["sim"] = {"runner": "simulator", "speed": 1000}
         self.server = RealServer(folder, {"targets": targets}, SECRET=f"{CANARY}-env").start()
         self.files(self.server.roots)
@@ -257,6 +259,38 @@ ROWS: dict[str, Row] = {
     "unknown option": create(400, BAD, "unknown_simulator_option",
                              "job submit --name x --runner sim --option simulator_scrip=x",
                              target="sim", pipeline_options={"simulator_scrip": "x"}),
+    "an option that is nearly Beam's": direct(400, BAD, "unknown_option", pipeline_options={"temp_locaton": "/t"},
+                                              command="job submit --name x --runner direct --code ok.py "
+                                                      "--option temp_locaton=/t"),
+    "a count that is no number": option("bad_option_value", "max_num_workers", "many"),
+    "a flag that is neither": option("bad_option_value", "streaming", "perhaps"),
+    "a word Beam does not know": option("bad_option_value", "direct_running_mode", "multi_thread"),
+    "an unknown preset": create(400, BAD, "unknown_preset",
+                                "job submit --name x --runner direct --preset nightli", target="direct",
+                                preset="nightli"),
+    "a preset of a target without any": create(400, BAD, "unknown_preset", target="sim", preset="nightly"),
+    "code as option over a preset": create(403, DENIED, "operator_only_option", target="direct", preset="nightly",
+                                           pipeline_options={"setup_file": "x"}),
+    "a template that is none": create(400, BAD, "bad_input", target="direct", template_path=7),
+    "a template on direct": create(422, "unsupported", "unsupported_by_runner",
+                                   "job submit --name x --runner direct --template gs://a/b", target="direct",
+                                   template_path="gs://a/b"),
+    "a template on flink": create(422, "unsupported", "template_unsupported", target="flink", template_path="gs://a/b"),
+    "a class on direct": direct(422, "unsupported", "unsupported_by_runner", entry_class="a.B"),
+    "a savepoint on direct": direct(422, "unsupported", "unsupported_by_runner", savepoint_path="file:/s"),
+    "a jar on direct": code_path(422, "unsupported", "unsupported_code", "batch.jar"),
+    "Python on a cluster without a job server": code_path(422, "unsupported", "no_job_server", "ok.py", "flink"),
+    "YAML on a cluster without a job server": create(422, "unsupported", "no_job_server", target="flink",
+                                                     yaml="pipeline: {transforms: [{type: Create}]}"),
+    "two codes": direct(400, BAD, "two_codes", module="os"),
+    "YAML and a file": create(400, BAD, "two_codes", target="direct", code_path="ok.py", yaml="pipeline: {}"),
+    "two paths": create(400, BAD, "contradicting_aliases", target="direct", code_path="ok.py", yaml="a.yaml"),
+    "YAML that is none": create(400, BAD, "bad_yaml", target="direct", yaml="pipeline: ["),
+    "YAML without a type": create(400, BAD, "bad_yaml", target="direct", yaml="pipeline: {transforms: [{name: x}]}"),
+    "YAML with a slip": create(400, BAD, "bad_yaml", target="direct",
+                               yaml="pipeline: {transforms: [{type: MapToField}]}"),
+    "a missing YAML file": code_path(404, "not_found", "not_found", "gone.yaml"),
+    "a YAML file outside": code_path(403, DENIED, "outside_roots", "../outside/p.yaml"),
     "unknown job": Row("get_job", {"job_id": "{unknown}"}, 404, "not_found", "unknown_job", "job status {unknown}"),
     "job id of no form": Row("get_job", {"job_id": "nonsense"}, 400, BAD, "bad_job_id", "job status nonsense"),
     "unknown operation": Row("get_operation", {"job_id": "{batch}", "operation_id": "savepoint-" + "0" * 32},

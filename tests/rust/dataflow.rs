@@ -14,6 +14,7 @@ const JOB: &str = "2026-11-25_12_00_00-1234567890";
 fn target() -> Target {
     let mut target = Target::new("df", RunnerKind::Dataflow);
     (target.project, target.region) = (Some("acme-prod".into()), Some("us-central1".into()));
+    target.logging_url = Some("https://logging.example".into());
     target
 }
 
@@ -40,6 +41,8 @@ fn requests() -> Vec<Request> {
     let target = target();
     let classic = json!({"jobName": "words-0bea", "parameters": {"a": "b"}, "environment": environment(), "update": true,
         "transformNameMapping": {"old": "new"}});
+    let entries = json!({"resourceNames": ["projects/acme-prod"], "filter": "severity>=INFO",
+        "orderBy": "timestamp desc", "pageSize": 100});
     let snapshot = json!({"ttl": "604800s", "description": "beam-mcp 05af", "location": "us-central1"});
     vec![
         request::jobs_request(&target, Filter::Active, 200, Some("p/2")),
@@ -57,6 +60,8 @@ fn requests() -> Vec<Request> {
         request::snapshot_by_id_request(&target, "snap-1"),
         request::metrics_request(&target, JOB),
         request::execution_request(&target, JOB),
+        request::stage_request(&target, JOB, "F1"),
+        request::entries_request(&target, entries).unwrap(),
         request::messages_request(
             &target,
             JOB,

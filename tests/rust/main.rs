@@ -4,6 +4,7 @@ mod apps;
 mod architecture;
 mod contract;
 mod dataflow;
+mod dry_run;
 mod errors;
 mod mcp_client;
 mod tools;

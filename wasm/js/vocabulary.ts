@@ -130,6 +130,8 @@ export interface CreateJobInput {
   pipeline_path?: string;
   /** Digest of the plan a dry run answered; anything else is refused. */
   plan_digest?: string;
+  /** A preset of the target. */
+  preset?: string;
   /** Same as the option of this name. */
   project?: string;
   /** Same as the option of this name. */

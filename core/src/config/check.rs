@@ -96,6 +96,16 @@ pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
     known.into_iter().map(|other| (distance(word, other), other)).filter(|(d, _)| *d <= limit).min().map(|(_, w)| w)
 }
 
+/// How far a word is from a known one, where that is near enough to be a slip of the pen: one letter of six, two of ten.
+pub fn slip(word: &str, known: &str) -> Option<usize> {
+    let most = match word.chars().count() {
+        0..6 => return None,
+        6..10 => 1,
+        10.. => 2,
+    };
+    Some(distance(word, known)).filter(|distance| (1..=most).contains(distance))
+}
+
 /// Levenshtein distance.
 fn distance(a: &str, b: &str) -> usize {
     let b: Vec<char> = b.chars().collect();
@@ -122,5 +132,9 @@ mod tests {
         assert_eq!(distance("", "abc"), 3);
         assert_eq!(nearest("paralelism", ["name", "parallelism"]), Some("parallelism"));
         assert_eq!(nearest("zzz", ["name"]), None);
+        assert_eq!(
+            (slip("regio", "region"), slip("regionn", "region"), slip("region", "region")),
+            (None, Some(1), None)
+        );
     }
 }

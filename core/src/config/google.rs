@@ -5,11 +5,13 @@ use crate::error::Error;
 
 /// Google's own address; calls name the region in their path.
 const SERVICE: &str = "https://dataflow.googleapis.com";
+const LOGGING: &str = "https://logging.googleapis.com";
 
 /// Google's own service is asked with Google's default credentials. A token of them goes nowhere else unasked.
 pub(super) fn complete(target: &mut Target) {
     if target.runner == RunnerKind::Dataflow && target.url.is_none() {
         target.url = Some(SERVICE.to_owned());
+        target.logging_url.get_or_insert_with(|| LOGGING.to_owned());
         target.credential.get_or_insert_with(|| CredentialRef {
             token: Some(TokenSource::GoogleDefault),
             ..CredentialRef::default()
@@ -60,6 +62,7 @@ mod tests {
     fn a_dataflow_target_is_one_project_in_one_region() {
         let own = read(json!({"runner": "dataflow", "project": "p-1", "region": "europe-west1"})).unwrap();
         assert_eq!(own.url.as_deref(), Some("https://dataflow.googleapis.com"));
+        assert_eq!(own.logging_url.as_deref(), Some("https://logging.googleapis.com"));
         assert_eq!(own.credential.unwrap().token, Some(TokenSource::GoogleDefault));
         for (target, key) in [
             (json!({"runner": "dataflow", "region": "r"}), "targets.df.project"),
@@ -80,7 +83,8 @@ mod tests {
     #[test]
     fn a_token_of_google_goes_to_google_unless_the_operator_says_so() {
         let elsewhere = json!({"runner": "dataflow", "project": "p", "region": "r", "url": "http://127.0.0.1:1"});
-        assert_eq!(read(elsewhere).unwrap().credential, None);
+        let elsewhere = read(elsewhere).unwrap();
+        assert_eq!((elsewhere.credential, elsewhere.logging_url), (None, None));
     }
 
     #[test]

@@ -3,6 +3,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::Preset;
 use crate::effect::Limits;
 
 /// Most jobs of a Direct target at once, where its `max_jobs` says nothing.
@@ -80,6 +81,9 @@ pub struct Target {
     /// Default pipeline options; a caller's value wins, except for options only an operator may set.
     #[serde(default)]
     pub options: Map<String, Value>,
+    /// What a caller may name as `preset` instead of writing it out, by name.
+    #[serde(default)]
+    pub presets: BTreeMap<String, Preset>,
     /// Directory savepoints go to when a caller names none (Flink).
     #[serde(default)]
     pub savepoint_dir: Option<String>,
@@ -115,6 +119,9 @@ pub struct Target {
     /// Region (Dataflow).
     #[serde(default)]
     pub region: Option<String>,
+    /// Base URL of Cloud Logging, where workers' logs are (Dataflow); Google's own where `url` is.
+    #[serde(default)]
+    pub logging_url: Option<String>,
     /// Prefixes, each to the end of a path segment, that a caller's template must lie beneath (Dataflow); Google's own
     /// templates always may be taken.
     #[serde(default)]
@@ -163,6 +170,7 @@ impl Target {
             credential: None,
             description: String::new(),
             options: Map::new(),
+            presets: BTreeMap::new(),
             savepoint_dir: None,
             savepoint_prefixes: Vec::new(),
             python: None,
@@ -174,6 +182,7 @@ impl Target {
             limits: Limits::default(),
             project: None,
             region: None,
+            logging_url: None,
             template_prefixes: Vec::new(),
             spark_master: None,
             master_url: None,

@@ -12,6 +12,16 @@ pub enum JobType {
     Streaming,
 }
 
+impl JobType {
+    /// Its name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Batch => "BATCH",
+            Self::Streaming => "STREAMING",
+        }
+    }
+}
+
 /// A job as the caller asked for it, after aliases were folded (see `verb::create_job::Input`).
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct JobSpec {
@@ -49,6 +59,12 @@ pub struct JobSpec {
     /// Pipeline options by Beam's names, and the runner's own settings (`parallelism`, …).
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub pipeline_options: Map<String, Value>,
+    /// Preset of the target the caller named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub preset: Option<String>,
+    /// Pipeline options of the preset, as they were then.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub preset_options: Map<String, Value>,
     /// Savepoint to start from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub savepoint_path: Option<String>,

@@ -151,17 +151,19 @@ pub struct PlannedCall {
     pub body: Value,
 }
 
-/// Where an option's value comes from.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize)]
+/// Where an option's value comes from; the later in this order, the more particular.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
 #[cfg_attr(feature = "server", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Provenance {
-    /// The caller said so.
-    Caller,
-    /// The operator's configuration of the target.
-    Target,
     /// beam-mcp needs it.
     Product,
+    /// The operator's configuration of the target.
+    Target,
+    /// The operator's preset that the caller named.
+    Preset,
+    /// The caller said so.
+    Caller,
 }
 
 /// One option with its origin.

@@ -2,15 +2,17 @@
 //!
 //! A name means the same whether it is written `setup_file`, `setup-file` or `setupFile`.
 
+mod beam;
 mod operator;
+mod sources;
 
+pub use beam::is_of_another;
 pub use operator::is_operator_only;
+pub use sources::Sources;
 
-use std::collections::BTreeMap;
+use serde_json::Value;
 
-use serde_json::{Map, Value};
-
-use super::{Provenance, ResolvedOption};
+use super::ResolvedOption;
 use crate::error::{Error, ErrorKind};
 
 /// Most bytes of one value.
@@ -88,32 +90,6 @@ pub fn check_args(args: &[String], own: &[&str], operator_options: bool) -> Resu
     check_total(args.iter().map(String::len).sum())
 }
 
-/// The options of a job: the caller's over the target's, in order of name, each with its origin.
-///
-/// # Errors
-/// As [`check_name`], [`check_value`] and [`check_caller`]; `invalid_argument`, reason `option_twice` or
-/// `options_too_large`.
-pub fn merge(
-    target: &Map<String, Value>,
-    caller: &Map<String, Value>,
-    operator_options: bool,
-) -> Result<Vec<ResolvedOption>, Error> {
-    let mut merged = BTreeMap::new();
-    for (name, value) in target {
-        merged.insert(normal(name), resolved(name, value, Provenance::Target)?);
-    }
-    for (name, value) in caller {
-        check_caller(name, operator_options)?;
-        let old = merged.insert(normal(name), resolved(name, value, Provenance::Caller)?);
-        if let Some(twin) = old.filter(|old| old.from == Provenance::Caller) {
-            return Err(twice(&twin.name, name));
-        }
-    }
-    let merged: Vec<_> = merged.into_values().collect();
-    check_total(merged.iter().map(|option| option.name.len() + option.value.to_string().len()).sum())?;
-    Ok(merged)
-}
-
 /// True when both names mean one option.
 pub fn same(one: &str, other: &str) -> bool {
     normal(one) == normal(other)
@@ -157,15 +133,6 @@ fn normal(name: &str) -> String {
     name.chars().filter(|c| !matches!(c, '_' | '-')).map(|c| c.to_ascii_lowercase()).collect()
 }
 
-fn resolved(name: &str, value: &Value, from: Provenance) -> Result<ResolvedOption, Error> {
-    check_name(name)?;
-    match value {
-        Value::Array(items) => items.iter().try_for_each(|item| check_value(name, &text(item)))?,
-        other => check_value(name, &text(other))?,
-    }
-    Ok(ResolvedOption { name: name.to_owned(), value: value.clone(), from, note: String::new() })
-}
-
 fn twice(one: &str, other: &str) -> Error {
     Error::invalid("option_twice", format!("`{one}` and `{other}` are one option")).suggest("set it once")
 }
@@ -180,13 +147,7 @@ fn check_total(bytes: usize) -> Result<(), Error> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
-
-    fn map(value: Value) -> Map<String, Value> {
-        serde_json::from_value(value).unwrap()
-    }
 
     #[test]
     fn names_and_values_cannot_smuggle_a_second_option() {
@@ -201,29 +162,6 @@ mod tests {
         }
         check_value("x", "--runner=Evil; $(rm) `id` --").unwrap();
         assert_eq!(check_value("x", &"a".repeat(VALUE_BYTES + 1)).unwrap_err().reason(), "option_too_large");
-    }
-
-    #[test]
-    fn the_caller_wins_over_the_target_but_not_with_operator_options() {
-        let target = map(json!({"direct_num_workers": 4, "setup_file": "s.py"}));
-        let merged = merge(&target, &map(json!({"directNumWorkers": 2})), false).unwrap();
-        let rows: Vec<_> = merged.iter().map(|o| (o.name.as_str(), o.value.clone(), o.from)).collect();
-        assert_eq!(
-            rows,
-            [("directNumWorkers", json!(2), Provenance::Caller), ("setup_file", json!("s.py"), Provenance::Target)]
-        );
-        let denied = merge(&target, &map(json!({"setupFile": "evil.py"})), false).unwrap_err();
-        assert_eq!((denied.kind(), denied.reason()), (ErrorKind::PermissionDenied, "operator_only_option"));
-        assert_eq!(merge(&target, &map(json!({"setupFile": "mine.py"})), true).unwrap()[1].from, Provenance::Caller);
-    }
-
-    #[test]
-    fn one_option_in_two_spellings_and_too_much_are_refused() {
-        let none = Map::new();
-        let twice = merge(&none, &map(json!({"temp_location": "a", "tempLocation": "b"})), false).unwrap_err();
-        assert_eq!(twice.reason(), "option_twice");
-        let many: Map<String, Value> = (0..9).map(|n| (format!("o{n}"), json!("x".repeat(VALUE_BYTES)))).collect();
-        assert_eq!(merge(&none, &many, false).unwrap_err().reason(), "options_too_large");
     }
 
     #[test]

@@ -23,8 +23,8 @@ pub(super) struct CreateJob;
 impl Define for CreateJob {
     const NAME: &'static str = "create_job";
     const TITLE: &'static str = "Submit a job";
-    const DESCRIPTION: &'static str = "Submits a Beam pipeline to a target: a Python file, module or Beam YAML on direct \
-        and portable, a jar on flink, a template or Beam YAML on dataflow, a script on simulator. code_path is a path on the server or artifact:sha256:<hex>. Send an \
+    const DESCRIPTION: &'static str = "Submits a Beam pipeline to a target: a Python file, module or Beam YAML on any but \
+        dataflow and simulator, a jar on flink and spark, a template or Beam YAML on dataflow, a script on simulator. code_path is a path on the server or artifact:sha256:<hex>. Send an \
         idempotency_key so that a repeated call makes no second job; dry_run shows the plan. Then use \
         wait_for_change.";
     const SCOPE: Scope = Scope::JobsWrite;
@@ -109,15 +109,27 @@ fn token(context: &Context, target: &Target, key: Option<&str>) -> String {
 fn plan(spec: &JobSpec, submission: &Submission, token: &str) -> Plan {
     let unnamed = |call: &PlannedCall| PlannedCall { body: without(&call.body, token), ..call.clone() };
     let code = submission.file_name.as_deref().or(spec.module.as_deref()).unwrap_or("a script");
+    let preset = spec.preset.as_ref().map(|name| format!(" as its preset `{name}` has it")).unwrap_or_default();
     let plan = Plan {
-        summary: format!("submit `{}` ({code}) to target `{}`", spec.job_name, spec.target),
+        summary: format!("submit `{}` ({code}) to target `{}`{preset}", spec.job_name, spec.target),
         calls: submission.calls.iter().map(unnamed).collect(),
         options: submission.options.clone(),
-        changes: vec![format!("a new job on `{}`", spec.target)],
+        changes: changes(spec, submission),
         unknown: submission.notes.clone(),
         ..Plan::default()
     };
     plan.sealed(submission.sha256.as_deref().unwrap_or_default())
+}
+
+/// What there is when the runner has taken it.
+fn changes(spec: &JobSpec, submission: &Submission) -> Vec<String> {
+    let replaced = submission.settings.get("replaces").and_then(Value::as_str);
+    let change = match replaced {
+        Some(id) => format!("the running job `{id}` on `{}` ends, and a new one goes on with its state", spec.target),
+        None => format!("a new job on `{}`", spec.target),
+    };
+    let start = spec.savepoint_path.as_ref().map(|path| format!("it starts from `{path}`"));
+    [change].into_iter().chain(start).collect()
 }
 
 /// A body without the job's token, which is drawn anew for each call: a plan that is made again is the one that was

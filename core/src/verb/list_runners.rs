@@ -1,6 +1,6 @@
 //! `list_runners`: every target, probed.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -10,7 +10,7 @@ use super::{Context, Hints, registry::Define};
 use crate::{
     auth::Scope,
     clock::rfc3339,
-    config::{RunnerKind, Target},
+    config::{Preset, RunnerKind, Target},
     error::{Error, ErrorKind},
     lifecycle::note_outage,
     runner::{Backend, Capability, Probe},
@@ -61,6 +61,9 @@ pub struct RunnerView {
     pub version: Option<String>,
     /// Default pipeline options of the operator.
     pub config: Map<String, Value>,
+    /// What `create_job` can be told by name, as `preset`.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub presets: BTreeMap<String, Preset>,
     /// Facts of the probe, for instance slots.
     pub facts: Map<String, Value>,
     /// Who runs it.
@@ -166,6 +169,7 @@ fn view(target: &Target, at_ms: u64, probe: Result<Probe, Error>) -> RunnerView 
         capabilities: probe.capabilities,
         version: probe.version,
         config: target.options.clone(),
+        presets: target.presets.clone(),
         facts: probe.facts,
         mcp_provider: provider(target.runner).into(),
         mcp_cost_tier: "unknown".into(),

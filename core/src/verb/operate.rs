@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::{
     Changed, Context, Plan,
     idempotency::{Keyed, digest_of},
+    outlook,
 };
 use crate::{
     error::{Error, ErrorKind, Retry},
@@ -174,17 +175,18 @@ async fn plan_once_started(context: &Context, job: &Job, operation: &Operation, 
 
 async fn plan(context: &Context, job: &Job, operation: &Operation) -> Result<Plan, Error> {
     let kind = operation.kind.as_str();
-    let calls = match context.runner(job.id.target())?.check(job, &unnamed(operation)).await {
-        Ok(calls) => calls,
+    let (calls, silent) = match context.runner(job.id.target())?.check(job, &unnamed(operation)).await {
+        Ok(calls) => (calls, None),
         Err(error) if error.gave_up() || error.kind() == ErrorKind::Unsupported => return Err(error),
         // A job whose runner does not answer can be canceled all the same.
-        Err(_) if operation.kind == OperationKind::Cancel => Vec::new(),
+        Err(error) if operation.kind == OperationKind::Cancel => (Vec::new(), Some(error)),
         Err(error) => return Err(error),
     };
     let plan = Plan {
         summary: format!("{kind} the job `{}` on target `{}`", job.name, job.id.target()),
         calls,
-        changes: vec![if operation.kind.ends_job() { "the job ends".into() } else { format!("a {kind} of the job") }],
+        changes: outlook::changes(operation),
+        unknown: outlook::unknown(operation, silent.as_ref()),
         ..Plan::default()
     };
     let bound = (&job.id, job.generation, job.state, &operation.savepoint_dir, operation.parallelism, operation.force);

@@ -85,13 +85,13 @@ fn restored(old: &Job, input: Input) -> Result<JobSpec, Error> {
     spec.allow_non_restored_state = input.allow_non_restored_state;
     let parallelism = input.parallelism.map(|value| ("parallelism".to_owned(), value.into()));
     for (name, value) in input.pipeline_options.into_iter().chain(parallelism) {
-        replace(&mut spec.pipeline_options, name, value);
+        take_place(&mut spec.pipeline_options, name, value);
     }
     Ok(spec)
 }
 
 /// Puts an option in the place of that of the same name, in whichever spelling.
-fn replace(options: &mut Map<String, Value>, name: String, value: Value) {
+pub(super) fn take_place(options: &mut Map<String, Value>, name: String, value: Value) {
     options.retain(|old, _| !same(old, &name));
     options.insert(name, value);
 }
@@ -105,7 +105,7 @@ mod tests {
     #[test]
     fn an_option_takes_the_place_of_its_other_spelling() {
         let mut options: Map<String, Value> = serde_json::from_value(json!({"tempLocation": "a", "x": 1})).unwrap();
-        replace(&mut options, "temp_location".into(), json!("b"));
+        take_place(&mut options, "temp_location".into(), json!("b"));
         assert_eq!(Value::Object(options), json!({"temp_location": "b", "x": 1}));
     }
 }

@@ -131,10 +131,13 @@ fn plan(job: &Job, submission: &Submission) -> Plan {
             format!("generation {} of the job, under a token of its own", job.generation + 1),
             "if an earlier submission shows up on the runner, it is canceled there".into(),
         ],
-        unknown: vec![
+        unknown: [
             "whether an earlier submission arrived: until it is seen and canceled, two may run".to_owned(),
             "what an earlier submission has written, if it ran and ended unseen".to_owned(),
-        ],
+        ]
+        .into_iter()
+        .chain(submission.notes.clone())
+        .collect(),
         ..Plan::default()
     };
     plan.sealed(&format!("{} {}", job.id, job.generation))

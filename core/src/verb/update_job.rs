@@ -9,6 +9,7 @@ use super::{
     create_job::{Ask, submit},
     operate::How,
     registry::Define,
+    restore_job,
     scale_job::scale,
 };
 use crate::{auth::Scope, config::RunnerKind, error::Error, job::JobId, runner::dataflow};
@@ -92,8 +93,9 @@ async fn replace(context: Context, input: Input) -> Result<Changed, Error> {
             .suggest("send one of them"));
     }
     (spec.job_name, spec.savepoint_path) = (name, None);
-    spec.pipeline_options.extend(input.update_options);
-    spec.pipeline_options.insert("update".into(), true.into());
+    for (name, value) in input.update_options.into_iter().chain([("update".to_owned(), true.into())]) {
+        restore_job::take_place(&mut spec.pipeline_options, name, value);
+    }
     let target = context.state.config.target(Some(&spec.target))?.clone();
     let ask = Ask { key: input.idempotency_key, dry_run: input.dry_run, digest: input.plan_digest };
     let submitted = submit(context, spec, &target, ask, UpdateJob::NAME).await?;

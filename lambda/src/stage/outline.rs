@@ -1,19 +1,25 @@
 //! A Beam YAML pipeline as far as it can be read without Beam: what is no YAML, and what is no pipeline, with its line.
 //!
 //! # Source
-//! `apache_beam/yaml/pipeline.schema.yaml` of Apache Beam 2.77: the shape, not the transforms.
+//! `apache_beam/yaml/pipeline.schema.yaml` of Apache Beam 2.77: the shape; and the names of its transforms, of which a
+//! near miss is a fault: what is far from all of them may come from a provider, or from a later Beam.
 
 use std::{
     fs::File,
     io::{self, Read as _},
 };
 
-use beam_mcp_core::effect::{Outline, YamlFault};
+use beam_mcp_core::{
+    config::slip,
+    effect::{Outline, YamlFault},
+};
 use serde::Deserialize;
-use serde_saphyr::Spanned;
+use serde_saphyr::{Location, Spanned};
 
 /// Largest file that is read; Beam reads larger ones when it runs them.
 const MOST: u64 = 1 << 20;
+/// The transforms Beam has.
+const TRANSFORMS: &str = include_str!("transforms.txt");
 /// Longest message kept.
 const TEXT: usize = 400;
 
@@ -61,6 +67,9 @@ fn faulty(line: u64, column: u64, message: &str) -> Outline {
 #[derive(Deserialize)]
 struct Document {
     pipeline: Spanned<Block>,
+    /// Where further transforms come from.
+    #[serde(default)]
+    providers: Vec<serde::de::IgnoredAny>,
 }
 
 /// The pipeline itself, or a composite transform.
@@ -79,7 +88,7 @@ struct Block {
 #[derive(Deserialize)]
 struct Transform {
     #[serde(default, rename = "type")]
-    kind: Option<Spanned<String>>,
+    kind: Option<String>,
     #[serde(default)]
     name: Option<String>,
     #[serde(flatten)]
@@ -96,16 +105,35 @@ impl Block {
         self.all().map(|transform| 1 + transform.value.block.count()).sum()
     }
 
-    fn first_fault(&self) -> Option<Outline> {
-        self.all().find_map(|transform| match &transform.value.kind {
-            Some(kind) if !kind.value.trim().is_empty() => transform.value.block.first_fault(),
-            _ => {
-                let named = transform.value.name.as_deref().map_or(String::new(), |name| format!(" `{name}`"));
-                let at = transform.referenced;
-                Some(faulty(at.line(), at.column(), &format!("the transform{named} has no `type`")))
-            }
+    /// The first transform that something is wrong with, at its own place, or, where that is not known, at that of what
+    /// holds it.
+    fn first(&self, above: Location, wrong: &dyn Fn(&Transform) -> Option<String>) -> Option<Outline> {
+        self.all().find_map(|transform| {
+            let at = if transform.referenced.line() == 0 { above } else { transform.referenced };
+            let here = wrong(&transform.value).map(|message| faulty(at.line(), at.column(), &message));
+            here.or_else(|| transform.value.block.first(at, wrong))
         })
     }
+}
+
+fn untyped(transform: &Transform) -> Option<String> {
+    let named = || transform.name.as_deref().map_or(String::new(), |name| format!(" `{name}`"));
+    match &transform.kind {
+        Some(kind) if !kind.trim().is_empty() => None,
+        _ => Some(format!("the transform{} has no `type`", named())),
+    }
+}
+
+fn slipped(transform: &Transform) -> Option<String> {
+    let kind = transform.kind.as_deref()?;
+    Some(format!("there is no transform `{kind}`: did you mean `{}`?", meant(kind)?))
+}
+
+/// The transform of Beam's that a name nearly is.
+fn meant(name: &str) -> Option<&'static str> {
+    let known = || TRANSFORMS.lines().filter(|line| !line.starts_with('#'));
+    let near = known().filter_map(|known| Some((slip(name, known)?, known))).min();
+    near.filter(|_| known().all(|known| known != name)).map(|(_, known)| known)
 }
 
 fn judged(document: &Document) -> Outline {
@@ -114,7 +142,11 @@ fn judged(document: &Document) -> Outline {
         let text = "the pipeline has no transforms: expected `transforms`, or `source` and `sink`";
         return faulty(at.line(), at.column(), text);
     }
-    block.first_fault().unwrap_or_else(|| Outline { transforms: block.count(), ..Outline::default() })
+    let slip = || block.first(*at, &slipped).filter(|_| document.providers.is_empty());
+    block
+        .first(*at, &untyped)
+        .or_else(slip)
+        .unwrap_or_else(|| Outline { transforms: block.count(), ..Outline::default() })
 }
 
 #[cfg(test)]
@@ -143,10 +175,26 @@ mod tests {
             ("pipeline:\n  transforms:\n    - type: Create\n    - name: Second\n      config: {}\n", 4, "`Second`"),
             ("pipeline:\n  transforms:\n    - type: Create\n      config: {a: 1}\n     bad\n", 5, ""),
             ("pipeline:\n  transforms: five\n", 2, ""),
+            ("pipeline:\n  transforms:\n    - type: ReadFromTxt\n", 3, "did you mean `ReadFromText`?"),
+            (
+                "pipeline:\n  transforms:\n    - {type: composite, transforms: [{type: WriteToJsn}]}\n",
+                3,
+                "`WriteToJson`",
+            ),
         ] {
             let (at, message) = fault(text);
             assert!(message.contains(said), "{message}");
             assert_eq!(at, line, "{text}: {message}");
+        }
+    }
+
+    #[test]
+    fn transforms_of_others_are_left_to_beam() {
+        for text in [
+            "pipeline:\n  transforms:\n    - type: NoSuchThing\n",
+            "pipeline:\n  transforms:\n    - type: ReadFromTexts\nproviders:\n  - type: python\n",
+        ] {
+            assert_eq!(of(text).fault, None, "{text}");
         }
     }
 

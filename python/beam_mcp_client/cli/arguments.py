@@ -147,6 +147,19 @@ def _submit(command: argparse.ArgumentParser) -> None:
     add("--code", metavar="PATH", help="file on the server, or artifact:sha256:…")
     add("--upload", metavar="FILE", help="upload a file of this machine and run it")
     add("--module", help="installed Python module instead of a file")
+    add("--template", metavar="PATH", help="template to launch, gs://… (Dataflow)")
+    add(
+        "--parameter",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="parameter of the template; may repeat",
+    )
+    add(
+        "--preset",
+        metavar="NAME",
+        help="what the operator has given a name; `runner list -o json` shows them",
+    )
     add("--entry-class", metavar="CLASS", help="main class of the jar")
     add("--parallelism", type=int, metavar="N")
     add("--checkpoint-interval", type=int, metavar="MS")

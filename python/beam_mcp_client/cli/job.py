@@ -81,10 +81,7 @@ def _submitted(client: MCPClient, job: Job, options: argparse.Namespace) -> int:
 
 def _options(options: argparse.Namespace, flags: Sequence[str]) -> dict[str, Any]:
     """Pipeline options, given as such or by flags of their own."""
-    pipeline_options: dict[str, Any] = {}
-    for name, value in map(_pair, options.option):
-        if pipeline_options.setdefault(name, value) != value:
-            raise errors.invalid(f"--option {name} is given twice, with different values")
+    pipeline_options = _pairs("--option", options.option)
     for name in flags:
         value = getattr(options, name)
         if value is not None and pipeline_options.setdefault(name, value) != value:
@@ -107,7 +104,10 @@ def _submission(client: MCPClient, options: argparse.Namespace) -> dict[str, Any
         "target": options.target,
         "job_type": options.type,
         "code_path": code,
+        "preset": options.preset,
         "module": options.module,
+        "template_path": options.template,
+        "template_parameters": _pairs("--parameter", options.parameter) or None,
         "entry_class": options.entry_class,
         "args": options.arg or None,
         "pipeline_options": pipeline_options or None,
@@ -117,11 +117,19 @@ def _submission(client: MCPClient, options: argparse.Namespace) -> dict[str, Any
     return {name: value for name, value in given.items() if value is not None}
 
 
-def _pair(text: str) -> tuple[str, Any]:
+def _pairs(flag: str, texts: Sequence[str]) -> dict[str, Any]:
+    pairs: dict[str, Any] = {}
+    for name, value in (_pair(flag, text) for text in texts):
+        if pairs.setdefault(name, value) != value:
+            raise errors.invalid(f"{flag} {name} is given twice, with different values")
+    return pairs
+
+
+def _pair(flag: str, text: str) -> tuple[str, Any]:
     """`name=value`; a value that is a JSON number, flag, list or object is one, any other is text."""
     name, sign, value = text.partition("=")
     if not sign or not name:
-        raise errors.invalid(f"--option {text!r} is not NAME=VALUE")
+        raise errors.invalid(f"{flag} {text!r} is not NAME=VALUE")
     try:
         parsed = json.loads(value)
     except ValueError:

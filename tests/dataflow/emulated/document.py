@@ -1,6 +1,6 @@
-"""Google's discovery document of Dataflow v1b3, as the installed google-api-python-client ships it.
+"""Google's discovery documents of Dataflow and Cloud Logging, as the installed google-api-python-client ships them.
 
-Routes, query parameters, enumerations and the schemas of bodies are read from it, so that what the emulator takes and
+Routes, query parameters, enumerations and the schemas of bodies are read from them, so that what the emulator takes and
 gives is what Google says, and not what our own client happens to send.
 """
 
@@ -157,14 +157,21 @@ def _method(method: dict[str, Any]) -> Method:
     path = re.escape(method.get("flatPath", method["path"]))
     path = re.sub(r"\\\{(\w+)\\\}", r"(?P<\1>[^/:]+)", path)
     query = {
-        name: known for name, known in method["parameters"].items() if known["location"] == "query"
+        name: known
+        for name, known in method.get("parameters", {}).items()
+        if known["location"] == "query"
     }
     refs = [method.get(side, {}).get("$ref") for side in ("request", "response")]
     return Method(method["id"], method["httpMethod"], re.compile(f"/{path}"), query, *refs)
 
 
+def of_path(path: str) -> Document:
+    """The document of the service a path belongs to."""
+    return document("logging.v2") if path.startswith("/v2/") else document()
+
+
 @cache
-def document() -> Document:
-    """The document of the installed google-api-python-client."""
-    place = files("googleapiclient.discovery_cache") / "documents" / "dataflow.v1b3.json"
+def document(name: str = "dataflow.v1b3") -> Document:
+    """A document of the installed google-api-python-client."""
+    place = files("googleapiclient.discovery_cache") / "documents" / f"{name}.json"
     return Document(json.loads(place.read_text(encoding="utf-8")))

@@ -60,6 +60,7 @@ class Job:
     workers: dict[str, Any] = field(default_factory=dict)
     messages: list[dict[str, Any]] = field(default_factory=list)
     scalings: list[dict[str, Any]] = field(default_factory=list)
+    written: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def active(self) -> bool:
@@ -87,6 +88,11 @@ class Job:
         message = {"id": f"emulated-{len(self.messages)}", "time": moment(at), "messageText": text}
         self.messages.append(message | {"messageImportance": f"JOB_MESSAGE_{importance}"})
 
+    def write(self, log: str, severity: str, text: str, at: float | None = None) -> None:
+        """Adds what a worker writes."""
+        entry = {"log": log, "severity": severity, "timestamp": moment(at or time.time())}
+        self.written.append(entry | {"message": text})
+
     def scale(self, current: int, target: int) -> None:
         """Adds an autoscaling event."""
         text = f"Emulated: workers go from {current} to {target}."
@@ -107,6 +113,8 @@ class Job:
             self.started = self.created + timing.pending
             self.move("RUNNING", self.started)
             self.scale(0, int(self.environment.get("numWorkers", 1)))
+            self.write("worker-startup", "INFO", "Emulated: the worker starts.", self.started)
+            self.write("worker", "WARNING", "Emulated: nothing to work on.", self.started)
         if self.state == "JOB_STATE_RUNNING" and self.parameters.get("emulated") == "fail":
             self.say(
                 "ERROR", "Emulated: Workflow failed. Causes: the parameter `emulated` says so."

@@ -8,7 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from emulated.document import Invalid, document
+from emulated.document import Invalid, of_path
 from emulated.faults import Faults
 from emulated.identity import Identity
 from emulated.service import Refusal, Service
@@ -107,7 +107,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def _dataflow(self, path: str, query: dict[str, list[str]], body: bytes) -> None:
         try:
-            call = document().call(self.command, path, query, body)
+            call = of_path(path).call(self.command, path, query, body)
         except Invalid as error:
             self._answer(400, failure(400, "INVALID_ARGUMENT", str(error)))
             return
@@ -130,7 +130,7 @@ class Handler(BaseHTTPRequestHandler):
             self._answer(refusal.status, failure(refusal.status, refusal.word, refusal.message))
             return
         # An emulator that answers what the document does not describe proves nothing.
-        document().check(str(call.method.response), answer)
+        of_path(path).check(str(call.method.response), answer)
         if fault and fault.lost == "answer":
             self.close_connection = True
             return

@@ -12,6 +12,7 @@ from typing import Any
 from emulated.document import Call
 from emulated.jobs import IMPORTANCE, Job, Timing, moment
 from emulated.templates import Template, known
+from emulated.worker_logs import BadFilter, entries
 
 NAME = re.compile(r"[a-z]([-a-z0-9]{0,1022}[a-z0-9])?")
 UPDATABLE = ("runtime_updatable_params.max_num_workers", "runtime_updatable_params.min_num_workers")
@@ -59,10 +60,13 @@ class Service:
             "jobs.messages.list": self._messages,
             "jobs.getMetrics": self._metrics,
             "jobs.getExecutionDetails": self._stages,
+            "jobs.stages.getExecutionDetails": self._workers,
         }
 
     def handle(self, call: Call) -> dict[str, Any]:
         """Answers a call, or raises Refusal."""
+        if call.method.id == "logging.entries.list":
+            return self._entries(call)
         method = call.method.id.removeprefix("dataflow.projects.locations.")
         handler = self._handlers.get(method)
         if handler is None:
@@ -285,6 +289,20 @@ class Service:
         return {
             "stages": [{"stageId": "emulated-F1", "state": state, "startTime": moment(job.created)}]
         }
+
+    def _workers(self, call: Call) -> dict[str, Any]:
+        job = self._find(call)
+        if call.path["stageId"] != "emulated-F1":
+            raise Refusal(404, "NOT_FOUND", "(emulated): there is no such stage.")
+        items = [{"taskId": "emulated", "state": "EXECUTION_STATE_RUNNING"}]
+        return {"workers": [{"workerName": f"{job.name}-worker-0", "workItems": items}]}
+
+    def _entries(self, call: Call) -> dict[str, Any]:
+        with self.lock:
+            try:
+                return entries(self.jobs.values(), self.project, call.body)
+            except BadFilter as error:
+                raise invalid(str(error)) from None
 
     # ---- changing -----------------------------------------------------------
 

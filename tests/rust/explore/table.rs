@@ -81,7 +81,7 @@ const TABLE: &[(&str, [Cell; 6])] = &[
             No("the look that `flink_get_job` is, then one read of the same request"),
             No("the look that `simulator_get_job` is, and no call of its own"),
             No("the calls of `spark_get_metrics` without those for executors"),
-            No("the look that `dataflow_get_job` is, then two reads one after the other"),
+            No("the look that `dataflow_get_job` is, then reads one after the other"),
             No("this runner refuses it after the look that `portable_get_job` is"),
         ],
     ),

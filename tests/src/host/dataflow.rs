@@ -105,6 +105,7 @@ impl Dataflow {
             Call::Snapshots if self.snapshot == Snapshot::Pending => {
                 vec!["ready", "pending", "failed", "not listed", "refused", "half"]
             }
+            Call::Entries => vec!["told", "refused", "time-out", "denied", "half"],
             Call::Active | Call::Template | Call::Snapshots | Call::SnapshotById | Call::Metrics | Call::Messages => {
                 vec!["told", "refused", "time-out", "busy", "half"]
             }

@@ -81,6 +81,15 @@ impl Scene {
         self
     }
 
+    /// What a call answers here, and the names of its effects.
+    ///
+    /// # Panics
+    /// When it does not end.
+    pub fn ask(&self, verb: &str, input: &Value) -> (Result<Value, Error>, Vec<String>) {
+        let (end, labels) = self.clone().play(verb, input, |_| false, None);
+        (end.expect("the call ends"), labels)
+    }
+
     /// With another number of troubles in a row that are told apart.
     #[must_use]
     pub fn with_troubles(self, troubles: usize) -> Self {

@@ -1,5 +1,5 @@
-//! The stages of a job as Dataflow fused it: what it is made of from the job's description, how far it is from its
-//! execution details.
+//! The stages of a job as Dataflow fused it: what it is made of from the job's description, how far it is and who works
+//! on it from its execution details.
 
 use std::collections::BTreeMap;
 
@@ -16,6 +16,9 @@ use crate::{
 
 /// Longest name that is kept.
 const NAME_BYTES: usize = 256;
+/// Stages that run of which the workers are asked for.
+const MOST_WATCHED: usize = 8;
+const NO_WORKERS: &str = "the workers of some stages could not be read";
 const NO_DESCRIPTION: &str = "Dataflow has not described the job's stages (yet): only those that began are shown";
 
 #[derive(Debug, Default, Deserialize)]
@@ -64,6 +67,28 @@ struct Summary {
     start_time: String,
     end_time: String,
     progress: Value,
+    #[serde(skip)]
+    workers: Vec<Worker>,
+}
+
+/// `StageExecutionDetails`
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Watched {
+    workers: Vec<Worker>,
+}
+
+/// `WorkerDetails`
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Worker {
+    work_items: Vec<WorkItem>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct WorkItem {
+    state: String,
 }
 
 impl Dataflow {
@@ -71,11 +96,32 @@ impl Dataflow {
         let (target, id) = (&self.context.target, native_id(job)?);
         let described = self.read(request::job_request(target, id, true), response::read::<Described>).await?;
         let execution = self.read(request::execution_request(target, id), response::read::<Execution>).await?;
-        Ok(graph(
-            &described.pipeline_description.execution_pipeline_stage,
-            execution.stages,
-            self.context.io.now().wall_ms,
-        ))
+        let mut began = execution.stages;
+        let note = self.watch(id, &mut began).await?;
+        let fused = described.pipeline_description.execution_pipeline_stage;
+        let mut graph = graph(&fused, began, self.context.io.now().wall_ms);
+        graph.notes.extend(note.map(str::to_owned));
+        Ok(graph)
+    }
+
+    /// Adds the workers of the stages that run; what cannot be read of them is told.
+    async fn watch(&self, id: &str, began: &mut [Summary]) -> Result<Option<&'static str>, Error> {
+        let running = began.iter_mut().filter(|stage| stage.state == "EXECUTION_STATE_RUNNING").take(MOST_WATCHED);
+        let running: Vec<&mut Summary> = running.collect();
+        let ask = |stage: &&mut Summary| request::stage_request(&self.context.target, id, &stage.stage_id);
+        let answers = match self.context.send_all(running.iter().map(ask).collect()).await {
+            Err(error) if error.gave_up() => return Err(error),
+            Err(_) => return Ok(Some(NO_WORKERS)),
+            Ok(answers) => answers,
+        };
+        let mut note = None;
+        for (stage, answer) in running.into_iter().zip(answers) {
+            match answer.and_then(|answer| response::read::<Watched>(&answer)) {
+                Ok(watched) => stage.workers = watched.workers,
+                Err(_) => note = Some(NO_WORKERS),
+            }
+        }
+        Ok(note)
     }
 }
 
@@ -95,11 +141,17 @@ fn graph(fused: &[Fused], began: Vec<Summary>, now_ms: u64) -> Graph {
 
 fn stage(id: &str, summary: &Summary, now_ms: u64) -> Stage {
     let end = unix_ms(&summary.end_time).unwrap_or(now_ms);
+    let mut tasks = BTreeMap::new();
+    for item in summary.workers.iter().flat_map(|worker| &worker.work_items) {
+        *tasks.entry(clean_line(&item.state, NAME_BYTES)).or_default() += 1;
+    }
     Stage {
         id: clean_line(id, NAME_BYTES),
         name: clean_line(id, NAME_BYTES),
         state: Some(clean_line(&summary.state, NAME_BYTES)).filter(|word| !word.is_empty()),
         duration_ms: unix_ms(&summary.start_time).map(|start| end.saturating_sub(start)),
+        parallelism: u32::try_from(summary.workers.len()).ok().filter(|workers| *workers > 0),
+        tasks,
         progress: summary.progress.get("currentProgress").and_then(Value::as_f64),
         ..Stage::default()
     }
@@ -167,9 +219,34 @@ mod tests {
     }
 
     #[test]
+    fn a_stage_that_runs_tells_who_works_on_it() {
+        let stages = || json!({"stages": [{"stageId": "F1", "state": "EXECUTION_STATE_RUNNING"}, {"stageId": "F2"}]});
+        let item = |word: &str| json!({"taskId": "t", "state": format!("EXECUTION_STATE_{word}")});
+        let workers = json!({"workers": [
+            {"workerName": "w-0", "workItems": [item("RUNNING"), item("SUCCEEDED")]},
+            {"workerName": "w-1", "workItems": [item("RUNNING")]}]});
+        for (reply, parallelism, note) in [
+            (answer(200, &workers), Some(2), None),
+            (answer(503, json!({})), None, Some(NO_WORKERS)),
+            (answer(200, json!({})), None, None),
+        ] {
+            let script = vec![
+                ("GET jobs/{id}?view=JOB_VIEW_ALL", answer(200, json!({"id": "x"}))),
+                ("GET jobs/{id}/executionDetails?pageSize=200", answer(200, stages())),
+                ("GET jobs/{id}/stages/F1/executionDetails?pageSize=200", reply),
+            ];
+            let graph = play(target(), script, |it| async move { it.graph(&job()).await }).end.unwrap();
+            let tasks: Vec<_> = graph.stages[0].tasks.iter().map(|(word, count)| (word.as_str(), *count)).collect();
+            let counted = [("EXECUTION_STATE_RUNNING", 2), ("EXECUTION_STATE_SUCCEEDED", 1)];
+            assert_eq!((graph.stages[0].parallelism, graph.notes.get(1).map(String::as_str)), (parallelism, note));
+            assert_eq!(tasks, if parallelism.is_some() { counted.to_vec() } else { vec![] });
+        }
+    }
+
+    #[test]
     fn without_a_description_the_stages_that_began_are_told() {
         let graph =
-            read(json!({"id": "x"}), json!({"stages": [{"stageId": "F1", "state": "EXECUTION_STATE_RUNNING"}]}));
+            read(json!({"id": "x"}), json!({"stages": [{"stageId": "F1", "state": "EXECUTION_STATE_SUCCEEDED"}]}));
         assert_eq!((graph.stages[0].id.as_str(), graph.notes[0].as_str()), ("F1", NO_DESCRIPTION));
         assert_eq!(read(json!({}), json!({})).stages, []);
     }

@@ -1,5 +1,4 @@
-//! Logs: what Dataflow says about a job, its job messages and what its autoscaler did. What workers write is in Cloud
-//! Logging, which is another service.
+//! Logs: what Dataflow says about a job, its job messages and what its autoscaler did, and what workers write.
 
 use super::{
     Dataflow,
@@ -26,9 +25,10 @@ struct Place {
     shown: usize,
 }
 
-struct Placed {
-    at_ms: u64,
-    entry: LogEntry,
+#[derive(Debug)]
+pub(super) struct Placed {
+    pub(super) at_ms: u64,
+    pub(super) entry: LogEntry,
 }
 
 impl Dataflow {
@@ -36,9 +36,12 @@ impl Dataflow {
         let from = query.page_token.as_deref().map(place).transpose()?;
         let start_ms = from.map(|place| place.at_ms).max(query.since_ms).filter(|ms| *ms > 0);
         let (mut placed, whole) = self.messages(job, query, start_ms).await?;
+        let workers = self.worker_log(job, query, start_ms, from.is_none()).await?;
+        placed.extend(workers.placed);
+        placed.retain(|placed| workers.read_until_ms.is_none_or(|until_ms| placed.at_ms <= until_ms));
         placed.sort_by_key(|placed| placed.at_ms);
         let mut page = cut(placed, query, from);
-        page.notes.push("messages of the Dataflow service; what workers write is in Cloud Logging".into());
+        page.notes.push(workers.note);
         if !whole {
             page.notes.push("there are more messages than are read at once: go on with next_page_token".into());
         }
@@ -103,7 +106,7 @@ fn scaled(job_id: &str, event: &AutoscalingEvent) -> Placed {
     placed(job_id, &event.time, severity, &text, "autoscaling")
 }
 
-fn placed(job_id: &str, time: &str, severity: Severity, text: &str, source: &str) -> Placed {
+pub(super) fn placed(job_id: &str, time: &str, severity: Severity, text: &str, source: &str) -> Placed {
     let at_ms = unix_ms(time);
     let entry = LogEntry {
         timestamp: at_ms.map(|_| clean_line(time, 64)),

@@ -25,6 +25,7 @@ mod submit;
 mod template;
 #[cfg(test)]
 mod testing;
+mod worker_log;
 
 pub use submit::name_of;
 

@@ -15,7 +15,7 @@ use crate::{
     job::JobSpec,
     runner::{
         Provenance, ResolvedOption,
-        options::{check_caller, merge, same, text},
+        options::{Sources, check_caller, is_of_another, same, text},
     },
 };
 
@@ -72,6 +72,10 @@ const FIELDS: [(&str, Shape, On, &[&str]); 17] = [
     ("flexrsGoal", Shape::Text, On::Flex, &["flexrs_goal"]),
 ];
 
+/// What other runners must be told of state and checkpoints, and their own settings.
+const CHECKPOINTS: [&str; 3] = ["checkpoint_interval", "checkpointing_interval", "state_backend"];
+const CONFIGURATIONS: [&str; 2] = ["flink_configuration", "spark_configuration"];
+
 /// Fields that are the operator's under Google's names too.
 const SMUGGLERS: [&str; 3] = ["additional_experiments", "additional_pipeline_options", "launch_options"];
 
@@ -88,7 +92,8 @@ pub(super) fn resolve(
     operator: bool,
 ) -> Result<Resolved, Error> {
     let mut resolved = Resolved::default();
-    for option in merge(&target.options, &spec.pipeline_options, operator)? {
+    let declared = metadata.into_iter().flat_map(|all| all.parameters.iter().map(|known| known.name.clone()));
+    for option in Sources::of(target, spec, operator).declared(declared).resolve()? {
         if SMUGGLERS.iter().any(|name| same(name, &option.name)) {
             check_caller("experiments", operator)?;
             return Err(not_an_option(&option.name, "write `experiments`, or each option by its own name"));
@@ -114,8 +119,7 @@ impl Resolved {
             self.parameters.insert(option.name.clone(), option.value.clone());
             "a parameter of the template".into()
         } else if let Some(field) = FIELDS.iter().find(|(_, _, on, names)| is(names) && fits(*on, kind)) {
-            self.set(field.0, shaped(field.1, &option)?);
-            format!("sent as {}", field.0)
+            self.choose(field.0, shaped(field.1, &option)?, &option)?
         } else if is(&["project"]) {
             own(&option, target.project.as_deref(), "other_project")?
         } else if is(&["region"]) {
@@ -140,6 +144,10 @@ impl Resolved {
         } else if is(&["transform_name_mapping"]) {
             self.transform_names = mapping(&option)?;
             "old to new names of steps".into()
+        } else if is(&CHECKPOINTS) {
+            "Dataflow keeps state and checkpoints itself; nothing is sent".into()
+        } else if is_of_another(&option.name, RunnerKind::Dataflow) || is(&CONFIGURATIONS) {
+            "only another runner reads it; nothing is sent".into()
         } else if is(&["job_name"]) {
             return Err(not_an_option(&option.name, "use the job's own field `job_name`"));
         } else if is(&["create_from_snapshot"]) {
@@ -149,6 +157,27 @@ impl Resolved {
         };
         self.options.push(option);
         Ok(())
+    }
+
+    /// Sets a field, unless another option that means it is more particular.
+    fn choose(&mut self, field: &str, value: Value, option: &ResolvedOption) -> Result<String, Error> {
+        let sent = format!("sent as {field}");
+        let rival = self.options.iter_mut().find(|other| other.note == sent);
+        match rival {
+            Some(rival) if rival.from > option.from => return Ok(format!("`{}` says otherwise", rival.name)),
+            Some(rival) if rival.from < option.from => rival.note = format!("`{}` says otherwise", option.name),
+            Some(rival) if self.environment.get(field) != Some(&value) => {
+                return Err(Error::invalid(
+                    "option_twice",
+                    format!("`{}` and `{}` are one option", rival.name, option.name),
+                )
+                .with("field", field)
+                .suggest("set one of them"));
+            }
+            _ => {}
+        }
+        self.set(field, value);
+        Ok(sent)
     }
 
     pub(super) fn set(&mut self, field: &str, value: Value) {
@@ -327,6 +356,17 @@ mod tests {
         assert!(resolved.options.iter().all(|option| !option.note.is_empty()));
         let machine = resolved.options.iter().find(|option| option.name == "machine_type").unwrap();
         assert_eq!(machine.from, Provenance::Target);
+    }
+
+    #[test]
+    fn two_options_of_one_field_are_never_silently_one() {
+        let twice = try_resolve(json!({"parallelism": 2, "num_workers": 3}), Kind::Classic, false).unwrap_err();
+        assert_eq!(twice.reason(), "option_twice");
+        try_resolve(json!({"parallelism": 3, "num_workers": 3}), Kind::Classic, false).unwrap();
+        let over = try_resolve(json!({"worker_machine_type": "e2"}), Kind::Classic, false).unwrap();
+        assert_eq!(over.environment["machineType"], "e2", "the caller wins over the target, whatever the spelling");
+        let notes: Vec<_> = over.options.iter().map(|option| option.note.as_str()).collect();
+        assert_eq!(notes, ["`worker_machine_type` says otherwise", "sent as machineType"]);
     }
 
     #[test]

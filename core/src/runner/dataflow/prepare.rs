@@ -15,9 +15,12 @@ use crate::{
     effect::{Body, Method},
     error::{Error, ErrorKind},
     job::{JobSpec, JobType},
-    runner::{PlannedCall, Submission},
+    runner::{PlannedCall, Submission, python::outline::of_text},
     url::decode,
 };
+
+/// Largest pipeline in Beam YAML that a call holds.
+const YAML_BYTES: u64 = 64 << 10;
 
 impl Dataflow {
     pub(super) async fn prepare_launch(
@@ -28,6 +31,10 @@ impl Dataflow {
     ) -> Result<Submission, Error> {
         let target = &self.context.target;
         let chosen = template::choose(spec, target, operator)?;
+        let told = match template::yaml_text(spec) {
+            Some(text) => of_text(&self.context.io, text, YAML_BYTES).await?,
+            None => Vec::new(),
+        };
         let template = self.template(&chosen.path).await?;
         let metadata = template.metadata.as_ref();
         let mut resolved = options::resolve(spec, target, template.kind, metadata, operator)?;
@@ -38,7 +45,9 @@ impl Dataflow {
         }
         let replaces = if resolved.update { Some(self.replaced(&spec.job_name).await?) } else { None };
         let name = if replaces.is_some() { spec.job_name.clone() } else { job_name(&spec.job_name, token) };
-        Ok(self.submission(spec, &template, resolved, checked, &name, replaces))
+        let mut submission = self.submission(spec, &template, resolved, checked, &name, replaces);
+        submission.notes.extend(told);
+        Ok(submission)
     }
 
     /// The running job an update replaces: the active one of exactly this name.

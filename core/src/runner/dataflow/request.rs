@@ -110,6 +110,21 @@ pub fn execution_request(target: &Target, id: &str) -> Request {
     get(target, &format!("jobs/{}/executionDetails{query}", encode(id))).timeout(15_000)
 }
 
+/// Who works on a stage of a job, and at what.
+pub fn stage_request(target: &Target, id: &str, stage: &str) -> Request {
+    let query = query([("pageSize", Some(PAGE.to_string()))]);
+    let rest = format!("jobs/{}/stages/{}/executionDetails{query}", encode(id), encode(stage));
+    get(target, &rest).timeout(15_000)
+}
+
+/// Entries of Cloud Logging; `None` where the target does not say where that is.
+pub fn entries_request(target: &Target, body: Value) -> Option<Request> {
+    let server = target.logging_url.clone()?;
+    let mut request = to(target, Method::Post, "").json(body).timeout(15_000);
+    (request.server, request.path) = (Some(server), "/v2/entries:list".to_owned());
+    Some(request)
+}
+
 /// Messages of a job at least this important, from a time on, oldest first.
 pub fn messages_request(
     target: &Target,

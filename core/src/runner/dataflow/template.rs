@@ -69,6 +69,11 @@ fn is_yaml(spec: &JobSpec) -> bool {
     spec.yaml.is_some() || spec.template_parameters.keys().any(|name| name == YAML || name == YAML_FILE)
 }
 
+/// Beam YAML that the call itself holds.
+pub(super) fn yaml_text(spec: &JobSpec) -> Option<&str> {
+    spec.yaml.as_deref().or_else(|| spec.template_parameters.get(YAML)?.as_str())
+}
+
 fn yaml_template(target: &Target) -> String {
     format!("{GOOGLE}-{}/latest/flex/Yaml_Template", target.region.as_deref().unwrap_or_default())
 }
@@ -116,7 +121,7 @@ fn check_path(path: &str, target: &Target, operator: bool) -> Result<(), Error> 
     let regional = format!("{GOOGLE}-{}", target.region.as_deref().unwrap_or_default());
     let known = [GOOGLE, regional.as_str()];
     let mut allowed = target.template_prefixes.iter().map(String::as_str).chain(known);
-    if operator || allowed.any(|prefix| lies_beneath(path, prefix)) {
+    if operator || target.presets_run(path) || allowed.any(|prefix| lies_beneath(path, prefix)) {
         return Ok(());
     }
     Err(Error::new(ErrorKind::PermissionDenied, "template_not_allowed", "the target does not allow this template")

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::Dataflow;
 use crate::{
     config::{RunnerKind, Target},
-    effect::{Body, Effect, Fault, FaultKind, Method, Reply, Request, Response},
+    effect::{Body, Effect, Fault, FaultKind, Method, Outcome, Reply, Request, Response},
     error::Error,
     flow::{Flow, Now, Step},
     guard::Guard,
@@ -99,6 +99,21 @@ where
                 requests.push(request);
                 answer
             }
+            // What is asked side by side stands in the script one after the other.
+            Step::Effect(Effect::SendAll { requests: all }) => {
+                let outcomes = all.into_iter().map(|request| {
+                    let (expected, answer) =
+                        script.pop_front().unwrap_or_else(|| panic!("unexpected {}", call(&request)));
+                    assert_eq!(call(&request), expected);
+                    requests.push(request);
+                    match answer {
+                        Reply::Response(response) => Outcome::Response(response),
+                        Reply::Fault(fault) => Outcome::Fault(fault),
+                        other => panic!("{other:?}"),
+                    }
+                });
+                Reply::Responses { outcomes: outcomes.collect() }
+            }
             Step::Effect(Effect::Sleep { ms }) => {
                 now.mono += Duration::from_millis(ms);
                 now.wall_ms += ms;
@@ -117,7 +132,9 @@ fn call(request: &Request) -> String {
         Method::Post => "POST",
         Method::Put => "PUT",
     };
-    let path = request.path.strip_prefix("/v1b3/projects/acme-prod/locations/us-central1/").unwrap();
+    let Some(path) = request.path.strip_prefix("/v1b3/projects/acme-prod/locations/us-central1/") else {
+        return format!("{method} {}{}", request.server.as_deref().unwrap_or_default(), request.path);
+    };
     format!("{method} {}", path.replace(NATIVE, "{id}").replace(NAME, "{name}"))
 }
 

@@ -6,7 +6,7 @@
 use serde_json::json;
 
 use crate::{
-    config::{Target, nearest},
+    config::Target,
     error::Error,
     job::JobSpec,
     runner::{
@@ -18,20 +18,18 @@ use crate::{
 /// Most workers a caller may ask for; 0 lets Beam take one per core.
 const WORKERS: u64 = 256;
 const PRISM: &str = "PrismRunner";
-const MODES: [&str; 3] = ["in_memory", "multi_threading", "multi_processing"];
 
 /// The options of a job as the program gets them, in order of name, the product's own last.
 ///
 /// # Errors
-/// `invalid_argument` or `permission_denied`: see [`options::merge`]; reasons `wrong_runner`, `bad_running_mode`,
+/// `invalid_argument` or `permission_denied`: see [`options::Sources::resolve`]; reasons `wrong_runner`,
 /// `bad_worker_count`, `option_twice`.
 pub(super) fn resolve(target: &Target, spec: &JobSpec, operator_options: bool) -> Result<Vec<ResolvedOption>, Error> {
-    let mut options = options::merge(&target.options, &spec.pipeline_options, operator_options)?;
+    let mut options = options::Sources::of(target, spec, operator_options).resolve()?;
     let runner = take(&mut options, "runner");
     fold_parallelism(&mut options)?;
     fold_streaming(&mut options, spec.job_type)?;
     check_workers(&options)?;
-    check_mode(&options)?;
     note_flags(&mut options);
     let runner = the_runner(runner, target)?;
     if runner.value == PRISM {
@@ -61,15 +59,14 @@ pub(super) fn check_prism(target: &Target) -> Result<(), Error> {
 fn fold_parallelism(options: &mut Vec<ResolvedOption>) -> Result<(), Error> {
     let Some(mut alias) = take(options, "parallelism") else { return Ok(()) };
     if let Some(workers) = find(options, "direct_num_workers") {
-        let caller_says_both = (workers.from, alias.from) == (Provenance::Caller, Provenance::Caller);
-        if caller_says_both && workers.value != alias.value {
+        if workers.from == alias.from && alias.from != Provenance::Target && workers.value != alias.value {
             return Err(Error::invalid(
                 "option_twice",
                 "`parallelism` and `direct_num_workers` differ and mean one thing",
             )
             .suggest("set one of them"));
         }
-        if workers.from == Provenance::Caller || alias.from == Provenance::Target {
+        if workers.from >= alias.from {
             return Ok(());
         }
         take(options, "direct_num_workers");
@@ -89,20 +86,6 @@ fn check_workers(options: &[ResolvedOption]) -> Result<(), Error> {
     Err(Error::invalid("bad_worker_count", format!("the number of workers is a whole number from 0 to {WORKERS}"))
         .with("direct_num_workers", &option.value)
         .suggest("0 takes one worker per core"))
-}
-
-fn check_mode(options: &[ResolvedOption]) -> Result<(), Error> {
-    let Some(option) = find(options, "direct_running_mode") else { return Ok(()) };
-    let mode = options::text(&option.value);
-    if MODES.contains(&mode.as_str()) {
-        return Ok(());
-    }
-    let error = Error::invalid("bad_running_mode", format!("`direct_running_mode` is one of {}", MODES.join(", ")))
-        .with("direct_running_mode", &mode);
-    Err(match nearest(&mode, MODES) {
-        Some(near) => error.suggest(format!("did you mean `{near}`?")),
-        None => error,
-    })
 }
 
 /// `FnApiRunner`, or another runner of the direct family that a caller may name.
@@ -218,8 +201,6 @@ mod tests {
         for bad in [json!(-1), json!("many"), json!(1000), json!(1.5)] {
             assert_eq!(workers(json!({"direct_num_workers": bad})).unwrap_err().reason(), "bad_worker_count");
         }
-        let near = workers(json!({"direct_running_mode": "multi_thread"})).unwrap_err();
-        assert!(near.suggestion().contains("multi_threading"), "{}", near.suggestion());
     }
 
     #[test]

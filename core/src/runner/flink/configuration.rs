@@ -1,10 +1,10 @@
 //! Entries of Flink's configuration for one job, and which of them a caller may set (security-reliability.md T26).
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::{
     error::{Error, ErrorKind},
-    runner::options::{check_value, is_plain, same, text},
+    runner::options::{check_value, is_plain, text},
 };
 
 /// Option that holds entries of Flink's configuration.
@@ -35,13 +35,6 @@ const CALLERS_KEYS: [&str; 21] = [
     "state.backend.incremental",
     "state.backend.type",
 ];
-
-/// The entries of Flink's configuration among options, and the options that remain.
-pub(super) fn split(options: &Map<String, Value>) -> (Option<Value>, Map<String, Value>) {
-    let (keys, rest): (Map<_, _>, Map<_, _>) =
-        options.clone().into_iter().partition(|(name, _)| same(name, CONFIGURATION));
-    (keys.into_iter().next().map(|(_, value)| value), rest)
-}
 
 /// Checks one entry.
 ///

@@ -9,7 +9,7 @@
 use serde_json::{Map, Value};
 
 use super::{
-    configuration::{CONFIGURATION, check_entry, split},
+    configuration::{CONFIGURATION, check_entry},
     storage::check_path,
 };
 use crate::{
@@ -18,7 +18,7 @@ use crate::{
     job::JobSpec,
     runner::{
         Provenance, ResolvedOption,
-        options::{TOTAL_BYTES, arguments, check_args, merge, same, text},
+        options::{Sources, TOTAL_BYTES, arguments, check_args, same, text},
     },
 };
 
@@ -56,11 +56,11 @@ pub(super) fn resolve(spec: &JobSpec, target: &Target, operator: bool) -> Result
     let mut resolved = Resolved::default();
     check_args(&spec.args, &[FIELDS[0], FIELDS[1], STORAGE_PATH], operator)?;
     resolved.argv.clone_from(&spec.args);
-    let (target_keys, target_options) = split(&target.options);
-    let (caller_keys, caller_options) = split(&spec.pipeline_options);
-    resolved.configure(target_keys, Provenance::Target, true)?;
-    resolved.configure(caller_keys, Provenance::Caller, operator)?;
-    for option in merge(&target_options, &caller_options, operator)? {
+    let mut sources = Sources::of(target, spec, operator);
+    for (from, entries) in sources.take(CONFIGURATION)? {
+        resolved.configure(entries, from, sources.may(from))?;
+    }
+    for option in sources.resolve()? {
         if option.from == Provenance::Caller && same(&option.name, STORAGE_PATH) {
             check_path(target, &text(&option.value), operator)?;
         }
@@ -77,8 +77,7 @@ pub(super) fn resolve(spec: &JobSpec, target: &Target, operator: bool) -> Result
 }
 
 impl Resolved {
-    fn configure(&mut self, entries: Option<Value>, from: Provenance, operator: bool) -> Result<(), Error> {
-        let Some(entries) = entries else { return Ok(()) };
+    fn configure(&mut self, entries: Value, from: Provenance, operator: bool) -> Result<(), Error> {
         let Value::Object(entries) = entries else {
             return Err(Error::invalid("bad_flink_configuration", "flink_configuration is an object of plain values"));
         };
@@ -109,19 +108,20 @@ impl Resolved {
         } else {
             let (items, note) = arguments(&option)?;
             self.argv.extend(items);
-            option.note = note;
+            if !note.is_empty() {
+                option.note = note;
+            }
             self.arguments.push(option.clone());
         }
         self.options.push(option);
         Ok(())
     }
 
-    /// Sets an entry of Flink's configuration. An alias wins over the entry itself, but not the target's over the
-    /// caller's.
+    /// Sets an entry of Flink's configuration. An alias wins over the entry itself, unless that is more particular.
     fn set(&mut self, option: &mut ResolvedOption, key: &str, value: String) {
         let entry = self.options.iter().find(|other| other.name == format!("{CONFIGURATION}.{key}"));
-        if option.from == Provenance::Target && entry.is_some_and(|entry| entry.from == Provenance::Caller) {
-            option.note = format!("the caller's {CONFIGURATION} says otherwise");
+        if entry.is_some_and(|entry| entry.from > option.from) {
+            option.note = format!("{CONFIGURATION} says otherwise");
             return;
         }
         option.note = format!("sent as Flink's {key}={value}");

@@ -16,9 +16,9 @@ pub(super) const OWN: [&str; 3] = ["runner", "job_endpoint", "job_name"];
 /// The options of a job as the program gets them, in order of name.
 ///
 /// # Errors
-/// `invalid_argument` or `permission_denied`: see [`options::merge`]; reasons `wrong_runner`, `job_type_differs`.
+/// `invalid_argument` or `permission_denied`: see [`options::Sources::resolve`]; reasons `wrong_runner`, `job_type_differs`.
 pub(super) fn resolve(target: &Target, spec: &JobSpec, operator: bool) -> Result<Vec<ResolvedOption>, Error> {
-    let mut options = options::merge(&target.options, &spec.pipeline_options, operator)?;
+    let mut options = options::Sources::of(target, spec, operator).resolve()?;
     if let Some(runner) = take(&mut options, "runner") {
         check_runner(&runner)?;
     }

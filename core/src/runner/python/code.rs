@@ -171,7 +171,7 @@ fn check_module(module: &str, target: &Target, operator: bool) -> Result<(), Err
             .with("module", module));
     }
     let allowed = target.modules.iter().map(String::as_str).chain([EXAMPLES]);
-    if operator || allowed.into_iter().any(|prefix| is_beneath(module, prefix)) {
+    if operator || target.presets_run(module) || allowed.into_iter().any(|prefix| is_beneath(module, prefix)) {
         return Ok(());
     }
     Err(Error::new(

@@ -62,10 +62,10 @@ fn bad(message: &str) -> Error {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Map, Value, json};
+    use serde_json::{Value, json};
 
     use super::*;
-    use crate::{config::RunnerKind, runner::options::merge};
+    use crate::{config::RunnerKind, job::JobSpec, runner::options::Sources};
 
     fn target(options: Value) -> Target {
         let options = serde_json::from_value(options).unwrap();
@@ -84,7 +84,7 @@ mod tests {
             let target = target(json!({"environment_type": bad}));
             assert_eq!(environment(&target).unwrap_err().reason(), "bad_environment");
         }
-        let options = merge(&pool.options, &Map::new(), false).unwrap();
+        let options = Sources::of(&pool, &JobSpec::default(), false).resolve().unwrap();
         assert_eq!(resolved_environment(&options).unwrap().endpoint, "localhost:50000");
         assert_eq!(resolved_environment(&[]).unwrap_err().reason(), "no_environment");
     }

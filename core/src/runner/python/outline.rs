@@ -1,8 +1,10 @@
 //! Beam YAML judged before anything runs: by its outline, and by what the interpreter can import.
 
 use crate::{
-    effect::{Fact, Outline, Source},
+    effect::{Blob, Fact, Origin, Outline, Recipe, Source},
     error::{Error, ErrorKind},
+    flow::Io,
+    runner::code::stage,
     text::clean_line,
 };
 
@@ -18,6 +20,21 @@ pub(in crate::runner) fn check(source: &Source) -> Result<(), Error> {
         "a Beam YAML pipeline is `pipeline: {transforms: [{type: …, config: {…}}]}`; see \
          https://beam.apache.org/documentation/sdks/yaml",
     ))
+}
+
+/// Checks the text of a pipeline that runs elsewhere, where the host can; what can be told about it.
+///
+/// # Errors
+/// As [`check`].
+pub(in crate::runner) async fn of_text(io: &Io, text: &str, most: u64) -> Result<Vec<String>, Error> {
+    let recipe = Recipe { outline: true, ..Recipe::plain(Origin::Bytes(Blob::from(text)), most) };
+    match stage(io, recipe).await {
+        Ok(source) => check(&source).map(|()| notes(&source)),
+        Err(error) if error.kind() == ErrorKind::Unsupported => {
+            Ok(vec!["the YAML is not read before it is sent: this host cannot".into()])
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// Checks that an interpreter can run Beam YAML.

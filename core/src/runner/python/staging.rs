@@ -21,7 +21,7 @@ pub(in crate::runner) fn check(target: &Target, spec: &JobSpec) -> Result<(), Er
     }
     let unset = |name: &str| spec.pipeline_options.iter().any(|(own, value)| same(own, name) && !is_set(value));
     let configured = |(name, value): &(&String, &Value)| brings_files(name) && is_set(value) && !unset(name);
-    match target.options.iter().find(configured) {
+    match target.options.iter().chain(&spec.preset_options).find(configured) {
         Some((option, _)) => Err(not_staged(format!(
             "the target's option `{option}` brings files for the workers, which are not staged"
         ))

@@ -3,10 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{
-    request::word,
-    script::{self, Script},
-};
+use super::script::{self, Script};
 use crate::{
     config::Target,
     error::{Error, Landed},
@@ -78,10 +75,10 @@ fn chosen(
     let fits = script.either || spec.job_type.is_none_or(|job_type| job_type == script.job_type);
     match (fits, from) {
         (true, _) => Ok((script, None)),
-        (false, Provenance::Caller) => Err(contradiction(script)),
+        (false, Provenance::Caller | Provenance::Preset) => Err(contradiction(script)),
         (false, Provenance::Target | Provenance::Product) => {
             let other = script::find(if spec.job_type == Some(JobType::Batch) { "batch" } else { "running" })?;
-            let note = format!("the target's script `{}` is for {} jobs", script.name, word(script.job_type));
+            let note = format!("the target's script `{}` is for {} jobs", script.name, script.job_type.as_str());
             Ok((other, Some(format!("{note}: this one follows `{}`", other.name))))
         }
     }
@@ -101,7 +98,7 @@ pub(super) fn default_script(target: &Target) -> Result<&'static Script, Error> 
 }
 
 fn contradiction(script: &Script) -> Error {
-    let kind = word(script.job_type);
+    let kind = script.job_type.as_str();
     Error::invalid("contradicting_script", format!("the script `{}` is for {kind} jobs only", script.name))
         .suggest(format!("leave `job_type` out, send {kind}, or take another script"))
 }

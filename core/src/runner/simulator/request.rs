@@ -18,12 +18,12 @@ const SAVEPOINTS: &str = "simulator:/savepoints";
 /// Checks a spec; sends nothing.
 pub(super) fn submission(target: &Target, spec: &JobSpec, operator: bool) -> Result<Submission, Error> {
     options::check_args(&spec.args, &[], operator)?;
-    let resolved = options::merge(&target.options, &spec.pipeline_options, operator)?;
+    let resolved = options::Sources::of(target, spec, operator).resolve()?;
     resolved.iter().try_for_each(known)?;
     spec.savepoint_path.as_deref().map_or(Ok(()), |path| check_path("savepoint_path", path))?;
     let (plot, mut notes) = plot(target, spec, &resolved)?;
     notes.extend(ignored(spec));
-    let purpose = format!("follows the script `{}` as a {} job; nothing is sent", plot.script, word(plot.job_type));
+    let purpose = format!("follows the script `{}` as a {} job; nothing is sent", plot.script, plot.job_type.as_str());
     let call = PlannedCall { call: "simulate".into(), purpose, body: json!(plot) };
     let Value::Object(settings) = json!(plot) else { return Err(Error::misuse("a plot is an object")) };
     Ok(Submission {
@@ -33,13 +33,6 @@ pub(super) fn submission(target: &Target, spec: &JobSpec, operator: bool) -> Res
         notes,
         ..Submission::default()
     })
-}
-
-pub(super) fn word(job_type: JobType) -> &'static str {
-    match job_type {
-        JobType::Batch => "BATCH",
-        JobType::Streaming => "STREAMING",
-    }
 }
 
 /// Any option may be set, as on a real cluster; but one that is meant for the simulator must be one it knows.
@@ -72,6 +65,7 @@ fn ignored(spec: &JobSpec) -> Vec<String> {
     let named = [
         ("code_path", spec.code_path.is_some()),
         ("module", spec.module.is_some()),
+        ("yaml", spec.yaml.is_some()),
         ("entry_class", spec.entry_class.is_some()),
         ("template_path", spec.template_path.is_some()),
     ];

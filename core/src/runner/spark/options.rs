@@ -6,14 +6,14 @@
 
 use serde_json::{Map, Value};
 
-use super::properties::{CONFIGURATION, check_entry, split};
+use super::properties::{CONFIGURATION, check_entry};
 use crate::{
     config::Target,
     error::Error,
     job::JobSpec,
     runner::{
         Provenance, ResolvedOption,
-        options::{TOTAL_BYTES, arguments, check_args, merge, same, text},
+        options::{Sources, TOTAL_BYTES, arguments, check_args, same, text},
     },
 };
 
@@ -59,11 +59,11 @@ pub(super) fn resolve(spec: &JobSpec, target: &Target, operator: bool) -> Result
     let mut resolved = Resolved::default();
     check_args(&spec.args, &FIELDS, operator)?;
     resolved.argv.clone_from(&spec.args);
-    let (target_keys, target_options) = split(&target.options);
-    let (caller_keys, caller_options) = split(&spec.pipeline_options);
-    resolved.configure(target_keys, Provenance::Target, true)?;
-    resolved.configure(caller_keys, Provenance::Caller, operator)?;
-    for option in merge(&target_options, &caller_options, operator)? {
+    let mut sources = Sources::of(target, spec, operator);
+    for (from, entries) in sources.take(CONFIGURATION)? {
+        resolved.configure(entries, from, sources.may(from))?;
+    }
+    for option in sources.resolve()? {
         resolved.add(option)?;
     }
     let size: usize = resolved.argv.iter().map(String::len).sum();
@@ -74,8 +74,7 @@ pub(super) fn resolve(spec: &JobSpec, target: &Target, operator: bool) -> Result
 }
 
 impl Resolved {
-    fn configure(&mut self, entries: Option<Value>, from: Provenance, operator: bool) -> Result<(), Error> {
-        let Some(entries) = entries else { return Ok(()) };
+    fn configure(&mut self, entries: Value, from: Provenance, operator: bool) -> Result<(), Error> {
         let Value::Object(entries) = entries else {
             return Err(Error::invalid("bad_spark_configuration", "spark_configuration is an object of plain values"));
         };
@@ -104,19 +103,21 @@ impl Resolved {
         } else {
             let (items, note) = arguments(&option)?;
             self.argv.extend(items);
-            option.note = note;
+            if !note.is_empty() {
+                option.note = note;
+            }
             self.arguments.push(option.clone());
         }
         self.options.push(option);
         Ok(())
     }
 
-    /// `parallelism` wins over the property itself, but not the target's over the caller's.
+    /// `parallelism` wins over the property itself, unless that is more particular.
     fn set(&mut self, option: &mut ResolvedOption, number: u64) {
         for key in PARALLELISM {
             let entry = self.options.iter().find(|other| other.name == format!("{CONFIGURATION}.{key}"));
-            if option.from == Provenance::Target && entry.is_some_and(|entry| entry.from == Provenance::Caller) {
-                option.note = format!("the caller's {CONFIGURATION} says otherwise");
+            if entry.is_some_and(|entry| entry.from > option.from) {
+                option.note = format!("{CONFIGURATION} says otherwise");
                 continue;
             }
             self.properties.insert(key.to_owned(), number.to_string().into());

@@ -1,11 +1,11 @@
 //! Spark's properties for one job, and which of them a caller may set (security-reliability.md T26).
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::stderr::MARKER;
 use crate::{
     error::{Error, ErrorKind},
-    runner::options::{check_value, is_plain, same, text},
+    runner::options::{check_value, is_plain, text},
 };
 
 /// Option that holds Spark's properties.
@@ -64,13 +64,6 @@ const CALLERS_KEYS: [&str; 46] = [
 
 /// Properties that beam-mcp itself sets: nobody else may, or a driver could not be told from another.
 const OWN_KEYS: [&str; 4] = [MARKER, "spark.app.name", "spark.master", "spark.submit.deployMode"];
-
-/// Spark's properties among options, and the options that remain.
-pub(super) fn split(options: &Map<String, Value>) -> (Option<Value>, Map<String, Value>) {
-    let (keys, rest): (Map<_, _>, Map<_, _>) =
-        options.clone().into_iter().partition(|(name, _)| same(name, CONFIGURATION));
-    (keys.into_iter().next().map(|(_, value)| value), rest)
-}
 
 /// Checks one property. A quotation mark could pretend another property in a driver's launch command.
 ///

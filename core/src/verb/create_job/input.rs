@@ -3,7 +3,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use crate::{
-    config::{Config, RunnerKind, Target},
+    config::{Config, Preset, RunnerKind, Target},
     error::Error,
     job::{JobSpec, JobType},
     text::clean_line,
@@ -26,6 +26,8 @@ pub struct Input {
     pub runner: Option<String>,
     /// BATCH or STREAMING.
     pub job_type: Option<String>,
+    /// A preset of the target.
+    pub preset: Option<String>,
     /// Path on the server beneath its roots, or `artifact:sha256:<hex>` of an uploaded file.
     pub code_path: Option<String>,
     /// Same as `code_path`.
@@ -72,9 +74,11 @@ impl Input {
     ///
     /// # Errors
     /// `invalid_argument` for contradicting aliases and bad values, or [`Config::target`]'s.
-    pub(crate) fn normalise(self, config: &Config) -> Result<(JobSpec, Target), Error> {
-        let runner = same("runner_type", self.runner_type, "runner", self.runner)?;
+    pub(crate) fn normalise(mut self, config: &Config) -> Result<(JobSpec, Target), Error> {
+        let runner = same("runner_type", self.runner_type.take(), "runner", self.runner.take())?;
         let target = find_target(config, self.target.as_deref(), runner.as_deref())?.clone();
+        let preset = self.preset.as_deref().map(|name| target.preset(name)).transpose()?;
+        self = preset.into_iter().fold(self, Self::over);
         let code_path = same("code_path", self.code_path, "pipeline_path", self.pipeline_path)?;
         let (yaml_path, yaml) = yaml_form(self.yaml)?;
         let code_path = same("code_path", code_path, "yaml", yaml_path)?;
@@ -85,7 +89,7 @@ impl Input {
             ("top level", top_level(self.project, self.region, self.temp_location, self.parallelism)),
         ])?;
         let spec = JobSpec {
-            job_name: checked_name(job_name, code_path.as_deref().or(self.module.as_deref()))?,
+            job_name: checked_name(job_name.or(self.preset.clone()), code_path.as_deref().or(self.module.as_deref()))?,
             target: target.name.clone(),
             job_type: self.job_type.as_deref().map(job_type).transpose()?,
             code_path,
@@ -97,11 +101,33 @@ impl Input {
             template_path: self.template_path,
             template_parameters: self.template_parameters,
             pipeline_options,
+            preset: self.preset,
+            preset_options: preset.map(|preset| preset.options.clone()).unwrap_or_default(),
             savepoint_path: self.savepoint_path,
             own_savepoint: false,
             allow_non_restored_state: self.allow_non_restored_state,
         };
         Ok((spec, target))
+    }
+
+    /// What the caller left open is as the preset has it.
+    fn over(mut self, preset: &Preset) -> Self {
+        let code = [&self.code_path, &self.pipeline_path, &self.module, &self.yaml, &self.template_path];
+        if code.into_iter().all(Option::is_none) {
+            self.code_path.clone_from(&preset.code_path);
+            self.module.clone_from(&preset.module);
+            self.yaml.clone_from(&preset.yaml);
+            self.template_path.clone_from(&preset.template_path);
+            self.entry_class = self.entry_class.or_else(|| preset.entry_class.clone());
+        }
+        if self.args.is_empty() {
+            self.args.clone_from(&preset.args);
+        }
+        self.job_type = self.job_type.or_else(|| preset.job_type.map(|kind| kind.as_str().to_owned()));
+        for (name, value) in &preset.template_parameters {
+            self.template_parameters.entry(name).or_insert_with(|| value.clone());
+        }
+        self
     }
 }
 
@@ -216,6 +242,34 @@ mod tests {
         assert_eq!(read(large).unwrap_err().reason(), "yaml_too_large");
         let both = json!({"target": "sim", "yaml": "a.yaml", "code_path": "b.py"});
         assert_eq!(read(both).unwrap_err().reason(), "contradicting_aliases");
+    }
+
+    #[test]
+    fn a_preset_stands_for_what_the_caller_leaves_open() {
+        let config = Config::from_json(&json!({"targets": {"sim": {"runner": "simulator", "presets": {"nightly": {
+            "description": "each night", "job_type": "BATCH", "code_path": "words.py", "args": ["-v"],
+            "template_parameters": {"a": 1, "b": 2}, "options": {"parallelism": 4}}}}}}))
+        .unwrap();
+        let read = |more: Value| {
+            let mut input = json!({"target": "sim", "preset": "nightly"});
+            input.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            serde_json::from_value::<Input>(input).unwrap().normalise(&config).map(|(spec, _)| spec)
+        };
+        let plain = read(json!({})).unwrap();
+        assert_eq!((plain.job_name.as_str(), plain.code_path.as_deref()), ("nightly", Some("words.py")));
+        assert_eq!((plain.job_type, plain.args.len(), plain.pipeline_options.len()), (Some(JobType::Batch), 1, 0));
+        assert_eq!(Value::Object(plain.preset_options), json!({"parallelism": 4}));
+        let changed = json!({"job_type": "STREAMING", "module": "m", "args": ["-q"], "template_parameters": {"a": 9}});
+        let changed = read(changed).unwrap();
+        assert_eq!(
+            (changed.code_path, changed.module.as_deref()),
+            (None, Some("m")),
+            "a caller's code is the only one"
+        );
+        assert_eq!((changed.job_type, changed.args), (Some(JobType::Streaming), vec!["-q".to_owned()]));
+        assert_eq!(Value::Object(changed.template_parameters), json!({"a": 9, "b": 2}));
+        let unknown = read(json!({"preset": "nightl"})).unwrap_err();
+        assert_eq!((unknown.reason(), unknown.suggestion()), ("unknown_preset", "did you mean `nightly`?"));
     }
 
     #[test]

@@ -30,6 +30,7 @@ impl Dataflow {
             Call::SnapshotById => self.snapshot_of("snapshot", |body| body),
             Call::Metrics => kept("metrics"),
             Call::Messages => kept("messages"),
+            Call::Entries => kept("entries"),
         }
     }
 

@@ -25,6 +25,8 @@ pub(super) enum Call {
     SnapshotById,
     Metrics,
     Messages,
+    /// Of Cloud Logging.
+    Entries,
 }
 
 const PLACE: &str = "/v1b3/projects/acme-prod/locations/us-central1/";
@@ -34,6 +36,9 @@ const PLACE: &str = "/v1b3/projects/acme-prod/locations/us-central1/";
 /// # Panics
 /// For one that Dataflow was never asked: its answer must be kept first.
 pub(super) fn call(request: &Request) -> Call {
+    if request.path == "/v2/entries:list" {
+        return Call::Entries;
+    }
     let rest = request.path.strip_prefix(PLACE).unwrap_or_else(|| panic!("elsewhere: {request:?}"));
     let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
     let segments: Vec<&str> = path.split('/').collect();
