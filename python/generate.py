@@ -42,8 +42,8 @@ CONNECTION_WORDS = {
     "The synchronous connection. `aio.py` is made from it by `python/generate.py`: edit here.":
         "The asynchronous connection. Made from `connection.py` by `python/generate.py`: do not edit.",
     "class MCPConnection(": "class AsyncMCPConnection(",
-    "Calls any MCP server and waits for the answers. Safe to use from many threads.":
-        "Calls any MCP server from an event loop.",
+    "Calls any MCP server and waits for the answers. Safe to use from many threads.\n":
+        "Calls any MCP server from an event loop.\n",
     "import drive, drive_telling": "import adrive, adrive_telling",
     "import closing": "import aclosing",
     "with closing(drive_telling(": "async with aclosing(adrive_telling(",

@@ -1,4 +1,5 @@
-//! The client of any MCP server, as flows: 2026-07-28, and the revisions with a handshake from 2025-03-26 on.
+//! The client of any MCP server, as flows: 2026-07-28, and the revisions with a handshake; over HTTP, or behind a pipe
+//! ([`PIPE`]).
 //!
 //! Knows the protocol and nothing of Beam. Asks its host for [`Effect::Open`], [`Effect::Read`] and [`Effect::Shut`]
 //! (an answer may be a stream), [`Effect::Send`] (documents of authorization servers), [`Effect::Sleep`],
@@ -13,12 +14,13 @@
 //! ```
 //!
 //! # What it leaves alone
-//! Schemas are handed on as they came and what they refer to is never fetched. Icons, `ui://` resources and the URLs of
+//! Schemas are handed on as they came and what they refer to is never fetched; results of listed tools are held against
+//! theirs. Icons, `ui://` resources and the URLs of
 //! elicitations are the application's to open or not.
 //!
 //! # Source
 //! MCP specification 2026-07-28: base protocol, Streamable HTTP, authorization, MRTR, tasks extension; 2025-11-25,
-//! 2025-06-18 and 2025-03-26 as published. HTML section 9.2 for events; RFC 9728, 8414, 7591, 7636, 8707, 9207.
+//! 2025-06-18, 2025-03-26 and 2024-11-05 as published. HTML section 9.2 for events; RFC 9728, 8414, 7591, 7636, 8707, 9207.
 //!
 //! [`Effect::Open`]: crate::effect::Effect::Open
 //! [`Effect::Read`]: crate::effect::Effect::Read
@@ -28,6 +30,7 @@
 //! [`Effect::Ask`]: crate::effect::Effect::Ask
 //! [`Effect::Tell`]: crate::effect::Effect::Tell
 
+mod cache;
 mod exchange;
 mod failure;
 mod header;
@@ -40,8 +43,11 @@ mod message;
 mod mirror;
 mod oauth;
 mod options;
+mod pair;
 mod peer;
+mod pipe;
 mod place;
+mod schema;
 mod sse;
 mod state;
 mod task;
@@ -54,6 +60,7 @@ mod tests;
 use std::{future::Future, sync::Arc};
 
 pub use options::{EraChoice, Grant, OAuth, Options};
+pub use pipe::{PIPE, Route, route};
 use serde_json::{Map, Value};
 
 use self::{
@@ -102,7 +109,7 @@ impl Connection {
     /// | verb | input | ends with |
     /// |---|---|---|
     /// | `connect` | | `protocolVersion`, `capabilities`, `serverInfo`, `instructions`, as far as they were said |
-    /// | `list_tools` | | `tools`, and `unusable` with the reason of each |
+    /// | `list_tools` | | `tools`, `unusable` and `unchecked` (results not held against their schema) with reasons |
     /// | `list_resources`, `list_resource_templates`, `list_prompts` | | all items under their name |
     /// | `call_tool` | `name`, `arguments` | the result; that of a task's work unless `wait` is false |
     /// | `read_resource`, `get_prompt`, `complete` | the method's parameters | the result |
@@ -112,7 +119,8 @@ impl Connection {
     /// | `close` | | `{}`; a session is ended |
     ///
     /// `_meta` goes along with a request's parameters. `progress: true` asks for notifications of its progress, and
-    /// `repeatable: true` says that a call of a tool may be sent again although it may have arrived.
+    /// `repeatable: true` says that a call of a tool may be sent again although it may have arrived. `fresh: true` asks the
+    /// server although it said that an earlier result still holds; lists and resources take it.
     pub fn start(&self, verb: &str, input: Value, call: Call) -> Flow<Value> {
         let (verb, shared) = (verb.to_owned(), self.0.clone());
         Flow::new(|io| async move {
@@ -122,7 +130,7 @@ impl Connection {
                 _ => return Err(Error::invalid("wrong_type", "the input of a call must be an object")),
             };
             let limits = Limits::of(&shared.options);
-            Link { io, shared, call, limits, headers: Vec::new() }.run(&verb, input).await
+            Link { io, shared, call, limits, headers: Vec::new(), endpoint: None }.run(&verb, input).await
         })
     }
 
@@ -137,13 +145,14 @@ impl Connection {
         tool: ToolCall,
     ) -> impl Future<Output = Result<Map<String, Value>, Error>> + Send + use<> {
         let limits = Limits { timeout_ms: tool.timeout_ms, max_retries: tool.max_retries };
-        let link = Link { io, shared: self.0.clone(), call, limits, headers: tool.headers };
+        let link = Link { io, shared: self.0.clone(), call, limits, headers: tool.headers, endpoint: None };
         let params = [("name".to_owned(), tool.name.into()), ("arguments".to_owned(), Value::Object(tool.arguments))];
         let asked = Asked {
             method: "tools/call".to_owned(),
             params: params.into_iter().collect(),
             repeatable: true,
             progress: false,
+            fresh: false,
         };
         async move { link.request(asked).await }
     }

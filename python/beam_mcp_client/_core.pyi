@@ -2,7 +2,16 @@
 
 from typing import Final, Literal, final
 
-__all__ = ["Connection", "Engine", "Flow", "__version__", "error_table", "routes", "start_client"]
+__all__ = [
+    "Connection",
+    "Engine",
+    "Flow",
+    "__version__",
+    "error_table",
+    "route",
+    "routes",
+    "start_client",
+]
 
 __version__: Final[str]
 
@@ -28,6 +37,9 @@ class Connection:
 
     def start(self, verb: str, input: str, random: bytes, deadline_ms: int | None = None) -> Flow:
         """Starts a call; `random` is 32 fresh random bytes."""
+
+def route(line: str) -> int | None:
+    """Whose line of a server behind a pipe it is: the id of a request, 0 for anyone, `None` for no message."""
 
 @final
 class Engine:

@@ -1,6 +1,10 @@
 use std::time::Duration;
 
-use beam_mcp_core::{Call, auth::Caller, mcp_client};
+use beam_mcp_core::{
+    Call,
+    auth::Caller,
+    mcp_client::{self, Route},
+};
 use pyo3::prelude::*;
 
 use crate::{
@@ -26,5 +30,15 @@ impl Connection {
         let deadline = deadline_ms.map_or(Duration::MAX, Duration::from_millis);
         let call = Call::local(Caller::nobody(), deadline, random);
         Ok(Flow::new(Running::Value(self.0.start(verb, read(input)?, call))))
+    }
+}
+
+/// Whose line of a server behind a pipe it is: the id of a request, 0 for anyone, `None` for no message.
+#[pyfunction]
+pub(crate) fn route(line: &str) -> Option<u64> {
+    match mcp_client::route(line) {
+        Route::Request(id) => Some(id),
+        Route::Anyone => Some(0),
+        Route::Nobody => None,
     }
 }

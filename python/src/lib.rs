@@ -13,7 +13,7 @@ use pyo3::prelude::*;
 #[pymodule(gil_used = false)]
 mod _core {
     #[pymodule_export]
-    use super::connection::Connection;
+    use super::connection::{Connection, route};
     #[pymodule_export]
     use super::engine::Engine;
     #[pymodule_export]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -43,6 +44,34 @@ def test_every_era_is_spoken(server: RealServer, era: Era) -> None:
         assert connection.list_prompts()
         template = connection.list_resource_templates()[0]["uriTemplate"]
         assert template.startswith("beam://")
+
+
+def test_the_pair_of_endpoints_is_found(tmp_path: Path) -> None:
+    asked: list[str] = []
+
+    def answer(method: str, params: dict[str, Any]) -> Any:
+        asked.append(method)
+        return {"action": "decline"}
+
+    server = RealServer(tmp_path, CONFIG).start()
+    with MCPConnection(f"http://127.0.0.1:{server.port}/sse", answer=answer) as connection:
+        assert connection.connect()["protocolVersion"] == "2024-11-05"
+        assert "list_runners" in [tool["name"] for tool in connection.list_tools()]
+        spec = {"target": "sim", "options": {"simulator_script": "running"}}
+        job = json.loads(connection.call_tool("create_job", spec)["content"][-1]["text"])["job_id"]
+        for count, one in enumerate(connection.listen(resource_uris=(uri(job),))):
+            if count:
+                assert one.method == "notifications/resources/updated"
+                break
+            connection.call_tool("scale_job", {"job_id": job, "parallelism": 3})
+        connection.call_tool("cancel_job", {"job_id": job, "mode": "cancel"})
+    server.kill()
+    assert asked == ["elicitation/create"]
+
+
+def uri(job: str) -> str:
+    target, token = job.split(":")
+    return f"beam://{target}/jobs/{token}"
 
 
 def test_the_same_on_a_loop(server: RealServer) -> None:

@@ -36,7 +36,7 @@ def test_vector(file: Path) -> None:
             flow = _core.start_client(call["verb"], given, "{}", bytes(32), connection=connection)
         else:
             flow = connection.start(call["verb"], given, bytes(32))
-        now = 0
+        now = call.get("mono_ms", 0)
         kind, text, _ = flow.step(now, 0)
         for step in call["steps"]:
             assert kind == "effect", text

@@ -64,6 +64,7 @@ def handler(
 
 NEWER = {**META, f"{PREFIX}protocolVersion": "2027-01-01"}
 OLDER = {**META, f"{PREFIX}protocolVersion": "2025-11-25"}
+ABLE = {**META, f"{PREFIX}clientCapabilities": {"extensions": {TASKS: {}}}}
 REQUIRED: dict[str, Any] = {"requiredCapabilities": {"extensions": {TASKS: {}}}}
 ROWS: dict[str, Row] = {
     "no JSON": Row(b"{", HEADS, 400, -32700),
@@ -142,6 +143,15 @@ ROWS: dict[str, Row] = {
     ),
     "no such tool": Row(*handler("tools/call", "no_such", name="no_such"), 200, -32602),
     "no such prompt": Row(*handler("prompts/get", "no_such", name="no_such"), 200, -32602),
+    "a prompt without what it needs": Row(
+        *handler("prompts/get", "diagnose_job", name="diagnose_job"), 200, -32602
+    ),
+    "no such task": Row(
+        modern("tasks/get", ABLE, taskId="sim:nothing"),
+        named("tasks/get", "sim:nothing"),
+        200,
+        -32602,
+    ),
     "no such resource": Row(
         *handler("resources/read", "beam://nothing", uri="beam://nothing"),
         200,

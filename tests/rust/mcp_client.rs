@@ -1,10 +1,12 @@
-//! The MCP client of the core against scripted servers: each case is kept as a vector that Python replays.
+//! The MCP client of the core against scripted servers: each case is kept as a vector that Python and JavaScript replay.
 
 mod authorization;
 mod beam;
 mod eras;
 mod input;
 mod news;
+mod results;
 mod script;
+mod side_by_side;
 mod streams;
 mod tools;

@@ -24,11 +24,13 @@ pub(super) struct Asked {
     pub(super) repeatable: bool,
     /// The application wants to hear of its progress.
     pub(super) progress: bool,
+    /// It asks although an earlier result still holds.
+    pub(super) fresh: bool,
 }
 
 impl Asked {
     pub(super) fn read(method: &str, params: Map<String, Value>) -> Self {
-        Self { method: method.to_owned(), params, repeatable: true, progress: false }
+        Self { method: method.to_owned(), params, repeatable: true, progress: false, fresh: false }
     }
 }
 
@@ -43,12 +45,21 @@ impl Link {
     /// # Errors
     /// What the server says; `failed_precondition` when it never stops asking.
     pub(super) async fn request(&self, asked: Asked) -> Result<Map<String, Value>, Error> {
+        let now = self.io.now().mono;
+        let kept = self.shared.state().cache.get(&asked.method, &asked.params, now).filter(|_| !asked.fresh);
+        match kept {
+            Some(result) => Ok(result),
+            None => self.rounds(asked).await,
+        }
+    }
+
+    async fn rounds(&self, asked: Asked) -> Result<Map<String, Value>, Error> {
         let mut round = asked.clone();
         for _ in 0..=self.options().max_rounds {
             let mut result = self.repeated(&round).await?;
             match result.get("resultType").and_then(Value::as_str) {
                 Some("input_required") if may_ask(&asked.method) => round = self.answered(&asked, &mut result).await?,
-                None | Some("complete") => return Ok(result),
+                None | Some("complete") => return self.complete(&round, result),
                 Some("task") if asked.method == "tools/call" && self.knows_tasks() => return Ok(result),
                 Some(other) => {
                     let other = crate::text::clean_line(other, 64);
@@ -58,6 +69,14 @@ impl Link {
         }
         Err(Error::precondition("asks_for_ever", "the server asks again and again")
             .with("rounds", self.options().max_rounds))
+    }
+
+    /// A result as the application gets it. One that took answers is that of these answers alone.
+    fn complete(&self, asked: &Asked, result: Map<String, Value>) -> Result<Map<String, Value>, Error> {
+        if !asked.params.contains_key("inputResponses") && !asked.params.contains_key("requestState") {
+            self.shared.state().cache.put(&asked.method, &asked.params, &result, self.io.now().mono);
+        }
+        self.checked(asked, result)
     }
 
     /// The same request with the answers to what its result asked.
@@ -112,6 +131,7 @@ impl Link {
         match heard {
             Heard::Message(status, message) => match failure::code(message) {
                 Some(HEADER_MISMATCH) if asked.method == "tools/call" && peer.is_modern() => {
+                    self.shared.state().cache.forget("tools/list");
                     self.list_tools().await.map(|_| true)
                 }
                 Some(UNSUPPORTED_VERSION) => {
@@ -148,6 +168,9 @@ impl Link {
         } else {
             message::legacy(peer, id, &asked.method, &params)
         };
+        if peer.paired {
+            return Box::pin(self.paired(&message, id)).await;
+        }
         let patience = self.patience();
         let opened = self.post(&message).await?;
         self.hear(opened, Wanted { id, peer: Some(peer), patience }).await
@@ -160,7 +183,7 @@ impl Link {
     fn mirrored(&self, method: &str, params: &Map<String, Value>) -> Result<Vec<(String, String)>, Error> {
         let name = params.get("name").and_then(Value::as_str).filter(|_| method == "tools/call");
         let state = self.shared.state();
-        match name.and_then(|name| state.tools.get(name)) {
+        match name.and_then(|name| state.tools.get(name)).map(|known| &known.marks) {
             None => Ok(Vec::new()),
             Some(Ok(marks)) => {
                 Ok(params.get("arguments").map(|given| mirror::headers(marks, given)).unwrap_or_default())

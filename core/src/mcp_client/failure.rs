@@ -95,6 +95,15 @@ pub(super) fn no_answer() -> Error {
         .suggest("check that the URL is the one of an MCP endpoint")
 }
 
+/// A result that is not what its tool says it is. What the tool did, it did.
+pub(super) fn another_shape(why: &str) -> Error {
+    Error::new(ErrorKind::MalformedResponse, "output_schema", "the tool's result is not what its outputSchema says")
+        .with("structured_content", text::clean_line(why, 256))
+        .landed_as(Landed::Perhaps)
+        .retry_as(Retry::Never)
+        .suggest("the tool has run: see what it did, and tell the server's maker")
+}
+
 /// The stream ended before the answer came.
 pub(super) fn lost() -> Error {
     Error::new(ErrorKind::Unavailable, "stream_lost", "the stream ended before the answer came")

@@ -8,6 +8,7 @@ use super::{
     failure,
     link::Link,
     message,
+    pipe::LINES,
     sse::{Event, Reader},
     version::Peer,
 };
@@ -51,6 +52,11 @@ impl Patience {
         self.left(now).min(LONGEST_READ)
     }
 
+    /// Ends earlier.
+    pub(super) fn shorten(&mut self, now: Duration, at_most: Duration) {
+        self.at_most = self.at_most.min(now.saturating_add(at_most));
+    }
+
     /// Begins the time anew, up to the longest.
     pub(super) fn renew(&mut self, now: Duration) {
         self.until = now.saturating_add(self.idle);
@@ -78,14 +84,8 @@ pub(super) struct Events {
 
 impl Events {
     pub(super) fn of(opened: &Opened) -> Self {
-        Self {
-            stream: opened.stream,
-            open: true,
-            reader: Reader::default(),
-            waiting: VecDeque::new(),
-            last: None,
-            retry: RETRY,
-        }
+        let reader = if media_type(opened).starts_with(LINES) { Reader::of_lines() } else { Reader::default() };
+        Self { stream: opened.stream, open: true, reader, waiting: VecDeque::new(), last: None, retry: RETRY }
     }
 
     /// Goes on with the stream that takes this one up.
@@ -105,8 +105,7 @@ pub(super) struct Wanted<'a> {
 impl Link {
     /// The answer to a request whose head is there.
     pub(super) async fn hear(&self, opened: Opened, mut wanted: Wanted<'_>) -> Result<Heard, Error> {
-        let kind = opened.header("content-type").unwrap_or_default().to_ascii_lowercase();
-        if opened.status == 200 && kind.starts_with("text/event-stream") {
+        if self.is_stream(&opened) {
             let mut events = Events::of(&opened);
             let heard = self.hear_events(&mut events, &mut wanted).await;
             self.leave(&events, &wanted, heard.as_ref().err()).await?;
@@ -120,6 +119,12 @@ impl Link {
             Some(message) => Ok(Heard::Message(response.status, message)),
             None => Ok(Heard::Else(response)),
         }
+    }
+
+    /// True for an answer that is a stream of messages.
+    pub(super) fn is_stream(&self, opened: &Opened) -> bool {
+        let kind = media_type(opened);
+        opened.status == 200 && (kind.starts_with("text/event-stream") || (self.is_pipe() && kind.starts_with(LINES)))
     }
 
     /// All of an answer that is no stream.
@@ -150,24 +155,39 @@ impl Link {
         Err(error)
     }
 
-    async fn hear_events(&self, events: &mut Events, wanted: &mut Wanted<'_>) -> Result<Value, Error> {
+    pub(super) async fn hear_events(&self, events: &mut Events, wanted: &mut Wanted<'_>) -> Result<Value, Error> {
         loop {
-            let Some(message) = self.next(events, wanted).await? else { return Err(failure::lost()) };
+            let Some(message) = self.next(events, wanted).await? else { return Err(self.lost()) };
             if let Some(answer) = self.take(message, wanted).await? {
                 return Ok(answer);
             }
         }
     }
 
+    /// The stream ended before the answer came. Behind a pipe that is the end of the server itself: the next one knows
+    /// nothing of a handshake.
+    pub(super) fn lost(&self) -> Error {
+        if self.is_pipe() {
+            self.forget_peer();
+        }
+        failure::lost()
+    }
+
     /// The next message of a stream; `None` at its end.
     pub(super) async fn next(&self, events: &mut Events, wanted: &Wanted<'_>) -> Result<Option<Value>, Error> {
+        let event = self.event(events, wanted).await?;
+        event.map(|event| serde_json::from_str(&event.data)).transpose().map_err(|_| failure::no_answer())
+    }
+
+    /// The next event with data; `None` at the end of its stream.
+    pub(super) async fn event(&self, events: &mut Events, wanted: &Wanted<'_>) -> Result<Option<Event>, Error> {
         let mut taken_up = 0;
         loop {
             while let Some(event) = events.waiting.pop_front() {
                 events.retry = event.retry.map_or(events.retry, Duration::from_millis).min(LONGEST_RETRY);
-                events.last = event.id.or_else(|| events.last.take());
+                events.last = event.id.clone().or_else(|| events.last.take());
                 if !event.data.is_empty() {
-                    return serde_json::from_str(&event.data).map(Some).map_err(|_| failure::no_answer());
+                    return Ok(Some(event));
                 }
             }
             // Also for a server that never falls silent.
@@ -249,20 +269,21 @@ impl Link {
                 {
                     wanted.patience.renew(self.io.now().mono);
                 }
+                self.shared.state().cache.told(&method, &params);
                 self.io.tell(&method, params).await.map(|()| None)
             }
             (None, ..) => Ok(own(message, wanted.id)),
         }
     }
 
-    /// Leaves a stream; a server with sessions is told that its answer is not waited for any more.
+    /// Leaves a stream; a server with sessions, or behind a pipe, is told that its answer is not waited for any more.
     pub(super) async fn leave(&self, events: &Events, wanted: &Wanted<'_>, error: Option<&Error>) -> Result<(), Error> {
         let kind = error.map(Error::kind);
         if kind == Some(ErrorKind::Misuse) {
             return Ok(());
         }
         let given_up = matches!(kind, Some(ErrorKind::Cancelled | ErrorKind::DeadlineExceeded));
-        if let Some(peer) = wanted.peer.filter(|peer| given_up && !peer.is_modern()) {
+        if let Some(peer) = wanted.peer.filter(|peer| given_up && (self.is_pipe() || !peer.is_modern())) {
             let mut params = Map::new();
             params.insert("requestId".to_owned(), wanted.id.into());
             let told = message::notification(peer, "notifications/cancelled", Some(Value::Object(params)));
@@ -295,6 +316,10 @@ fn own(body: Value, id: u64) -> Option<Value> {
             (is_response && mine && message.get("method").is_none()).then_some(message)
         }
     }
+}
+
+fn media_type(opened: &Opened) -> String {
+    opened.header("content-type").unwrap_or_default().to_ascii_lowercase()
 }
 
 fn late() -> Error {

@@ -10,6 +10,7 @@ use super::{
     message::Message,
     oauth::{Challenge, bearer},
     options::Options,
+    pipe::PIPE,
     place::Place,
     state::State,
 };
@@ -41,7 +42,7 @@ impl fmt::Debug for Shared {
 
 impl Shared {
     pub(super) fn new(options: Options) -> Result<Self, Error> {
-        let place = Place::of(&options.url)?;
+        let place = if options.url == PIPE { Place::pipe() } else { Place::of(&options.url)? };
         Ok(Self { options, place, state: Mutex::default() })
     }
 
@@ -60,6 +61,8 @@ pub(super) struct Link {
     pub(super) limits: Limits,
     /// Headers of the call's own, beside the protocol's.
     pub(super) headers: Vec<(String, String)>,
+    /// Where to post, where that is not the server's URL.
+    pub(super) endpoint: Option<String>,
 }
 
 /// The limits of one call; those of the connection where it has none of its own.
@@ -78,6 +81,11 @@ impl Limits {
 impl Link {
     pub(super) fn options(&self) -> &Options {
         &self.shared.options
+    }
+
+    /// True where all calls share one stream of lines, and a request cannot be left by closing its connection.
+    pub(super) fn is_pipe(&self) -> bool {
+        self.shared.place.is_pipe()
     }
 
     /// The time one request may take from now on.
@@ -108,7 +116,10 @@ impl Link {
     async fn admitted(&self, request: impl Fn() -> Request) -> Result<Opened, Error> {
         let mut authorizations = 0;
         loop {
-            let opened = self.io.open(self.limited(request())?).await.map_err(|error| unanswered(&error))?;
+            let request = self.limited(request())?;
+            let shown =
+                request.headers.iter().find(|(name, _)| name == "authorization").map(|(_, value)| value.clone());
+            let opened = self.io.open(request).await.map_err(|error| unanswered(&error))?;
             let Some(challenge) = self.challenge(&opened) else { return Ok(opened) };
             self.io.shut(opened.stream).await?;
             authorizations += 1;
@@ -121,7 +132,7 @@ impl Link {
                 .with("scope", challenge.scope.unwrap_or_default())
                 .with("status", opened.status));
             }
-            Box::pin(self.authorize(&challenge)).await?;
+            Box::pin(self.signed_in(&challenge, shown.as_deref())).await?;
         }
     }
 
@@ -137,7 +148,9 @@ impl Link {
     }
 
     pub(super) fn envelope(&self, method: Method, accept: &str, headers: &[(String, String)]) -> Request {
-        let mut request = Request::new(SERVER, method, self.shared.place.request_path());
+        let endpoint = self.endpoint.clone().filter(|_| method == Method::Post);
+        let path = endpoint.unwrap_or_else(|| self.shared.place.request_path());
+        let mut request = Request::new(SERVER, method, path);
         request.headers.push(("accept".to_owned(), accept.to_owned()));
         request.headers.extend(headers.iter().chain(&self.headers).cloned());
         match bearer(&self.shared.state().tokens) {

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{exchange::Asked, failure, link::Link, mirror};
+use super::{exchange::Asked, failure, link::Link, mirror, schema, state::Known};
 use crate::{error::Error, text};
 
 /// Most pages and items of one list.
@@ -39,22 +39,36 @@ impl Link {
     pub(super) async fn list_tools(&self) -> Result<Value, Error> {
         let listed = Box::pin(self.list("tools/list", "tools")).await?;
         let marked = self.peer().await?.is_modern();
-        let (mut tools, mut unusable) = (Vec::new(), Vec::new());
+        let (mut tools, mut unusable, mut unchecked) = (Vec::new(), Vec::new(), Vec::new());
         let mut state = self.shared.state();
         state.tools.clear();
         for tool in listed {
             let Some(name) = tool.get("name").and_then(Value::as_str).map(str::to_owned) else { continue };
-            let schema = tool.get("inputSchema").filter(|_| marked);
-            let marks = schema.map_or(Ok(Vec::new()), mirror::marks);
-            match &marks {
+            let known = known(&tool, marked, |reason| unchecked.push(reasoned(&name, reason)));
+            match &known.marks {
                 Ok(_) => tools.push(tool),
-                Err(why) => {
-                    unusable.push(json!({"name": text::clean_line(&name, 128), "reason": text::clean_line(why, 256)}));
-                }
+                Err(why) => unusable.push(reasoned(&name, why)),
             }
-            state.tools.insert(name, marks);
+            state.tools.insert(name, known);
         }
-        Ok(json!({"tools": tools, "unusable": unusable}))
+        Ok(json!({"tools": tools, "unusable": unusable, "unchecked": unchecked}))
+    }
+
+    /// Holds what a listed tool answered against its schema.
+    ///
+    /// # Errors
+    /// `malformed_response` for a result that is not what the tool's schema says; one that is an error may be anything.
+    pub(super) fn checked(&self, asked: &Asked, result: Map<String, Value>) -> Result<Map<String, Value>, Error> {
+        let name = asked.params.get("name").and_then(Value::as_str).filter(|_| asked.method == "tools/call");
+        let state = self.shared.state();
+        let schema = name.and_then(|name| state.tools.get(name)?.output.as_ref());
+        let failed = result.get("isError").is_some_and(|is| *is == true);
+        let Some(schema) = schema.filter(|_| !failed) else { return Ok(result) };
+        let why = match result.get("structuredContent") {
+            None => Some("it has none".to_owned()),
+            Some(content) => schema::fault(schema, content),
+        };
+        why.map_or(Ok(result), |why| Err(failure::another_shape(&why)))
     }
 
     /// A list under its own name.
@@ -62,4 +76,21 @@ impl Link {
         let found = self.list(method, items).await?;
         Ok(Value::Object(Map::from_iter([(items.to_owned(), Value::Array(found))])))
     }
+}
+
+fn known(tool: &Value, marked: bool, unchecked: impl FnOnce(&str)) -> Known {
+    let input = tool.get("inputSchema").filter(|_| marked);
+    let output = tool.get("outputSchema").filter(|schema| !schema.is_null());
+    let output = match output.and_then(schema::unjudged) {
+        Some(reason) => {
+            unchecked(reason);
+            None
+        }
+        None => output.cloned(),
+    };
+    Known { marks: input.map_or(Ok(Vec::new()), mirror::marks), output }
+}
+
+fn reasoned(name: &str, reason: &str) -> Value {
+    json!({"name": text::clean_line(name, 128), "reason": text::clean_line(reason, 256)})
 }

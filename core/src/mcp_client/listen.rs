@@ -26,6 +26,8 @@ impl Link {
             let peer = self.peer().await?;
             let ended = if peer.is_modern() {
                 self.subscription(&peer, wanted, &mut failed).await
+            } else if peer.paired {
+                Box::pin(self.paired_news(wanted, &mut failed)).await
             } else {
                 self.session_news(&peer, wanted, &mut failed).await
             };
@@ -45,8 +47,7 @@ impl Link {
         let id = self.shared.state().next_id();
         let params = Map::from_iter([("notifications".to_owned(), Value::Object(news.clone()))]);
         let opened = self.post(&message::modern(self.options(), id, "subscriptions/listen", &params)).await?;
-        let kind = opened.header("content-type").unwrap_or_default().to_ascii_lowercase();
-        if opened.status != 200 || !kind.starts_with("text/event-stream") {
+        if !self.is_stream(&opened) {
             return self.refused(opened, id, peer).await;
         }
         let mut events = Events::of(&opened);
@@ -67,7 +68,7 @@ impl Link {
     async fn news(&self, events: &mut Events, wanted: &mut Wanted<'_>, failed: &mut u32) -> Result<Value, Error> {
         loop {
             let Some(message) = self.next(events, wanted).await? else {
-                return Err(failure::lost().landed_as(Landed::No));
+                return Err(self.lost().landed_as(Landed::No));
             };
             if message.get("method").is_some() && !is_of(&message, wanted.id) {
                 // News of another stream, or of none: whoever mixes them up is not to be believed.
@@ -93,25 +94,30 @@ impl Link {
                 .with("status", opened.status)
                 .suggest("read the lists again from time to time"));
         }
-        self.io.tell("notifications/subscriptions/acknowledged", json!({"notifications": news})).await?;
         let mut events = Events::of(&opened);
-        let mut wanted = Wanted { id: 0, peer: Some(peer), patience: Patience::endless(self.call.deadline) };
-        let ended = self.session_stream(&mut events, &mut wanted, failed).await;
-        self.leave(&events, &Wanted { peer: None, ..wanted }, ended.as_ref().err()).await?;
+        let ended = self.told_news(peer, news, &mut events, failed).await;
+        let wanted = Wanted { id: 0, peer: None, patience: Patience::endless(self.call.deadline) };
+        self.leave(&events, &wanted, ended.as_ref().err()).await?;
         ended
     }
 
-    async fn session_stream(
+    /// Tells what comes on a stream of news until it ends, which is no end of the news.
+    pub(super) async fn told_news(
         &self,
+        peer: &Peer,
+        news: &Map<String, Value>,
         events: &mut Events,
-        wanted: &mut Wanted<'_>,
         failed: &mut u32,
     ) -> Result<Value, Error> {
-        while let Some(message) = self.next(events, wanted).await? {
+        let told = json!({"notifications": news});
+        self.shared.state().cache.told("notifications/subscriptions/acknowledged", &told);
+        self.io.tell("notifications/subscriptions/acknowledged", told).await?;
+        let mut wanted = Wanted { id: 0, peer: Some(peer), patience: Patience::endless(self.call.deadline) };
+        while let Some(message) = self.next(events, &wanted).await? {
             *failed = 0;
-            self.take(message, wanted).await?;
+            self.take(message, &mut wanted).await?;
         }
-        Err(failure::lost().landed_as(Landed::No))
+        Err(self.lost().landed_as(Landed::No))
     }
 }
 

@@ -120,7 +120,7 @@ mod tests {
 
     #[test]
     fn a_request_in_a_session_says_only_what_it_is() {
-        let peer = Peer { version: "2025-11-25", session: Some("s".into()), said: Value::Null };
+        let peer = Peer { version: "2025-11-25", session: Some("s".into()), paired: false, said: Value::Null };
         let message = legacy(&peer, 1, "tools/list", &Map::new());
         assert_eq!(message.body, json!({"jsonrpc": "2.0", "id": 1, "method": "tools/list"}));
         assert_eq!(message.headers, [pair("mcp-protocol-version", "2025-11-25"), pair("mcp-session-id", "s")]);

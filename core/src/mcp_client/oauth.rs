@@ -11,6 +11,7 @@ mod consent;
 mod metadata;
 mod scope;
 mod token;
+mod turn;
 
 use std::collections::BTreeMap;
 
@@ -19,6 +20,7 @@ use client::Registered;
 use metadata::{Issuer, Resource};
 use serde_json::Value;
 use token::Token;
+use turn::SignIn;
 
 use super::{
     link::{Link, unanswered},
@@ -39,6 +41,7 @@ pub(super) struct Tokens {
     current: Option<Token>,
     clients: BTreeMap<String, Registered>,
     requested: BTreeMap<String, Vec<String>>,
+    sign_in: SignIn,
 }
 
 /// The header that shows the current token.
@@ -51,7 +54,7 @@ impl Link {
     ///
     /// # Errors
     /// What is wrong with the server's or the authorization server's documents; a person's refusal.
-    pub(super) async fn authorize(&self, challenge: &Challenge) -> Result<(), Error> {
+    async fn authorize(&self, challenge: &Challenge) -> Result<(), Error> {
         let Some(oauth) = self.options().oauth.clone() else { return Ok(()) };
         let resource = self.resource(challenge).await?;
         let issuer = self.issuer(&resource, &oauth).await?;
@@ -72,6 +75,7 @@ impl Link {
         let mut state = self.shared.state();
         state.tokens.requested.insert(issuer.name, scopes);
         state.tokens.current = Some(token);
+        state.cache.another_caller();
         Ok(())
     }
 

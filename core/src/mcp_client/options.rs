@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Options {
-    /// URL of the endpoint.
+    /// URL of the endpoint; [`super::PIPE`] for a server behind a pipe.
     pub url: String,
     /// Which era the server is of.
     #[serde(default)]

@@ -1,8 +1,11 @@
 //! Which era a server is of, and what it says about itself.
 
+use std::time::Duration;
+
 use serde_json::{Map, Value, json};
 
 use super::{
+    cache::Cache,
     failure::{self, UNSUPPORTED_VERSION},
     hear::{Heard, Wanted, is_refusal},
     link::Link,
@@ -10,7 +13,13 @@ use super::{
     options::EraChoice,
     version::{LEGACY, MODERN, Peer, legacy},
 };
-use crate::{error::Error, text};
+use crate::{
+    error::{Error, ErrorKind},
+    text,
+};
+
+/// Silence behind a pipe after which a server is taken for one with a handshake.
+const SILENCE: Duration = Duration::from_secs(5);
 
 /// What a server made of `server/discover`.
 enum Found {
@@ -42,7 +51,8 @@ impl Link {
 
     /// Makes the next call ask again.
     pub(super) fn forget_peer(&self) {
-        self.shared.state().peer = None;
+        let mut state = self.shared.state();
+        (state.peer, state.cache) = (None, Cache::default());
     }
 
     async fn discover(&self) -> Result<Peer, Error> {
@@ -51,7 +61,7 @@ impl Link {
             found = self.probe().await?;
         }
         match found {
-            Found::Modern(said) => Ok(Peer { version: MODERN, session: None, said }),
+            Found::Modern(said) => Ok(Peer { version: MODERN, session: None, paired: false, said }),
             Found::Older(version) if self.options().era == EraChoice::Auto => {
                 self.greet(version.unwrap_or(LEGACY[0])).await
             }
@@ -64,7 +74,14 @@ impl Link {
     async fn probe(&self) -> Result<Found, Error> {
         let id = self.shared.state().next_id();
         let asked = message::modern(self.options(), id, "server/discover", &Map::new());
-        match self.ask_peer(&asked, id).await? {
+        let heard = match self.ask_peer(&asked, id).await {
+            // Old servers behind pipes do not answer what comes before the handshake.
+            Err(error) if self.is_pipe() && error.kind() == ErrorKind::DeadlineExceeded => {
+                return Ok(Found::Older(None));
+            }
+            heard => heard?,
+        };
+        match heard {
             Heard::Message(status, answer) => read(status, answer),
             Heard::Else(response) if is_refusal(response.status) => Err(failure::refusal(&response)),
             Heard::Else(_) => Ok(Found::Older(None)),
@@ -72,7 +89,10 @@ impl Link {
     }
 
     async fn ask_peer(&self, asked: &Message, id: u64) -> Result<Heard, Error> {
-        let patience = self.patience();
+        let mut patience = self.patience();
+        if self.is_pipe() {
+            patience.shorten(self.io.now().mono, SILENCE);
+        }
         let opened = self.post(asked).await?;
         self.hear(opened, Wanted { id, peer: None, patience }).await
     }
@@ -88,9 +108,13 @@ impl Link {
             .filter(|id| !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_graphic()));
         let session = session.map(str::to_owned);
         let answer = match self.hear(opened, Wanted { id, peer: None, patience }).await? {
-            Heard::Message(_, answer) => failure::result(answer)?,
-            Heard::Else(response) if response.status == 200 => return Err(failure::no_answer()),
-            Heard::Else(response) => return Err(failure::refusal(&response)),
+            Heard::Message(status, answer) => (status, failure::result(answer)),
+            Heard::Else(response) if response.status == 200 => (200, Err(failure::no_answer())),
+            Heard::Else(response) => (response.status, Err(failure::refusal(&response))),
+        };
+        let answer = match answer {
+            (400 | 404 | 405, Err(refused)) => return self.paired_peer().await?.ok_or(refused),
+            (_, answer) => answer?,
         };
         let peer = greeted(answer, session)?;
         self.notify(&message::notification(&peer, "notifications/initialized", None)).await?;
@@ -156,7 +180,8 @@ fn newest(versions: &[Value]) -> Option<&'static str> {
     LEGACY.into_iter().find(|known| versions.iter().any(|version| version == known))
 }
 
-fn greeted(mut answer: Map<String, Value>, session: Option<String>) -> Result<Peer, Error> {
+/// The server that answered a handshake.
+pub(super) fn greeted(mut answer: Map<String, Value>, session: Option<String>) -> Result<Peer, Error> {
     let named = answer.get("protocolVersion").and_then(Value::as_str).ok_or_else(failure::no_answer)?;
     let version = legacy(named).ok_or_else(|| {
         Error::unsupported("no_common_version", "the server speaks none of this client's revisions")
@@ -166,6 +191,7 @@ fn greeted(mut answer: Map<String, Value>, session: Option<String>) -> Result<Pe
     Ok(Peer {
         version,
         session,
+        paired: false,
         said: said(answer, &["protocolVersion", "capabilities", "serverInfo", "instructions"]),
     })
 }

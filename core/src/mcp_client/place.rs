@@ -30,6 +30,15 @@ impl Place {
         Ok(Self { origin: format!("{scheme}{authority}"), path: path.to_owned() })
     }
 
+    /// The place of a server behind a pipe, which has none.
+    pub(super) const fn pipe() -> Self {
+        Self { origin: String::new(), path: String::new() }
+    }
+
+    pub(super) fn is_pipe(&self) -> bool {
+        self.origin.is_empty()
+    }
+
     /// The same for a URL that a server or its metadata named: what travels there must not be read on the way, and a
     /// server far away must not name this machine.
     ///

@@ -3,6 +3,8 @@
 pub(super) struct Event {
     /// The lines of its data; empty for an event that only carries an id or a wait.
     pub(super) data: String,
+    /// Its name, where it has one.
+    pub(super) name: Option<String>,
     /// Its id, where it has one.
     pub(super) id: Option<String>,
     /// Milliseconds to wait before the stream is taken up again.
@@ -18,6 +20,15 @@ pub(super) struct Reader {
     event: Event,
     has_data: bool,
     size: usize,
+    framing: Framing,
+}
+
+#[derive(Debug, Default, Eq, PartialEq)]
+enum Framing {
+    #[default]
+    Events,
+    /// Each line is the data of an event: the framing of pipes.
+    Lines,
 }
 
 /// An event is larger than allowed.
@@ -25,6 +36,11 @@ pub(super) struct Reader {
 pub(super) struct TooLarge;
 
 impl Reader {
+    /// A reader of lines, each of which is the data of an event.
+    pub(super) fn of_lines() -> Self {
+        Self { framing: Framing::Lines, ..Self::default() }
+    }
+
     /// The events that a piece completes.
     ///
     /// # Errors
@@ -51,6 +67,10 @@ impl Reader {
     fn end_line(&mut self) -> Option<Event> {
         let line = std::mem::take(&mut self.line);
         let line = String::from_utf8_lossy(&line);
+        if self.framing == Framing::Lines {
+            self.size = 0;
+            return (!line.is_empty()).then(|| Event { data: line.into_owned(), ..Event::default() });
+        }
         let line = if std::mem::replace(&mut self.begun, true) { &line } else { line.trim_start_matches('\u{feff}') };
         if line.is_empty() {
             return self.dispatch();
@@ -72,6 +92,7 @@ impl Reader {
                 self.has_data = true;
                 self.event.data.push_str(value);
             }
+            "event" => self.event.name = Some(value.to_owned()),
             "id" if !value.contains('\0') => self.event.id = Some(value.to_owned()),
             "retry" if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) => {
                 self.event.retry = value.parse().ok();
@@ -104,13 +125,23 @@ mod tests {
         let whole = events([STREAM.as_bytes().to_vec()]);
         let want = [
             Event { id: Some("7".into()), retry: Some(500), ..Event::default() },
-            Event { data: "{\"a\":\n1}".into(), ..Event::default() },
+            Event { data: "{\"a\":\n1}".into(), name: Some("message".into()), ..Event::default() },
             Event { data: "ü".into(), ..Event::default() },
         ];
         assert_eq!(whole, want);
         for size in 1..STREAM.len() {
             assert_eq!(events(STREAM.as_bytes().chunks(size).map(<[u8]>::to_vec)), want, "{size}");
         }
+    }
+
+    #[test]
+    fn a_line_is_an_event_where_lines_are() {
+        let mut reader = Reader::of_lines();
+        assert_eq!(reader.feed(b"{\"a\":", 8).unwrap(), []);
+        let data = |event: &Event| event.data.clone();
+        let events = reader.feed(b"1}\r\n\n: {}\n", 8).unwrap();
+        assert_eq!(events.iter().map(data).collect::<Vec<_>>(), ["{\"a\":1}", ": {}"]);
+        assert_eq!(reader.feed(&[b'x'; 9], 8), Err(TooLarge));
     }
 
     #[test]

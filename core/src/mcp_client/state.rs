@@ -1,6 +1,8 @@
 use std::collections::BTreeMap;
 
-use super::{mirror::Mirrored, oauth::Tokens, version::Peer};
+use serde_json::Value;
+
+use super::{cache::Cache, mirror::Mirrored, oauth::Tokens, version::Peer};
 
 /// What a connection remembers between its flows. All of it can be lost: it is found out again.
 #[derive(Default)]
@@ -8,10 +10,20 @@ pub(super) struct State {
     last_id: u64,
     /// The server, once it was asked.
     pub(super) peer: Option<Peer>,
-    /// Its tools by name, once they were listed: marks, or why the tool is not used.
-    pub(super) tools: BTreeMap<String, Result<Vec<Mirrored>, String>>,
+    /// Its tools by name, once they were listed.
+    pub(super) tools: BTreeMap<String, Known>,
     /// Tokens and the clients they were given to.
     pub(super) tokens: Tokens,
+    /// Results that are still fresh.
+    pub(super) cache: Cache,
+}
+
+/// What is remembered of a tool.
+pub(super) struct Known {
+    /// The arguments that travel as headers too, or why the tool is not used.
+    pub(super) marks: Result<Vec<Mirrored>, String>,
+    /// What its results are held against.
+    pub(super) output: Option<Value>,
 }
 
 impl State {

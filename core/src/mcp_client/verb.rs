@@ -22,13 +22,14 @@ const REQUESTS: [(&str, &str, &[&str]); 7] = [
 ];
 
 /// What every request takes besides its parameters.
-const COMMON: [&str; 4] = ["_meta", "progress", "repeatable", "wait"];
+const COMMON: [&str; 5] = ["_meta", "fresh", "progress", "repeatable", "wait"];
 
 impl Link {
     /// Carries out a verb of [`super::Connection::start`].
     pub(super) async fn run(&self, verb: &str, mut input: Map<String, Value>) -> Result<Value, Error> {
         input.retain(|_, value| !value.is_null());
         if let Some((_, method, items)) = LISTS.iter().find(|(name, ..)| *name == verb) {
+            self.freshly(method, &input);
             return self.listed(method, items).await;
         }
         if let Some((_, method, members)) = REQUESTS.iter().find(|(name, ..)| *name == verb) {
@@ -36,11 +37,21 @@ impl Link {
         }
         match verb {
             "connect" => self.peer().await.map(|peer| peer.said),
-            "list_tools" => self.list_tools().await,
+            "list_tools" => {
+                self.freshly("tools/list", &input);
+                self.list_tools().await
+            }
             "listen" => self.listen(&input).await,
             "request" => self.raw(input).await,
             "close" => self.close().await,
             _ => Err(Error::invalid("unknown_verb", "a connection has no such verb")),
+        }
+    }
+
+    /// Forgets what is kept of a list that is asked for anew.
+    fn freshly(&self, method: &str, input: &Map<String, Value>) {
+        if input.get("fresh").is_some_and(|fresh| *fresh == true) {
+            self.shared.state().cache.forget(method);
         }
     }
 
@@ -52,17 +63,19 @@ impl Link {
             return Err(Error::invalid("unknown_field", format!("{method} takes no `{name}`")));
         }
         let mut flag = |name: &str| input.remove(name).map(|value| value == true);
-        let (progress, repeatable, wait) = (flag("progress"), flag("repeatable"), flag("wait"));
+        let (progress, repeatable, wait, fresh) = (flag("progress"), flag("repeatable"), flag("wait"), flag("fresh"));
         let asked = Asked {
             method: method.to_owned(),
             params: input,
             repeatable: repeatable.unwrap_or(method != "tools/call"),
             progress: progress.unwrap_or(false),
+            fresh: fresh.unwrap_or(false),
         };
-        let result = self.request(asked).await?;
-        if method == "tools/call" && result.get("resultType").is_some_and(|kind| *kind == "task") && wait != Some(false)
-        {
-            return self.finished(result).await.map(Value::Object);
+        let result = self.request(asked.clone()).await?;
+        let is_task = method == "tools/call" && result.get("resultType").is_some_and(|kind| *kind == "task");
+        if is_task && wait != Some(false) {
+            let result = self.finished(result).await?;
+            return self.checked(&asked, result).map(Value::Object);
         }
         Ok(Value::Object(result))
     }
@@ -80,7 +93,7 @@ impl Link {
             Some(_) => return Err(Error::invalid("wrong_type", "`params` must be an object")),
         };
         let repeatable = input.remove("repeatable").is_some_and(|may| may == true);
-        let asked = Asked { method: method.to_owned(), params, repeatable, progress: false };
+        let asked = Asked { repeatable, fresh: true, ..Asked::read(method, params) };
         self.request(asked).await.map(Value::Object)
     }
 

@@ -1,7 +1,7 @@
 /// The revision without a handshake.
 pub(super) const MODERN: &str = "2026-07-28";
-/// Revisions with a handshake over Streamable HTTP, newest first.
-pub(super) const LEGACY: [&str; 3] = ["2025-11-25", "2025-06-18", "2025-03-26"];
+/// Revisions with a handshake, newest first. The last one has a transport of its own, but pipes are the same.
+pub(super) const LEGACY: [&str; 4] = ["2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05"];
 
 /// What a server of either era said about itself.
 #[derive(Clone, Debug, PartialEq)]
@@ -10,6 +10,8 @@ pub(super) struct Peer {
     pub(super) version: &'static str,
     /// Session of a server with a handshake.
     pub(super) session: Option<String>,
+    /// Reached by the pair of endpoints of 2024-11-05.
+    pub(super) paired: bool,
     /// What `connect` tells: `protocolVersion`, `capabilities`, `serverInfo`, `instructions`, as far as they were said.
     pub(super) said: serde_json::Value,
 }

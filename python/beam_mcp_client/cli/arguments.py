@@ -8,6 +8,7 @@ from typing import Any
 
 from .. import worker_pool
 from .._core import __version__
+from ..mcp.base import PIPE
 from . import config, demo, job, mcp, resolve, runner
 
 Run = Callable[[argparse.Namespace], "int | None"]
@@ -20,6 +21,7 @@ examples:
   beam-mcp job status JOB_ID --watch
   beam-mcp job cancel JOB_ID --drain
   beam-mcp mcp call https://host/mcp TOOL name=value
+  beam-mcp mcp tools --stdio 'python server.py'
 
 exit codes: 0 done, 1 fault, 2 usage, 3 not found, 4 not allowed, 5 refused, 6 unsupported, 7 job failed,
   124 out of time
@@ -30,7 +32,19 @@ environment: BEAM_MCP_URL, BEAM_MCP_TRANSPORT, BEAM_MCP_TOKEN, BEAM_MCP_API_KEY,
 
 def parse(argv: Sequence[str]) -> argparse.Namespace:
     """Reads a command line; leaves the process with exit code 2 when it cannot."""
-    return _parser().parse_args(argv)
+    return _parser().parse_args(_named(argv))
+
+
+def _named(argv: Sequence[str]) -> list[str]:
+    """`mcp VERB --stdio COMMAND …` with the command in the place of the URL, as `stdio:COMMAND`."""
+    words = list(argv)
+    at = next((at for at, word in enumerate(words) if word.partition("=")[0] == "--stdio"), None)
+    if words[:1] != ["mcp"] or at is None:
+        return words
+    _, between, command = words.pop(at).partition("=")
+    if not between:
+        command = words.pop(at) if at < len(words) else ""
+    return [*words[:2], PIPE + command, *words[2:]]
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -251,7 +265,9 @@ def _mcp(nouns: Any) -> None:
     ):
         command = verbs.add_parser(name, help=text, description=text)
         command.set_defaults(run=run)
-        command.add_argument("url", metavar="URL", help="URL of the MCP endpoint")
+        command.add_argument(
+            "url", metavar="URL", help="URL of the MCP endpoint; or, in its place, --stdio 'COMMAND ARGUMENTS'"
+        )  # fmt: skip
         for argument in given:
             command.add_argument(argument.lower(), metavar=argument)
         if "NAME" in given:

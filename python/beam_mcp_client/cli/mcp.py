@@ -12,6 +12,7 @@ from typing import Any
 
 from .. import errors
 from ..mcp import MCPConnection, OAuth
+from ..mcp.base import PIPE
 from ..mcp.sign_in import SignIn
 from . import show
 
@@ -83,16 +84,19 @@ def _show(url: str) -> None:
 
 
 def _connection(options: argparse.Namespace, sign_in: SignIn) -> MCPConnection:
-    token, key = os.environ.get("BEAM_MCP_TOKEN"), os.environ.get("BEAM_MCP_API_KEY")
-    return MCPConnection(
-        options.url,
-        token=token,
-        api_key=key,
-        oauth=None if token or key else OAuth(sign_in.redirect_uri, "beam-mcp"),
-        capabilities={"elicitation": {}} if sys.stdin.isatty() else {},
-        answer=lambda method, params: _answer(sign_in, method, params),
+    def answer(method: str, params: dict[str, Any]) -> Any:
+        return _answer(sign_in, method, params)
+
+    common: dict[str, Any] = {
+        "capabilities": {"elicitation": {}} if sys.stdin.isatty() else {},
+        "answer": answer,
         **({} if options.timeout is None else {"timeout": options.timeout}),
-    )
+    }
+    if options.url.startswith(PIPE):
+        return MCPConnection.stdio(options.url.removeprefix(PIPE), **common)
+    token, key = os.environ.get("BEAM_MCP_TOKEN"), os.environ.get("BEAM_MCP_API_KEY")
+    oauth = None if token or key else OAuth(sign_in.redirect_uri, "beam-mcp")
+    return MCPConnection(options.url, token=token, api_key=key, oauth=oauth, **common)
 
 
 def _answer(sign_in: SignIn, method: str, params: dict[str, Any]) -> Any:

@@ -1,4 +1,4 @@
-"""A client of any MCP server, of 2026-07-28 and of the revisions with a handshake from 2025-03-26 on.
+"""A client of any MCP server, of 2026-07-28 and of the revisions with a handshake.
 
     from beam_mcp_client.mcp import MCPConnection
 
@@ -7,6 +7,7 @@
             print(tool["name"])
         print(connection.call_tool("list_jobs", {"limit": 5})["structuredContent"])
 
+A server that is a program is connected to with `MCPConnection.stdio("program --with arguments")`.
 `MCPConnection` waits for its answers, `AsyncMCPConnection` is awaited; they have the same methods.
 """
 
@@ -14,5 +15,6 @@ from .aio import AsyncMCPConnection
 from .connection import MCPConnection
 from .host import Notification
 from .options import OAuth
+from .pipe import Pipe
 
-__all__ = ["AsyncMCPConnection", "MCPConnection", "Notification", "OAuth"]
+__all__ = ["AsyncMCPConnection", "MCPConnection", "Notification", "OAuth", "Pipe"]

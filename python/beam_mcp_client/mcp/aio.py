@@ -13,7 +13,11 @@ from .host import Notification, notification, one_async_call
 
 
 class AsyncMCPConnection(ConnectionBase):
-    """Calls any MCP server from an event loop."""
+    """Calls any MCP server from an event loop.
+
+    Lists and resources that the server says hold for a while are not asked for again until then, or until it tells of a
+    change; `fresh` asks anyway.
+    """
 
     async def __aenter__(self) -> Self:
         return self
@@ -32,9 +36,11 @@ class AsyncMCPConnection(ConnectionBase):
         """What the server says about itself: `protocolVersion`, `capabilities`, `serverInfo`, `instructions`."""
         return await self._run("connect", {}, timeout)
 
-    async def list_tools(self, *, timeout: float | None = None) -> list[dict[str, Any]]:
+    async def list_tools(
+        self, *, fresh: bool = False, timeout: float | None = None
+    ) -> list[dict[str, Any]]:
         """The tools that can be used, as the server describes them."""
-        return list((await self._run("list_tools", {}, timeout))["tools"])
+        return list((await self._run("list_tools", {"fresh": fresh}, timeout))["tools"])
 
     async def call_tool(
         self,
@@ -59,23 +65,33 @@ class AsyncMCPConnection(ConnectionBase):
         given = call(name, arguments, progress, repeatable, wait)
         return await self._run("call_tool", given, timeout)
 
-    async def list_resources(self, *, timeout: float | None = None) -> list[dict[str, Any]]:
+    async def list_resources(
+        self, *, fresh: bool = False, timeout: float | None = None
+    ) -> list[dict[str, Any]]:
         """The resources the server lists."""
-        return list((await self._run("list_resources", {}, timeout))["resources"])
+        return list((await self._run("list_resources", {"fresh": fresh}, timeout))["resources"])
 
     async def list_resource_templates(
-        self, *, timeout: float | None = None
+        self, *, fresh: bool = False, timeout: float | None = None
     ) -> list[dict[str, Any]]:
         """The templates of resources the server lists."""
-        return list((await self._run("list_resource_templates", {}, timeout))["resourceTemplates"])
+        return list(
+            (await self._run("list_resource_templates", {"fresh": fresh}, timeout))[
+                "resourceTemplates"
+            ]
+        )
 
-    async def read_resource(self, uri: str, *, timeout: float | None = None) -> dict[str, Any]:
+    async def read_resource(
+        self, uri: str, *, fresh: bool = False, timeout: float | None = None
+    ) -> dict[str, Any]:
         """Reads a resource."""
-        return await self._run("read_resource", {"uri": uri}, timeout)
+        return await self._run("read_resource", {"uri": uri, "fresh": fresh}, timeout)
 
-    async def list_prompts(self, *, timeout: float | None = None) -> list[dict[str, Any]]:
+    async def list_prompts(
+        self, *, fresh: bool = False, timeout: float | None = None
+    ) -> list[dict[str, Any]]:
         """The prompts the server lists."""
-        return list((await self._run("list_prompts", {}, timeout))["prompts"])
+        return list((await self._run("list_prompts", {"fresh": fresh}, timeout))["prompts"])
 
     async def get_prompt(
         self,

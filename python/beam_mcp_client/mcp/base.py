@@ -5,20 +5,26 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from .. import errors
+from .._typing import Self
 from ..auth import Auth
 from ..http1 import HttpTransport
 from . import options
 from .host import Answering, Host, OnNotification
+from .pipe import Pipe
 
 if TYPE_CHECKING:
     from .._core import Flow
     from ..host import OnResponse
     from ..transport import Transport
+
+
+PIPE = "stdio:"
+"""The URL of a server behind a pipe, as the core knows it."""
 
 
 class ConnectionBase:
@@ -48,7 +54,7 @@ class ConnectionBase:
         """Connects when the first call is made.
 
         Args:
-            url: URL of the endpoint.
+            url: URL of the endpoint; `stdio:` with a `Pipe` as its transport.
             token: Bearer token.
             api_key: API key.
             token_provider: Called for a short-lived token, and again when the server refuses it.
@@ -87,6 +93,17 @@ class ConnectionBase:
             verify_ssl,
             ca_file,
         )
+
+    @classmethod
+    def stdio(cls, command: str | Sequence[str], **options: Any) -> Self:
+        """A connection to a server that is a program, started with the first call and ended by `close`.
+
+        Args:
+            command: The program with its arguments, as a list or in a shell's words (no shell is used).
+            options: `env` and `cwd` of the program, and those of a connection.
+        """
+        pipe = Pipe(command, env=options.pop("env", None), cwd=options.pop("cwd", None))
+        return cls(PIPE, transport=pipe, **options)
 
     def _start(self, verb: str, given: dict[str, Any], timeout: float | None) -> Flow:
         deadline = None

@@ -13,7 +13,11 @@ from .host import Notification, notification, one_call
 
 
 class MCPConnection(ConnectionBase):
-    """Calls any MCP server and waits for the answers. Safe to use from many threads."""
+    """Calls any MCP server and waits for the answers. Safe to use from many threads.
+
+    Lists and resources that the server says hold for a while are not asked for again until then, or until it tells of a
+    change; `fresh` asks anyway.
+    """
 
     def __enter__(self) -> Self:
         return self
@@ -32,9 +36,11 @@ class MCPConnection(ConnectionBase):
         """What the server says about itself: `protocolVersion`, `capabilities`, `serverInfo`, `instructions`."""
         return self._run("connect", {}, timeout)
 
-    def list_tools(self, *, timeout: float | None = None) -> list[dict[str, Any]]:
+    def list_tools(
+        self, *, fresh: bool = False, timeout: float | None = None
+    ) -> list[dict[str, Any]]:
         """The tools that can be used, as the server describes them."""
-        return list((self._run("list_tools", {}, timeout))["tools"])
+        return list((self._run("list_tools", {"fresh": fresh}, timeout))["tools"])
 
     def call_tool(
         self,
@@ -59,21 +65,31 @@ class MCPConnection(ConnectionBase):
         given = call(name, arguments, progress, repeatable, wait)
         return self._run("call_tool", given, timeout)
 
-    def list_resources(self, *, timeout: float | None = None) -> list[dict[str, Any]]:
+    def list_resources(
+        self, *, fresh: bool = False, timeout: float | None = None
+    ) -> list[dict[str, Any]]:
         """The resources the server lists."""
-        return list((self._run("list_resources", {}, timeout))["resources"])
+        return list((self._run("list_resources", {"fresh": fresh}, timeout))["resources"])
 
-    def list_resource_templates(self, *, timeout: float | None = None) -> list[dict[str, Any]]:
+    def list_resource_templates(
+        self, *, fresh: bool = False, timeout: float | None = None
+    ) -> list[dict[str, Any]]:
         """The templates of resources the server lists."""
-        return list((self._run("list_resource_templates", {}, timeout))["resourceTemplates"])
+        return list(
+            (self._run("list_resource_templates", {"fresh": fresh}, timeout))["resourceTemplates"]
+        )
 
-    def read_resource(self, uri: str, *, timeout: float | None = None) -> dict[str, Any]:
+    def read_resource(
+        self, uri: str, *, fresh: bool = False, timeout: float | None = None
+    ) -> dict[str, Any]:
         """Reads a resource."""
-        return self._run("read_resource", {"uri": uri}, timeout)
+        return self._run("read_resource", {"uri": uri, "fresh": fresh}, timeout)
 
-    def list_prompts(self, *, timeout: float | None = None) -> list[dict[str, Any]]:
+    def list_prompts(
+        self, *, fresh: bool = False, timeout: float | None = None
+    ) -> list[dict[str, Any]]:
         """The prompts the server lists."""
-        return list((self._run("list_prompts", {}, timeout))["prompts"])
+        return list((self._run("list_prompts", {"fresh": fresh}, timeout))["prompts"])
 
     def get_prompt(
         self,

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from .. import errors
 from .._core import Connection
 
-Era = Literal["auto", "modern", "2025-11-25", "2025-06-18", "2025-03-26"]
+Era = Literal["auto", "modern", "2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05"]
 
 
 @dataclass(frozen=True)

@@ -19,10 +19,19 @@ pub(super) struct Called {
     replies: Vec<Value>,
     /// A verb of the product, as a tool; else one of the connection.
     is_tool: bool,
+    /// Where its clock begins, in milliseconds.
+    mono_ms: u64,
+}
+
+impl Called {
+    /// The same, that much later than the first call of its connection.
+    pub(super) fn at(self, mono_ms: u64) -> Self {
+        Self { mono_ms, ..self }
+    }
 }
 
 pub(super) fn call(verb: &'static str, input: Value, replies: impl IntoIterator<Item = Vec<Value>>) -> Called {
-    Called { verb, input, replies: replies.into_iter().flatten().collect(), is_tool: false }
+    Called { verb, input, replies: replies.into_iter().flatten().collect(), is_tool: false, mono_ms: 0 }
 }
 
 /// A call of the product's own client, over the connection.
@@ -59,7 +68,7 @@ fn run(name: &str, connection: &Connection, called: Called) -> Value {
     } else {
         connection.start(called.verb, called.input.clone(), call)
     };
-    let (mut now, mut steps) = (Now::default(), Vec::new());
+    let (mut now, mut steps) = (Now { mono: Duration::from_millis(called.mono_ms), wall_ms: 0 }, Vec::new());
     let mut replies = called.replies.into_iter();
     let mut turn = flow.step(now, None);
     let mut end = loop {
@@ -84,6 +93,9 @@ fn run(name: &str, connection: &Connection, called: Called) -> Value {
     };
     assert_eq!(replies.next(), None, "{name}: {} ended early with {end:#}", called.verb);
     let end_map = end.as_object_mut().unwrap();
+    if called.mono_ms > 0 {
+        end_map.insert("mono_ms".into(), called.mono_ms.into());
+    }
     end_map.extend([
         ("verb".into(), called.verb.into()),
         ("is_tool".into(), called.is_tool.into()),

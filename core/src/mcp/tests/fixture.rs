@@ -89,7 +89,10 @@ impl Surface for Fixture {
                 "values" => Ok(done(json!([1, 2]))),
                 "draw" => Ok(done(json!({"id": exchange.call.request_id()}))),
                 "fail" => Err(planned_failure(&arguments)),
-                "report" => report(&exchange.io).await,
+                "report" => {
+                    let reported = report(&exchange.io).await;
+                    if arguments.contains_key("kind") { Err(planned_failure(&arguments)) } else { reported }
+                }
                 other => Err(Error::misuse(format!("{other} is not listed"))),
             }
         })

@@ -55,6 +55,15 @@ fn the_answer_follows_the_frames_of_its_tool() {
 }
 
 #[test]
+fn an_error_after_the_first_event_is_the_last_one() {
+    let (_, request) = modern("tools/call", json!({"name": "report", "arguments": {"kind": "internal"}}));
+    let served = serve(&Arc::new(Fixture::new()), request);
+    assert_eq!(served.frames.len(), 1);
+    let answer: Value = serde_json::from_slice(served.answer.unwrap().body.as_slice()).unwrap();
+    assert_eq!((&answer["id"], &answer["error"]["code"]), (&json!(1), &json!(-32603)));
+}
+
+#[test]
 fn nothing_is_written_for_a_cancelled_line() {
     let (body, _) = modern("tools/call", json!({"name": "report"}));
     let fixture = Arc::new(Fixture::new());

@@ -1,0 +1,227 @@
+"""A server behind a pipe: a program whose lines are messages. The core says whose line is whose."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shlex
+import subprocess
+import threading
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from queue import Empty, SimpleQueue
+from typing import IO, TYPE_CHECKING, Any, cast
+
+from .._core import route
+from ..pieces import WholeAnswer
+from ..transport import Abort, Body, Fault, HttpRequest, HttpResponse
+
+if TYPE_CHECKING:
+    from ..pieces import Answer
+
+MOST_LINE = 32 << 20
+"""Longest line of a server, in bytes."""
+MOST_KEPT = 64
+"""Lines for nobody in particular that are kept until somebody asks something."""
+PATIENCE = 2.0
+"""Seconds a server gets to end after its input has, and again after it was told to."""
+ANYONE = 0
+LINES = [("content-type", "application/x-ndjson")]
+ACCEPTED = HttpResponse(202, [], b"")
+
+
+class Pipe:
+    """Starts a program when the first call is made, and again when it has ended before the next one."""
+
+    def __init__(
+        self,
+        command: str | Sequence[str],
+        *,
+        env: Mapping[str, str] | None = None,
+        cwd: str | os.PathLike[str] | None = None,
+    ) -> None:
+        """`env` is added to this process's environment; the program's errors go where this process's go."""
+        self._argv = shlex.split(command) if isinstance(command, str) else list(command)
+        self._env = {**os.environ, **(env or {})}
+        self._cwd = cwd
+        self._lock = threading.Lock()
+        self._child: _Child | None = None
+
+    def send(self, request: HttpRequest, abort: Abort | None = None) -> HttpResponse:
+        """Writes what is not answered."""
+        self._running().write(request.body)
+        return ACCEPTED
+
+    def open(self, request: HttpRequest, abort: Abort | None = None) -> Answer:
+        """Writes a request, and gives what comes for it; without a body, what comes for nobody else."""
+        child = self._running()
+        if not request.body:
+            return child.listen(ANYONE)
+        number = _request(request.body)
+        if number is None:
+            child.write(request.body)
+            return WholeAnswer(ACCEPTED)
+        answer = child.listen(number)
+        child.write(request.body)
+        return answer
+
+    def close(self) -> None:
+        """Ends the program."""
+        with self._lock:
+            child, self._child = self._child, None
+        if child is not None:
+            child.end()
+
+    def _running(self) -> _Child:
+        with self._lock:
+            if self._child is None or self._child.ended:
+                self._child = _Child(self._start())
+            return self._child
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        try:
+            return subprocess.Popen(  # noqa: S603 - what the caller named
+                self._argv,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                env=self._env,
+                cwd=self._cwd,
+            )
+        except (OSError, ValueError, IndexError) as error:
+            raise Fault("refused", f"{' '.join(self._argv[:1])}: {error}") from error
+
+
+def _request(body: Body) -> int | None:
+    """The id of what is written, where it is a request."""
+    message: dict[str, Any] = json.loads(_bytes(body))
+    return message.get("id") if "method" in message else None
+
+
+def _bytes(body: Body) -> bytes:
+    # A message is never a file.
+    return cast("bytes", body)
+
+
+class _Child:
+    """One run of the program."""
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        self._process = process
+        self._stdin, self._stdout = (
+            cast("IO[bytes]", process.stdin),
+            cast("IO[bytes]", process.stdout),
+        )
+        self._lock = threading.Lock()
+        self._streams: dict[int, LineStream] = {}
+        self._listeners: list[LineStream] = []
+        self._kept: deque[bytes] = deque(maxlen=MOST_KEPT)
+        self._unwritten: SimpleQueue[bytes | None] = SimpleQueue()
+        self.ended = False
+        self._threads = [
+            threading.Thread(target=work, daemon=True, name="beam-mcp-pipe")
+            for work in (self._read, self._write)
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def write(self, body: Body) -> None:
+        """Writes a line, as soon as the program takes it."""
+        self._unwritten.put(_bytes(body) + b"\n")
+
+    def _write(self) -> None:
+        # A program that takes nothing any more is noticed by the end of its output.
+        with contextlib.suppress(OSError, ValueError):
+            while line := self._unwritten.get():
+                self._stdin.write(line)
+                self._stdin.flush()
+        with contextlib.suppress(OSError, ValueError):
+            self._stdin.close()
+
+    def listen(self, number: int) -> LineStream:
+        """What comes for a request, or for nobody else."""
+        stream = LineStream(lambda: self._forget(number, stream))
+        with self._lock:
+            if number == ANYONE:
+                self._listeners.append(stream)
+            else:
+                self._streams[number] = stream
+            while self._kept:
+                stream.put(self._kept.popleft())
+            if self.ended:
+                stream.put(None)
+        return stream
+
+    def _forget(self, number: int, stream: LineStream) -> None:
+        with self._lock:
+            self._streams.pop(number, None)
+            if stream in self._listeners:
+                self._listeners.remove(stream)
+
+    def _read(self) -> None:
+        # A closed pipe is how `end` stops this thread.
+        with contextlib.suppress(OSError, ValueError):
+            while (line := self._stdout.readline(MOST_LINE)) and line.endswith(b"\n"):
+                self._deliver(line)
+        with self._lock:
+            self.ended = True
+            for stream in (*self._streams.values(), *self._listeners):
+                stream.put(None)
+        # One that cut its output, or never ends a line, is of no use any more.
+        self._process.kill()
+        self._process.wait()
+        self._stdout.close()
+        self._unwritten.put(None)
+
+    def _deliver(self, line: bytes) -> None:
+        number = route(line.decode(errors="replace"))
+        with self._lock:
+            if number == ANYONE:
+                anyone = next(iter((*self._listeners, *self._streams.values())), None)
+                anyone.put(line) if anyone is not None else self._kept.append(line)
+            elif number in self._streams:
+                self._streams[number].put(line)
+
+    def end(self) -> None:
+        """Ends the program, first kindly."""
+        self._unwritten.put(None)
+        for stop in (self._process.terminate, self._process.kill):
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(PATIENCE)
+                break
+            stop()
+        for thread in self._threads:
+            thread.join(PATIENCE)
+
+
+class LineStream:
+    """The lines of one request."""
+
+    def __init__(self, leave: Callable[[], None]) -> None:
+        self.status, self.headers = 200, LINES
+        self._lines: SimpleQueue[bytes | None] = SimpleQueue()
+        self._leave = leave
+
+    def put(self, line: bytes | None) -> None:
+        """The next line; `None` at the end of the program."""
+        self._lines.put(line)
+
+    def read(self, timeout: float, abort: Abort | None = None) -> bytes:
+        """A line; nothing at the end."""
+        try:
+            if abort is None:
+                line = self._lines.get(timeout=timeout)
+            else:
+                with abort.ends_with(lambda: self.put(b"")):
+                    line = self._lines.get(timeout=timeout)
+        except Empty:
+            raise TimeoutError from None
+        if line == b"":
+            raise TimeoutError
+        if line is None:
+            self.put(None)
+        return line or b""
+
+    def close(self) -> None:
+        """Leaves the rest alone."""
+        self._leave()

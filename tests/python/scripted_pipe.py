@@ -1,0 +1,77 @@
+"""An MCP server behind a pipe that misbehaves as it is told: `scripted_pipe.py WAY`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+WAY, *MORE = sys.argv[1:]
+HELLO = {"capabilities": {"tools": {}}, "serverInfo": {"name": "scripted", "version": "1"}}
+
+
+def say(message: dict[str, Any]) -> None:
+    print(json.dumps({"jsonrpc": "2.0", **message}), flush=True)
+
+
+def hear() -> dict[str, Any]:
+    line = sys.stdin.readline()
+    if not line:
+        sys.exit(0)
+    return dict(json.loads(line))
+
+
+def text(said: str) -> dict[str, Any]:
+    return {"content": [{"type": "text", "text": said}]}
+
+
+def modern(message: dict[str, Any]) -> None:
+    """2026-07-28, with lines between the messages that are none."""
+    print("starting up…", flush=True)
+    print("[]\n\n{", flush=True)
+    if message["method"] == "server/discover":
+        say({"id": message["id"], "result": {"supportedVersions": ["2026-07-28"], **HELLO}})
+    elif message["method"] == "notifications/cancelled":
+        Path(MORE[0]).write_text(json.dumps(message["params"]))
+    elif message["method"] == "subscriptions/listen":
+        tag = {"_meta": {"io.modelcontextprotocol/subscriptionId": message["id"]}}
+        say({"method": "notifications/subscriptions/acknowledged", "params": tag})
+        say({"method": "notifications/tools/list_changed", "params": tag})
+    elif message["params"].get("name") != "never":
+        say({"id": 999, "result": text("of nobody")})
+        say({"id": float(message["id"]), "result": text("fine")})
+
+
+def old(message: dict[str, Any]) -> None:
+    """2024-11-05: silent before the handshake, then pings, and tells a change of its own accord."""
+    if message.get("method") == "initialize":
+        say({"id": message["id"], "result": {"protocolVersion": "2024-11-05", **HELLO}})
+    elif message.get("method") == "tools/call":
+        say({"id": "theirs", "method": "ping"})
+        assert hear() == {"jsonrpc": "2.0", "id": "theirs", "result": {}}
+        say({"method": "notifications/tools/list_changed"})
+        say({"id": message["id"], "result": text("pinged")})
+
+
+def dies(message: dict[str, Any]) -> None:
+    """Ends at the first call of a tool, and answers that of its next run."""
+    modern(message) if message["method"] == "server/discover" else None
+    if message["method"] == "tools/call":
+        if not Path(MORE[0]).exists():
+            Path(MORE[0]).touch()
+            sys.exit(3)
+        say({"id": message["id"], "result": text("again")})
+
+
+def endless(message: dict[str, Any]) -> None:
+    """Answers with a line that has no end."""
+    if message["method"] == "server/discover":
+        return modern(message)
+    while True:
+        sys.stdout.write("x" * 65536)
+    return None
+
+
+while True:
+    {"modern": modern, "old": old, "dies": dies, "endless": endless}[WAY](hear())

@@ -1,0 +1,141 @@
+"""`MCPConnection.stdio` and `beam-mcp mcp --stdio` against the real server behind a pipe, and against others."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from beam_mcp_client import errors
+from beam_mcp_client.cli import main
+from beam_mcp_client.mcp import AsyncMCPConnection, MCPConnection, Notification, pipe
+from beam_mcp_client.mcp.options import Era
+from real_server import SERVER
+
+CONFIG: dict[str, Any] = {"targets": {"sim": {"runner": "simulator", "speed": 20}}}
+
+
+@pytest.fixture
+def command(tmp_path: Path) -> list[str]:
+    (tmp_path / "config.json").write_text(json.dumps(CONFIG))
+    return [str(SERVER), "stdio", "--config", str(tmp_path / "config.json")]
+
+
+def scripted(way: str, *more: object) -> list[str]:
+    return [sys.executable, str(Path(__file__).parent / "scripted_pipe.py"), way, *map(str, more)]
+
+
+@pytest.mark.parametrize(
+    "era", ["auto", "modern", "2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05"]
+)
+def test_every_era_is_spoken(command: list[str], era: Era) -> None:
+    with MCPConnection.stdio(command, era=era) as connection:
+        said = connection.connect()
+        assert said["protocolVersion"] == ("2026-07-28" if era in ("auto", "modern") else era)
+        assert "list_runners" in [tool["name"] for tool in connection.list_tools()]
+        assert not connection.call_tool("list_runners").get("isError")
+
+
+def test_calls_share_the_pipe(command: list[str]) -> None:
+    async def ask() -> list[Any]:
+        async with AsyncMCPConnection.stdio(command) as connection:
+            await connection.connect()
+            calls = [connection.call_tool("list_runners") for _ in range(8)]
+            return await asyncio.gather(*calls, connection.list_prompts())
+
+    assert all(asyncio.run(ask()))
+
+
+def test_questions_are_asked_in_a_session(command: list[str]) -> None:
+    asked: list[str] = []
+
+    def answer(method: str, params: dict[str, Any]) -> Any:
+        asked.append(method)
+        return {"action": "decline"}
+
+    for era in ("auto", "2025-11-25"):
+        with MCPConnection.stdio(command, era=era, answer=answer) as connection:
+            spec = {"target": "sim", "code_path": "a.jar", "job_type": "STREAMING"}
+            job = connection.call_tool("create_job", spec)["structuredContent"]["job_id"]
+            connection.call_tool("cancel_job", {"job_id": job, "mode": "cancel"})
+    assert asked == ["elicitation/create"] * 2
+
+
+def test_lines_that_are_no_messages_are_passed_over(tmp_path: Path) -> None:
+    told = tmp_path / "told"
+    with MCPConnection.stdio(scripted("modern", told)) as connection:
+        assert connection.call_tool("a")["content"][0]["text"] == "fine"
+        with pytest.raises(errors.DeadlineError):
+            connection.call_tool("never", timeout=0.3)
+        assert connection.call_tool("a")["content"][0]["text"] == "fine"
+        heard: list[Notification] = []
+        for one in connection.listen(tools=True):
+            heard.append(one)
+            if len(heard) == 2:
+                break
+        assert [one.method.rpartition("/")[2] for one in heard] == ["acknowledged", "list_changed"]
+        assert connection.call_tool("a")["content"][0]["text"] == "fine"
+    # What is not waited for any more is cancelled: the call, and the subscription.
+    assert json.loads(told.read_text())["requestId"] > 3
+
+
+def test_a_server_that_is_silent_before_its_handshake_is_greeted() -> None:
+    heard: list[str] = []
+    # It is waited for as long as for any answer, and at most five seconds.
+    with MCPConnection.stdio(
+        scripted("old"), timeout=1.0, on_notification=lambda one: heard.append(one.method)
+    ) as connection:
+        assert connection.connect()["protocolVersion"] == "2024-11-05"
+        assert connection.call_tool("a")["content"][0]["text"] == "pinged"
+    assert heard == ["notifications/tools/list_changed"]
+
+
+def test_a_server_that_ends_is_started_again(tmp_path: Path) -> None:
+    with MCPConnection.stdio(scripted("dies", tmp_path / "once")) as connection:
+        with pytest.raises(errors.UnavailableError, match="ended before the answer"):
+            connection.call_tool("a")
+        assert connection.call_tool("a")["content"][0]["text"] == "again"
+    with MCPConnection.stdio(scripted("dies", tmp_path / "twice")) as connection:
+        assert connection.call_tool("a", repeatable=True)["content"][0]["text"] == "again"
+
+
+def test_a_line_without_end_ends_its_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pipe, "MOST_LINE", 1 << 20)
+    with (
+        MCPConnection.stdio(scripted("endless")) as connection,
+        pytest.raises(errors.UnavailableError),
+    ):
+        connection.call_tool("a")
+
+
+def test_what_cannot_be_started_says_so() -> None:
+    with (
+        MCPConnection.stdio("/no/such/program --at all", max_retries=0) as connection,
+        pytest.raises(errors.UnavailableError, match="server") as failed,
+    ):
+        connection.connect()
+    assert "/no/such/program" in str(failed.value.context)
+
+
+def test_nothing_is_left_when_it_is_closed(command: list[str]) -> None:
+    connection = MCPConnection.stdio(command)
+    connection.connect()
+    connection.close()
+    assert not [
+        one for one in threading.enumerate() if one.name == "beam-mcp-pipe" and one.is_alive()
+    ]
+
+
+def test_the_command_speaks_to_programs(
+    command: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    program = " ".join(command)
+    assert main(["mcp", "info", "--stdio", program, "-o", "json"]) == 0
+    assert json.loads(capsys.readouterr().out)["protocolVersion"] == "2026-07-28"
+    assert main(["mcp", "call", f"--stdio={program}", "list_runners", "-o", "json"]) == 0
+    assert json.loads(capsys.readouterr().out)["structuredContent"]["runners"]
