@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Builds the JavaScript side: both wasm modules, their types checked, their imports and sizes compared.
+# Builds the JavaScript side: the wasm modules, their types checked, their imports and sizes compared.
 #
 #   wasm/build.sh            build and check
 #   wasm/build.sh --accept   build and make what was built the new baseline (imports.txt, sizes.json)
 #
-# Result: wasm/pkg, ES modules client.js and engine.js with their .d.ts.  Tools come from .ci/tools.sh.
+# Result: wasm/pkg, ES modules client.js, mcp.js and engine.js with their .d.ts.  Tools come from .ci/tools.sh.
 set -euo pipefail
 
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -29,6 +29,7 @@ load_tools node typescript
 rm -rf "$HERE/pkg"
 "$NODE" "$HERE/generate.mjs" --check
 module client
+module mcp
 module engine
 "$NODE" "$TSC" --project "$HERE/tsconfig.json"
 "$NODE" "$HERE/check.mjs" "$@"

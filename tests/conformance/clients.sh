@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The official MCP suite's servers, for the MCP client of the core: from Rust, and from Python.
+# The official MCP suite's servers, for the MCP client of the core: from Rust, from Python, and in WebAssembly under Node.
 # A failure that the baseline does not list fails the run, and so does an entry that no longer fails.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -10,6 +10,9 @@ export PATH="$NODE_DIR:$PATH"
 cargo build -q --locked -p beam-mcp-conformance-client
 rust=${CARGO_TARGET_DIR:-$PWD/target}/debug/beam-mcp-conformance-client
 python="${PYTHON_WITH_CLIENT:-$PWD/.venv/bin/python} $PWD/tests/conformance/client.py"
+[[ -f wasm/pkg/mcp.js ]] || bash wasm/build.sh
+export MODULE=$PWD/wasm/pkg/mcp.js
+wasm="node $PWD/tests/conformance/client.mjs"
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
@@ -29,7 +32,7 @@ leg() { # NAME COMMAND OPTIONS...
   fi
 }
 
-for speaker in rust python; do
+for speaker in rust python wasm; do
   leg "$speaker, 2026-07-28" "${!speaker}" --requirements 2026-07-28
   leg "$speaker, 2025-11-25" "${!speaker}" --requirements 2025-11-25
 done

@@ -1,52 +1,19 @@
 // The client against the real server (BEAM_MCP_SERVER): no fake between.
 
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { after, before, test } from "node:test";
 
 import { BeamMcpClient } from "../../wasm/pkg/client.js";
+import { realServer } from "./real_server.mjs";
 import { codeOf } from "./support.mjs";
 
-let folder, server, url;
+let server, url;
 
 before(async () => {
-  folder = await mkdtemp(join(tmpdir(), "beam-mcp-js-"));
-  const config = {
-    targets: { sim: { runner: "simulator", speed: 50, description: "a scripted cluster" } },
-    store: { path: join(folder, "store") },
-    roots: [folder],
-  };
-  await writeFile(join(folder, "config.json"), JSON.stringify(config));
-  const argv = ["serve", "--port", "0", "--config", join(folder, "config.json")];
-  server = spawn(process.env.BEAM_MCP_SERVER, argv, { stdio: ["ignore", "pipe", "pipe"] });
-  url = await address(server);
+  server = await realServer();
+  url = server.url;
 });
-
-after(async () => {
-  const gone = new Promise((resolve) => server.once("exit", resolve));
-  server.kill("SIGTERM");
-  await gone;
-  await rm(folder, { recursive: true });
-});
-
-/** The address the server says it listens on. */
-function address({ stdout, stderr, ...child }) {
-  return new Promise((resolve, reject) => {
-    let said = "";
-    const hear = (chunk) => {
-      said += chunk;
-      const found = /http:\/\/127\.0\.0\.1:\d+/.exec(said);
-      if (found) resolve(found[0]);
-    };
-    stdout.on("data", hear);
-    stderr.on("data", hear);
-    server.once("error", reject);
-    server.once("exit", (code) => reject(new Error(`the server ended with ${code}: ${said}`)));
-  });
-}
+after(() => server.stop());
 
 const STREAMING = { target: "sim", job_name: "words", job_type: "STREAMING", code_path: "words.jar" };
 

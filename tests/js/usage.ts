@@ -2,6 +2,7 @@
 
 import { BeamMcpClient, BeamMcpError, type Job, load } from "../../wasm/pkg/client.js";
 import { BeamMcpEngine, MemoryStore, type Op, type Store, type StoreReply } from "../../wasm/pkg/engine.js";
+import { McpConnection } from "../../wasm/pkg/mcp.js";
 
 export async function client(): Promise<Job> {
   await load(new URL("https://cdn.example/client_bg.wasm"));
@@ -46,4 +47,23 @@ export async function engine(request: Request): Promise<Response> {
   await engine.run("get_job", { state: "RUNNING" });
   console.log(runners[0]?.name, await engine.tick());
   return engine.handle(request);
+}
+
+export async function anyServer(): Promise<string | undefined> {
+  const connection = new McpConnection("https://mcp.example/mcp", {
+    era: "2025-06-18",
+    answer: (method, params: { message?: string }) => ({ action: method === "elicitation/create" && params.message ? "accept" : "decline" }),
+    oauth: { redirectUri: "https://page.example/back", authorize: async (url) => (console.log(url), undefined) },
+  });
+  const [tool] = await connection.listTools({ timeoutMs: 1000 });
+  const { content, isError } = await connection.callTool(tool?.name ?? "", { a: 1 }, { progress: true });
+  for await (const { method, params } of connection.listen({ tools: true, resourceUris: ["beam://a/b"] })) {
+    if (method === "notifications/resources/updated") console.log(params["uri"]);
+  }
+  // @ts-expect-error a revision that does not exist
+  console.log(new McpConnection("http://a", { era: "2024-01-01" }));
+  // @ts-expect-error the name comes first
+  await connection.callTool({ name: "a" });
+  const [first] = content;
+  return isError || first?.type !== "text" ? undefined : first.text;
 }

@@ -4,7 +4,7 @@ import init, * as wasm from "./wasm/client.js";
 
 import { sleep } from "./abort.js";
 import { type CallOptions, callForm, randomBytes } from "./call.js";
-import { type Credential, credential } from "./credential.js";
+import { type Secrets, secret } from "./credential.js";
 import { drive, systemClock } from "./drive.js";
 import { performer } from "./effects.js";
 import { invalid } from "./errors.js";
@@ -13,6 +13,7 @@ import { Loader, type WasmSource } from "./load.js";
 import type * as v from "./vocabulary.js";
 
 export type { CallOptions, Labels } from "./call.js";
+export type { Secret } from "./credential.js";
 export { BeamMcpError, type ErrorDetails } from "./errors.js";
 export type { WasmSource } from "./load.js";
 export type * from "./vocabulary.js";
@@ -24,15 +25,8 @@ export async function load(source?: WasmSource | Promise<WasmSource>): Promise<v
   await loader.load(source);
 }
 
-/** A secret, or what gives one. It is asked again when the server refuses the last one with 401. */
-export type Secret = string | (() => string | Promise<string>);
-
 /** How a client reaches its server. */
-export interface ClientOptions {
-  /** Sent as `Authorization: Bearer`. */
-  token?: Secret;
-  /** Sent as `X-API-Key`; not beside a token. */
-  apiKey?: Secret;
+export interface ClientOptions extends Secrets {
   /** Limit on one exchange; default 30 s. Calls that wait for a runner have a limit of their own. */
   timeoutMs?: number;
   /** Tries after the first, of calls that may be repeated; default 3. */
@@ -231,13 +225,6 @@ export class BeamMcpClient {
     const sources: Sources = new Map([["upload", source]]);
     return (await this.call("upload_artifact", { ...input, source: "upload" }, options, sources)) as v.Artifact;
   }
-}
-
-function secret({ token, apiKey }: ClientOptions): Credential | undefined {
-  const read = (secret: Secret) => (typeof secret === "string" ? () => secret : secret);
-  if (token !== undefined && apiKey !== undefined) throw invalid("two_secrets", "give a token or an API key, not both");
-  if (token !== undefined) return credential("authorization", "Bearer ", read(token));
-  return apiKey === undefined ? undefined : credential("x-api-key", "", read(apiKey));
 }
 
 /** The address without what would travel unseen: a password, a query. */

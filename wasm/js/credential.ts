@@ -1,4 +1,5 @@
 import type { Header } from "./effects.js";
+import { invalid } from "./errors.js";
 
 /** A secret that goes into a header of every request of one target. */
 export interface Credential {
@@ -30,4 +31,23 @@ export function credential(name: string, prefix: string, read: () => string | Pr
     return next[1] === refused[1] ? undefined : next;
   };
   return { header, renew };
+}
+
+/** A secret, or what gives one. It is asked again when the server refuses the last one with 401. */
+export type Secret = string | (() => string | Promise<string>);
+
+/** What opens a server to its callers. */
+export interface Secrets {
+  /** Sent as `Authorization: Bearer`. */
+  token?: Secret;
+  /** Sent as `X-API-Key`; not beside a token. */
+  apiKey?: Secret;
+}
+
+/** The credential of a caller; `undefined` for one without a secret. */
+export function secret({ token, apiKey }: Secrets): Credential | undefined {
+  const read = (secret: Secret) => (typeof secret === "string" ? () => secret : secret);
+  if (token !== undefined && apiKey !== undefined) throw invalid("two_secrets", "give a token or an API key, not both");
+  if (token !== undefined) return credential("authorization", "Bearer ", read(token));
+  return apiKey === undefined ? undefined : credential("x-api-key", "", read(apiKey));
 }

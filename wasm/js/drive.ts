@@ -144,7 +144,8 @@ class Run {
   }
 }
 
-function end([kind, json, ...parts]: Told, signal?: AbortSignal): Ended {
+/** What was told at an end, or by a call that makes no flow. */
+export function end([kind, json, ...parts]: Told, signal?: AbortSignal): Ended {
   const value: unknown = JSON.parse(json);
   if (kind === "done") return { value, parts };
   throw new BeamMcpError(value as ErrorObject, signal?.aborted ? { cause: signal.reason } : undefined);

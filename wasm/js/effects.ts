@@ -44,6 +44,10 @@ export type Effect =
   | ({ effect: "send" } & HttpRequest)
   | { effect: "send_all"; requests: HttpRequest[] }
   | { effect: "sleep"; ms: number }
+  | ({ effect: "open" } & HttpRequest)
+  | { effect: "read"; stream: number; timeout_ms: number }
+  | { effect: "shut"; stream: number }
+  | { effect: "ask" | "tell"; method: string; params: unknown }
   | ({ effect: "store" } & Op)
   | { effect: "emit"; data: string }
   | { effect: "publish"; topic: string; payload: string }
@@ -77,9 +81,12 @@ export type Reply =
   | ({ reply: "response" } & HttpAnswer)
   | { reply: "fault"; kind: FaultKind; detail: string }
   | { reply: "responses"; outcomes: Outcome[] }
+  | { reply: "opened"; stream: number; status: number; headers: Header[] }
+  | { reply: "piece"; body: Part }
+  | { reply: "answer"; value: unknown }
   | ({ reply: "store" } & StoreReply)
   | { reply: "woken"; topics: [name: string, seq: number, payload: string][] }
-  | { reply: "elapsed" | "ok" | "closed" | "cancelled" }
+  | { reply: "elapsed" | "ended" | "ok" | "closed" | "cancelled" }
   | { reply: "unsupported"; reason: string };
 
 /** A reply with the byte parts its JSON names by number. */

@@ -4,10 +4,10 @@ import init, * as wasm from "./wasm/engine.js";
 
 import { sleep } from "./abort.js";
 import { type CallOptions, callForm, randomBytes } from "./call.js";
-import { type Ended, drive, systemClock } from "./drive.js";
+import { type Ended, drive, end, systemClock } from "./drive.js";
 import type { Perform } from "./effects.js";
 import { EngineHost, type HostOptions, type Targets } from "./host.js";
-import { Inbound, plain, value } from "./inbound.js";
+import { Inbound, plain } from "./inbound.js";
 import { Loader, type WasmSource } from "./load.js";
 import type { Verbs } from "./vocabulary.js";
 
@@ -47,7 +47,7 @@ export class BeamMcpEngine {
   static async create(config: object, options: EngineOptions = {}): Promise<BeamMcpEngine> {
     await loader.load();
     const host = new EngineHost(options);
-    const made = value(wasm.create(JSON.stringify(config), JSON.stringify(host.form())));
+    const made = end(wasm.create(JSON.stringify(config), JSON.stringify(host.form())));
     const { engine, targets } = made.value as { engine: number; targets: Targets };
     host.reach(targets);
     return new BeamMcpEngine(engine, host, options.role ?? "operator");
@@ -77,13 +77,13 @@ export class BeamMcpEngine {
    */
   async handle(request: Request, options: CallOptions = {}): Promise<Response> {
     const inbound = new Inbound(request);
-    const rule = value(wasm.bodyRule(this.#engine, inbound.method, inbound.path)).value as { buffer?: number };
+    const rule = end(wasm.bodyRule(this.#engine, inbound.method, inbound.path)).value as { buffer?: number };
     // What would be staged stays unread: an engine here refuses it.
     const body = rule.buffer === undefined ? new Uint8Array() : await inbound.body(rule.buffer);
     const call = this.#call({ peer: "fetch" }, options);
     if (!body) {
       const refusal = wasm.tooLarge(inbound.form(), rule.buffer!, call, randomBytes(), Date.now());
-      return inbound.whole(plain(value(refusal)));
+      return inbound.whole(plain(end(refusal)));
     }
     const handle = wasm.handle(this.#engine, inbound.form(), body, call, randomBytes());
     const run = (emit: Parameters<EngineHost["performer"]>[0], leaving: AbortSignal) =>

@@ -63,20 +63,26 @@ export class Sender {
     return { reply: { reply: "responses", outcomes }, parts: bodies };
   }
 
+  /** The head of the answer to an `open`, whose body is read or cancelled by the caller; throws what `fault` tells. */
+  open(request: HttpRequest, parts: Uint8Array[], signal: AbortSignal): Promise<Response> {
+    return within(request.timeout_ms, signal, (limit) => this.#authorized(request, parts, limit, NO_SOURCES));
+  }
+
   async #exchange(
     request: HttpRequest,
     parts: Uint8Array[],
     signal: AbortSignal,
     sources: Sources,
   ): Promise<Exchange> {
-    const limit = limited(signal, request.timeout_ms, new Fault("timeout"));
     try {
-      return await untilAborted(this.#authorized(request, parts, limit.signal, sources), limit.signal);
+      return await within(request.timeout_ms, signal, async (limit) => {
+        const answer = await this.#authorized(request, parts, limit, sources);
+        const { status, headers } = answer;
+        const bytes = await read(answer, request);
+        return { outcome: { outcome: "response", status, headers: [...headers], body: { part: 0 } }, bytes };
+      });
     } catch (error) {
-      const { kind, detail } = classify(error);
-      return { outcome: { outcome: "fault", kind, detail } };
-    } finally {
-      limit.stop();
+      return { outcome: { outcome: "fault", ...fault(error) } };
     }
   }
 
@@ -85,32 +91,36 @@ export class Sender {
     parts: Uint8Array[],
     signal: AbortSignal,
     sources: Sources,
-  ): Promise<Exchange> {
+  ): Promise<Response> {
     const endpoint = this.endpoint(request.target);
     if (!endpoint) throw new Fault("unknown_target");
     const init = { method: request.method, signal, ...content(request, parts, sources) };
-    const once = (extra: Header[]) => this.#once(address(request.server ?? endpoint.url, request.path), request, init, extra);
+    const once = (extra: Header[]) => this.#once(address(request.server ?? endpoint.url, request.path), init, extra);
     const credential = request.credential === undefined ? undefined : endpoint.credential;
     if (!credential) return once([]);
     const header = await attached(credential.header());
     const answer = await once([header]);
-    if (answer.outcome.outcome !== "response" || answer.outcome.status !== 401) return answer;
+    if (answer.status !== 401) return answer;
     const renewed = await credential.renew(header).catch(() => undefined);
-    return renewed ? once([renewed]) : answer;
+    if (!renewed) return answer;
+    answer.body?.cancel().catch(() => undefined);
+    return once([renewed]);
   }
 
-  async #once(url: string, request: HttpRequest, init: RequestInit & Content, extra: Header[]): Promise<Exchange> {
-    const headers = [...init.headers, ...extra];
-    const answer = await this.fetch(url, { ...POLICY, ...init, headers });
-    if (answer.type === "opaqueredirect") throw new Fault("reset", "the answer is a redirect, which is not followed");
-    const bytes = await read(answer, request);
-    const outcome: Outcome = {
-      outcome: "response",
-      status: answer.status,
-      headers: [...answer.headers],
-      body: { part: 0 },
-    };
-    return { outcome, bytes };
+  async #once(url: string, init: RequestInit & Content, extra: Header[]): Promise<Response> {
+    const answer = await this.fetch(url, { ...POLICY, ...init, headers: [...init.headers, ...extra] });
+    if (answer.type !== "opaqueredirect") return answer;
+    throw new Fault("reset", "the answer is a redirect, which is not followed");
+  }
+}
+
+/** What the work gives in its time. */
+async function within<T>(ms: number, signal: AbortSignal, work: (limit: AbortSignal) => Promise<T>): Promise<T> {
+  const limit = limited(signal, ms, new Fault("timeout"));
+  try {
+    return await untilAborted(work(limit.signal), limit.signal);
+  } finally {
+    limit.stop();
   }
 }
 
@@ -209,9 +219,9 @@ const KINDS: [FaultKind, RegExp][] = [
   ["tls", /CERT|^ERR_TLS|^ERR_SSL|^EPROTO$/],
 ];
 
-function classify(error: unknown): Fault {
-  if (error instanceof Fault) return error;
+/** What went wrong with an exchange, in the core's words. */
+export function fault(error: unknown): { kind: FaultKind; detail: string } {
+  if (error instanceof Fault) return { kind: error.kind, detail: error.detail };
   const code = String((error as { cause?: { code?: unknown } } | undefined)?.cause?.code ?? "");
-  const kind = KINDS.find(([, pattern]) => pattern.test(code))?.[0];
-  return new Fault(kind ?? "reset", code);
+  return { kind: KINDS.find(([, pattern]) => pattern.test(code))?.[0] ?? "reset", detail: code };
 }

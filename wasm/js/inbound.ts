@@ -1,6 +1,6 @@
-import type { Ended, Told } from "./drive.js";
+import type { Ended } from "./drive.js";
 import type { Header } from "./effects.js";
-import { BeamMcpError, type ErrorObject } from "./errors.js";
+import { BeamMcpError } from "./errors.js";
 import { Frames } from "./frames.js";
 import type { Emit } from "./host.js";
 import { joined } from "./http.js";
@@ -95,10 +95,4 @@ function told(error: unknown): Plain {
     ["cache-control", "no-store"],
   ];
   return { status, headers, body: new TextEncoder().encode(JSON.stringify(body)) };
-}
-
-/** What a call that makes no flow told. */
-export function value([kind, json, ...parts]: Told): Ended {
-  if (kind === "error") throw new BeamMcpError(JSON.parse(json) as ErrorObject);
-  return { value: JSON.parse(json), parts };
 }

@@ -2,10 +2,14 @@
 
 use std::{cell::RefCell, collections::BTreeMap, time::Duration};
 
+#[cfg(feature = "conformance")]
+use beam_mcp_conformance::Conformance as Engine;
+#[cfg(not(feature = "conformance"))]
+use beam_mcp_core::engine::Engine;
 use beam_mcp_core::{
     Call, Error, ErrorKind, Flow,
     config::{Config, CredentialRef, Target},
-    engine::{BodyRule, Engine, Host, HttpRequest, Inbound, refuse, too_large},
+    engine::{BodyRule, Host, HttpRequest, Inbound, refuse, too_large},
 };
 use serde::Serialize;
 use serde_json::{Value, json};
