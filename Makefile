@@ -85,7 +85,7 @@ test-apps: venv ## the job view of MCP Apps in a headless Chromium, framed by th
 	BEAM_MCP_SERVER=$(abspath $(BIN))/beam-mcp-server bash tests/apps/run.sh
 
 .PHONY: test-conformance
-test-conformance: venv ## the official MCP conformance suite: against its surface on the local server and on Lambda, and around our clients
+test-conformance: venv ## the official MCP conformance suite: against its surface on the local server, on Lambda and in WebAssembly, and around our clients
 	bash tests/conformance/run.sh
 	bash tests/conformance/clients.sh
 
@@ -147,7 +147,7 @@ test-powercut: ## 200 power cuts, a full disk and a broken one under the real se
 	bash tests/powercut/run.sh
 
 .PHONY: wasm
-wasm: ## both wasm modules, with sizes
+wasm: ## the wasm modules, with sizes
 	bash wasm/build.sh
 
 .PHONY: bench

@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
-# The official MCP suite against its surface: on the native host without sessions and with them, and on the Lambda
-# function in cargo-lambda's emulator.
+# The official MCP suite against its surface: on the native host without sessions and with them, on the Lambda function
+# in cargo-lambda's emulator, and in WebAssembly under Node.
 # A failure that the baseline does not list fails the run, and so does an entry that no longer fails.
-# HOSTS=lambda plays some of them; KEEP=DIR keeps the suite's records of a leg that failed.
+# HOSTS=wasm plays some of them; KEEP=DIR keeps the suite's records of a leg that failed.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 out=$(bash .ci/tools.sh node conformance cargo-lambda)
 while IFS='=' read -r key value; do export "$key=$value"; done <<<"$out"
 export PATH="$NODE_DIR:$PATH"
-hosts=" ${HOSTS:-native lambda} "
+hosts=" ${HOSTS:-native lambda wasm} "
 
 cargo build -q --locked -p beam-mcp-conformance
 built=${CARGO_TARGET_DIR:-target}/debug
@@ -55,6 +55,14 @@ function_in_emulator() {
   url=$door/lambda-url/_/mcp
 }
 
+package() { # FOLDER: what wasm/build.sh makes, with the suite's surface in the place of the engine
+  [[ -f wasm/pkg/engine.js ]] || bash wasm/build.sh
+  bash .ci/wasm-build.sh wasm engine conformance "$work/module" >"$work/wasm.log" 2>&1 || { cat "$work/wasm.log"; exit 1; }
+  cp -r wasm/pkg "$1"
+  cp wasm/package.json "$1/"
+  cp "$work"/module/web/engine{.js,_bg.wasm} "$1/wasm/"
+}
+
 failed=0 legs=0
 leg() { # NAME BASELINE OPTIONS...
   local name=$1 baseline=$2
@@ -88,6 +96,13 @@ if [[ $hosts == *" lambda "* ]]; then
   function_in_emulator
   leg "2026-07-28 Lambda" "" --requirements 2026-07-28
   leg "2025-11-25 Lambda" stateless-2025-11-25.yaml --requirements 2025-11-25
+  stop
+fi
+if [[ $hosts == *" wasm "* ]]; then
+  package "$work/package"
+  serve wasm node tests/conformance/serve.mjs "$work/package"
+  leg "2026-07-28 WebAssembly" "" --requirements 2026-07-28
+  leg "2025-11-25 WebAssembly" stateless-2025-11-25.yaml --requirements 2025-11-25
   stop
 fi
 printf '%s passed, %s failed\n' $((legs - failed)) "$failed"

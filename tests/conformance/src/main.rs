@@ -33,7 +33,9 @@ async fn serve(sessions: bool, ready: &str) -> Result<(), Box<dyn Error>> {
         longest_wait_ms: 600_000,
         streams: true,
     };
-    let entry = Arc::new(Served(Conformance::new(host, config(&origins)?, sessions)));
+    let config = config(&origins)?;
+    let made = if sessions { Conformance::with_sessions(config, host) } else { Conformance::new(config, host)? };
+    let entry = Arc::new(Served(made));
     std::fs::write(format!("{ready}.new"), format!("{port}\n"))?;
     std::fs::rename(format!("{ready}.new"), ready)?;
     let gate = Gate { authorities, origins, ..Gate::default() };

@@ -15,15 +15,12 @@ use crate::Conformance;
 pub struct Served(pub Conformance);
 
 impl Entry for Served {
-    fn body_rule(&self, _: &str, _: &str) -> BodyRule {
-        BodyRule::Buffer(1 << 20)
+    fn body_rule(&self, method: &str, path: &str) -> BodyRule {
+        self.0.body_rule(method, path)
     }
 
     fn handle(&self, inbound: Inbound, call: Call) -> Flow<Response> {
-        match inbound {
-            Inbound::Http(request) => self.0.http(*request, call),
-            Inbound::Line(line) => self.0.line(line, call),
-        }
+        self.0.handle(inbound, call)
     }
 
     fn shares(&self) -> Vec<Share> {
@@ -34,7 +31,7 @@ impl Entry for Served {
         Vec::new()
     }
 
-    fn tick(&self, _: Share, _: Call) -> Flow<Duration> {
-        Flow::new(|_| async { Ok(Duration::from_secs(60)) })
+    fn tick(&self, _: Share, call: Call) -> Flow<Duration> {
+        self.0.tick(call)
     }
 }

@@ -23,7 +23,7 @@ pub(crate) static SERVED: LazyLock<Conformance> = LazyLock::new(|| {
         streams: true,
     };
     let config = config(&[]).unwrap_or_else(|error| panic!("{error}"));
-    Conformance::new(host, config, true)
+    Conformance::with_sessions(config, host)
 });
 
 pub(crate) fn call() -> Call {

@@ -8,11 +8,9 @@ use beam_mcp_server::lambda::{host, run_entry};
 
 fn main() -> ExitCode {
     let origins: Vec<String> = std::env::args().skip(1).collect();
-    match config(&origins) {
-        Ok(config) => {
-            let conformance = Conformance::new(host(Vec::new(), false), config.clone(), false);
-            run_entry(config, Arc::new(Served(conformance)))
-        }
+    let made = config(&origins).and_then(|config| Conformance::new(config, host(Vec::new(), false)));
+    match made {
+        Ok(made) => run_entry(made.config().clone(), Arc::new(Served(made))),
         Err(error) => {
             eprintln!("conformance-lambda: {error}");
             ExitCode::FAILURE
