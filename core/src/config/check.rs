@@ -97,12 +97,16 @@ pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
 }
 
 /// How far a word is from a known one, where that is near enough to be a slip of the pen: one letter of six, two of ten.
+/// A word that is the end of the other (`region_name`, `s3_region_name`) is another name.
 pub fn slip(word: &str, known: &str) -> Option<usize> {
     let most = match word.chars().count() {
         0..6 => return None,
         6..10 => 1,
         10.. => 2,
     };
+    if word.ends_with(known) || known.ends_with(word) {
+        return None;
+    }
     Some(distance(word, known)).filter(|distance| (1..=most).contains(distance))
 }
 
@@ -136,5 +140,6 @@ mod tests {
             (slip("regio", "region"), slip("regionn", "region"), slip("region", "region")),
             (None, Some(1), None)
         );
+        assert_eq!((slip("apiversion", "s3apiversion"), slip("paralelism", "parallelism")), (None, Some(1)));
     }
 }

@@ -13,7 +13,7 @@ use crate::{
 const LIST: &str = include_str!("beam.txt");
 
 /// Options of the product's own making, and those of Beam's that the runners check by rules of their own.
-const OURS: [&str; 21] = [
+const OURS: [&str; 23] = [
     "additional_user_labels",
     "autoscaling_algorithm",
     "checkpoint_interval",
@@ -25,6 +25,8 @@ const OURS: [&str; 21] = [
     "kms_key_name",
     "launcher_machine_type",
     "max_workers",
+    "min_num_workers",
+    "min_workers",
     "parallelism",
     "service_account",
     "simulator_duration_s",
@@ -189,8 +191,19 @@ mod tests {
             assert!(error.suggestion().contains(&format!("`{meant}`")), "{slip}: {}", error.suggestion());
             assert!(error.suggestion().contains("args"));
         }
-        for own in ["input", "output", "topic", "rate", "window_size", "my_label", "table", "query", "bucket", "zones"]
-        {
+        for own in [
+            "input",
+            "output",
+            "topic",
+            "rate",
+            "window_size",
+            "my_label",
+            "table",
+            "query",
+            "bucket",
+            "region_name",
+            "min_num_workers",
+        ] {
             judged(own, json!("x"), RunnerKind::Flink).unwrap();
         }
     }
