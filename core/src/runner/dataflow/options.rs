@@ -26,6 +26,8 @@ pub(super) struct Resolved {
     pub(super) environment: Map<String, Value>,
     /// Options that are parameters of the template.
     pub(super) parameters: Map<String, Value>,
+    /// Fewest workers, which no field of a launch has.
+    pub(super) least: Option<u64>,
     /// Replace the running job of this name.
     pub(super) update: bool,
     /// Old to new names of steps, for an update.
@@ -120,6 +122,9 @@ impl Resolved {
             "a parameter of the template".into()
         } else if let Some(field) = FIELDS.iter().find(|(_, _, on, names)| is(names) && fits(*on, kind)) {
             self.choose(field.0, shaped(field.1, &option)?, &option)?
+        } else if is(&["min_num_workers", "min_workers"]) {
+            self.least = shaped(Shape::Count, &option)?.as_u64();
+            "sent as the service option min_num_workers; streaming jobs with Streaming Engine heed it".into()
         } else if is(&["project"]) {
             own(&option, target.project.as_deref(), "other_project")?
         } else if is(&["region"]) {
@@ -190,15 +195,22 @@ impl Resolved {
         format!("sent as ipConfiguration {word}")
     }
 
+    /// An argument the program is started with.
+    pub(super) fn pass(&mut self, argument: String) {
+        let all = self.environment.entry("additionalPipelineOptions").or_insert_with(|| json!([]));
+        if let Some(all) = all.as_array_mut() {
+            all.push(argument.into());
+        }
+    }
+
     /// An option the program itself is started with.
     pub(super) fn argue(&mut self, option: &ResolvedOption) -> String {
         let items = match &option.value {
             Value::Array(items) => items.iter().map(text).collect(),
             other => vec![text(other)],
         };
-        let all = self.environment.entry("additionalPipelineOptions").or_insert_with(|| json!([]));
-        if let Some(all) = all.as_array_mut() {
-            all.extend(items.iter().map(|item| format!("--{}={item}", option.name).into()));
+        for item in items {
+            self.pass(format!("--{}={item}", option.name));
         }
         "an option of the template's program; Dataflow does not say which it takes".into()
     }
@@ -324,6 +336,13 @@ pub(super) fn snapshot_option(language: &str, snapshot: &str) -> ResolvedOption 
     }
 }
 
+/// The argument that asks for a service option, in the language of a template's SDK.
+pub(super) fn service_argument(language: &str, option: &str) -> String {
+    let name =
+        if matches!(language, "PYTHON" | "YAML") { "dataflow_service_options" } else { "dataflowServiceOptions" };
+    format!("--{name}={option}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -411,6 +430,7 @@ mod tests {
             (json!({"runner": "FlinkRunner"}), "other_runner"),
             (json!({"num_workers": 0}), "bad_option_value"),
             (json!({"num_workers": "many"}), "bad_option_value"),
+            (json!({"min_num_workers": 0}), "bad_option_value"),
             (json!({"temp_location": "/tmp"}), "bad_option_value"),
             (json!({"temp_location": "gs://b/../c"}), "bad_option_value"),
             (json!({"machine_type": ""}), "bad_option_value"),

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use super::{
     Dataflow,
     name::{LABEL, is_job_name, job_name},
-    options::{self, Resolved, snapshot_option},
+    options::{self, Resolved, service_argument, snapshot_option},
     parameters::{self, Checked},
     request::Filter,
     submit::launch_request,
@@ -42,6 +42,9 @@ impl Dataflow {
         resolved.put_label(LABEL, token);
         if let Some(snapshot) = &spec.savepoint_path {
             self.start_from(snapshot, &template, &mut resolved).await?;
+        }
+        if let Some(least) = resolved.least {
+            resolved.pass(service_argument(&template.language, &format!("min_num_workers={least}")));
         }
         let replaces = if resolved.update { Some(self.replaced(&spec.job_name).await?) } else { None };
         let name = if replaces.is_some() { spec.job_name.clone() } else { job_name(&spec.job_name, token) };
@@ -236,6 +239,16 @@ mod tests {
                 .ends_with("/locations/us-central1/templates:launch?gcsPath=gs://dataflow-templates/latest/Word_Count")
         );
         assert!(submission.notes.iter().any(|note| note.contains("batch one")), "{:?}", submission.notes);
+    }
+
+    #[test]
+    fn the_fewest_workers_are_a_service_option_in_the_language_of_the_template() {
+        let options = json!({"pipeline_options": {"min_workers": 2, "max_workers": 5}});
+        let submission = prepare(spec(options), vec![(METADATA, metadata("FLEX"))]).end.unwrap();
+        let environment = &submission.calls[0].body["launchParameter"]["environment"];
+        let passed = json!(["--dataflowServiceOptions=min_num_workers=2"]);
+        assert_eq!((&environment["additionalPipelineOptions"], &environment["maxWorkers"]), (&passed, &json!(5)));
+        assert_eq!(service_argument("PYTHON", "a=1"), "--dataflow_service_options=a=1");
     }
 
     #[test]
