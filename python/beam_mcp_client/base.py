@@ -14,6 +14,7 @@ from ._core import Connection, Flow, start_client
 from ._typing import Self
 from .auth import Auth
 from .context import MCPContext
+from .local import PIPE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -57,7 +58,8 @@ class ClientBase:
 
         Args:
             url: Base URL of the server; `local:` starts a server of its own, `embedded:` runs the engine in this
-                process. Default: `BEAM_MCP_URL`, else port 8888 of this machine.
+                process, `stdio:COMMAND` speaks to an MCP server that is a program. Default: `BEAM_MCP_URL`, else port
+                8888 of this machine.
             base_url: The same as `url`.
             token: Bearer token; default `BEAM_MCP_TOKEN`.
             api_key: API key; default `BEAM_MCP_API_KEY`.
@@ -96,6 +98,8 @@ class ClientBase:
     def _connection(self) -> Connection:
         """The server as the core's MCP client knows it; it is asked for its era once."""
         url, endpoint = self._settings.url, self._settings.endpoint
+        if url.startswith(PIPE):
+            return Connection(json.dumps({"url": PIPE}))
         # What answers in this process has no address, and needs none.
         origin = url if url.startswith(("http://", "https://")) else "http://localhost"
         return Connection(json.dumps({"url": origin.rstrip("/") + endpoint}))

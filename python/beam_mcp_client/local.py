@@ -13,12 +13,14 @@ if TYPE_CHECKING:
 
 LOCAL = "local:"
 EMBEDDED = "embedded:"
+PIPE = "stdio:"
+"""Before the command of a server that is a program; alone it is the core's name for what is behind a pipe."""
 
 
 def transport(
     url: str, verify_ssl: bool, ca_file: str | None, config: Mapping[str, Any] | None
 ) -> Transport:
-    """The transport for a client's URL: `http(s)://…`, `local:` (or `local:FOLDER`) or `embedded:`."""
+    """The transport for a client's URL: `http(s)://…`, `local:` (or `local:FOLDER`), `embedded:` or `stdio:COMMAND`."""
     if url == EMBEDDED:
         from .embedded import EmbeddedTransport
 
@@ -27,6 +29,10 @@ def transport(
         from .server import LocalTransport
 
         return LocalTransport(config, url.removeprefix(LOCAL) or None)
+    if url.startswith(PIPE):
+        from .mcp.pipe import Pipe
+
+        return Pipe(url.removeprefix(PIPE))
     if config is not None:
         raise errors.invalid("`config` is for `local:` and `embedded:`", f"configure {url} itself")
     try:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit, urlunsplit
 
 from . import errors
+from .local import PIPE
 
 DEFAULT_URL = "http://127.0.0.1:8888"
 DEFAULT_TIMEOUT_S = 30.0
@@ -52,6 +53,10 @@ def from_environment(
     """
     where = url or environ.get("BEAM_MCP_URL") or DEFAULT_URL
     how = protocol or environ.get("BEAM_MCP_TRANSPORT") or "rest"
+    if where.startswith(PIPE):
+        if protocol == "rest":
+            raise errors.invalid("a program is spoken to over MCP", "leave `transport` out")
+        how = "mcp"
     if how not in ("rest", "mcp"):
         raise errors.invalid(f"`{how}` is no way to travel", "use rest or mcp")
     server, endpoint = _endpoint(where) if how == "mcp" else (where, "/mcp")

@@ -1,49 +1,22 @@
 // A real server with scripted clusters, and a small web server that shows the host's page and passes /mcp on.
 
-import { spawn } from "node:child_process";
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { createServer } from "node:http";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { Readable } from "node:stream";
 
+import { realServer } from "../js/real_server.mjs";
+
 export async function start(program, bundle) {
-  const folder = await mkdtemp(join(tmpdir(), "beam-mcp-apps-"));
-  const config = {
-    targets: { sim: { runner: "simulator", speed: 20 }, slow: { runner: "simulator" } },
-    store: { path: join(folder, "store") },
-    roots: [folder],
-  };
-  await writeFile(join(folder, "config.json"), JSON.stringify(config));
-  const server = spawn(program, ["serve", "--port", "0", "--config", join(folder, "config.json")], { stdio: ["ignore", "pipe", "pipe"] });
-  const beam = await address(server);
+  const targets = { sim: { runner: "simulator", speed: 20 }, slow: { runner: "simulator" } };
+  const { url: beam, stop: end } = await realServer(targets, program);
   const web = createServer((request, response) => void answer(request, response, beam, bundle));
   await new Promise((resolve) => web.listen(0, "127.0.0.1", resolve));
   const stop = async () => {
     web.closeAllConnections();
     web.close();
-    const gone = new Promise((resolve) => server.once("exit", resolve));
-    server.kill("SIGTERM");
-    await gone;
-    await rm(folder, { recursive: true });
+    await end();
   };
   return { url: `http://127.0.0.1:${web.address().port}/`, beam, stop };
-}
-
-/** The address the server says it listens on. */
-function address(server) {
-  return new Promise((resolve, reject) => {
-    let said = "";
-    const hear = (chunk) => {
-      said += chunk;
-      const found = /http:\/\/127\.0\.0\.1:\d+/.exec(said);
-      if (found) resolve(found[0]);
-    };
-    server.stdout.on("data", hear);
-    server.stderr.on("data", hear);
-    server.once("error", reject);
-    server.once("exit", (code) => reject(new Error(`the server ended with ${code}: ${said}`)));
-  });
 }
 
 async function answer(request, response, beam, bundle) {

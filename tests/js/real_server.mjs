@@ -1,21 +1,23 @@
-// A server of its own for one file of tests: the binary in BEAM_MCP_SERVER, with a scripted cluster.
+// A server of its own for one file of tests: by default the binary in BEAM_MCP_SERVER, with a scripted cluster.
 
 import { spawn } from "node:child_process";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
+const SIMULATOR = { sim: { runner: "simulator", speed: 50, description: "a scripted cluster" } };
+
 /** Starts it; gives its address and the way to end it. */
-export async function realServer(speed = 50) {
+export async function realServer(targets = SIMULATOR, program = process.env.BEAM_MCP_SERVER) {
   const folder = await mkdtemp(join(tmpdir(), "beam-mcp-js-"));
   const config = {
-    targets: { sim: { runner: "simulator", speed, description: "a scripted cluster" } },
+    targets,
     store: { path: join(folder, "store") },
     roots: [folder],
   };
   await writeFile(join(folder, "config.json"), JSON.stringify(config));
   const argv = ["serve", "--port", "0", "--config", join(folder, "config.json")];
-  const server = spawn(process.env.BEAM_MCP_SERVER, argv, { stdio: ["ignore", "pipe", "pipe"] });
+  const server = spawn(program, argv, { stdio: ["ignore", "pipe", "pipe"] });
   const stop = async () => {
     const gone = new Promise((resolve) => server.once("exit", resolve));
     server.kill("SIGTERM");

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from beam_mcp_client import errors
+from beam_mcp_client import MCPClient, errors
 from beam_mcp_client.cli import main
 from beam_mcp_client.mcp import AsyncMCPConnection, MCPConnection, Notification, pipe
 from beam_mcp_client.mcp.options import Era
@@ -39,6 +39,16 @@ def test_every_era_is_spoken(command: list[str], era: Era) -> None:
         assert said["protocolVersion"] == ("2026-07-28" if era in ("auto", "modern") else era)
         assert "list_runners" in [tool["name"] for tool in connection.list_tools()]
         assert not connection.call_tool("list_runners").get("isError")
+
+
+def test_the_client_of_jobs_speaks_to_programs(command: list[str]) -> None:
+    where = "stdio:" + " ".join(command)
+    with MCPClient(where) as client:
+        job = client.submit_job(runner="sim", code_path="a.jar", job_type="STREAMING")
+        assert client.get_job(job).job_id == job.job_id
+        assert client.cancel_job(job, mode="cancel").state == "CANCELED"
+    with pytest.raises(errors.ValidationError, match="over MCP"):
+        MCPClient(where, transport="rest")
 
 
 def test_calls_share_the_pipe(command: list[str]) -> None:

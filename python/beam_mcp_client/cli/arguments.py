@@ -8,7 +8,7 @@ from typing import Any
 
 from .. import worker_pool
 from .._core import __version__
-from ..mcp.base import PIPE
+from ..local import PIPE
 from . import config, demo, job, mcp, resolve, runner
 
 Run = Callable[[argparse.Namespace], "int | None"]

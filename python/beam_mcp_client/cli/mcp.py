@@ -11,8 +11,8 @@ from collections.abc import Generator
 from typing import Any
 
 from .. import errors
+from ..local import PIPE
 from ..mcp import MCPConnection, OAuth
-from ..mcp.base import PIPE
 from ..mcp.sign_in import SignIn
 from . import show
 

@@ -13,6 +13,7 @@ from .. import errors
 from .._typing import Self
 from ..auth import Auth
 from ..http1 import HttpTransport
+from ..local import PIPE
 from . import options
 from .host import Answering, Host, OnNotification
 from .pipe import Pipe
@@ -21,10 +22,6 @@ if TYPE_CHECKING:
     from .._core import Flow
     from ..host import OnResponse
     from ..transport import Transport
-
-
-PIPE = "stdio:"
-"""The URL of a server behind a pipe, as the core knows it."""
 
 
 class ConnectionBase:
