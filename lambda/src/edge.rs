@@ -6,6 +6,7 @@ mod accept;
 mod answer;
 mod connection;
 mod gate;
+mod handover;
 mod request;
 mod response;
 mod serve_request;

@@ -1,5 +1,5 @@
 use std::{
-    pin::pin,
+    pin::Pin,
     sync::{Arc, atomic::Ordering},
     time::Duration,
 };
@@ -10,7 +10,8 @@ use tokio::net::{TcpListener, TcpStream};
 use super::{
     Edge,
     connection::{Registry, Seat},
-    serve_request::serve_request,
+    handover::{Handover, Rest, stream_on},
+    serve_request::{Wire, serve_request},
     socket::Watched,
 };
 use crate::{
@@ -83,24 +84,44 @@ fn admit(edge: &Arc<Edge>, registry: &Arc<Registry>, stream: TcpStream, peer: St
 async fn serve(edge: Arc<Edge>, seat: Seat, stream: TcpStream, peer: String) {
     // Without it small answers wait for the peer's acknowledgement; failing is no reason not to serve.
     let _ = stream.set_nodelay(true);
-    let connection = seat.connection.clone();
-    let io = Watched::new(stream, connection.clone(), edge.driver.stop.clone());
     let peer: Arc<str> = peer.into();
-    let service = service_fn(|request| serve_request(edge.clone(), connection.clone(), peer.clone(), request));
+    let mut next = Some(stream);
+    while let Some(stream) = next {
+        next = match serve_until_quiet(&edge, &seat, stream, &peer).await {
+            Some(rest) => tokio::select! {
+                next = stream_on(rest) => next,
+                () = seat.connection.cut.notified() => None,
+            },
+            None => None,
+        };
+    }
+}
+
+/// Serves a connection until it ends, or leaves hyper with a stream that has fallen silent.
+async fn serve_until_quiet(edge: &Arc<Edge>, seat: &Seat, stream: TcpStream, peer: &Arc<str>) -> Option<Rest> {
+    let handover = Arc::new(Handover::default());
+    let connection = seat.connection.clone();
+    let wire = Arc::new(Wire { connection: connection.clone(), peer: peer.clone(), handover: handover.clone() });
+    let io = Watched::new(stream, connection, handover.clone(), edge.driver.stop.clone());
+    let service = service_fn(|request| serve_request(edge.clone(), wire.clone(), request));
     let mut builder = http1::Builder::new();
     builder.max_buf_size(HEAD).max_headers(MOST_HEADERS);
-    let mut served = pin!(builder.serve_connection(io, service));
-    // How the connection ends is the peer's affair: hyper has answered a bad head, a closed socket needs no answer.
-    tokio::select! {
-        _ = served.as_mut() => return,
-        () = seat.connection.cut.notified() => return,
-        () = farewell(&edge) => {}
-    }
-    served.as_mut().graceful_shutdown();
-    tokio::select! {
-        _ = served => {}
-        () = seat.connection.cut.notified() => {}
-    }
+    let mut served = Box::new(builder.serve_connection(io, service));
+    let mut stopping = false;
+    let rest = loop {
+        // How the connection ends is the peer's affair: hyper has answered a bad head, a closed socket needs no answer.
+        tokio::select! {
+            _ = &mut *served => return None,
+            () = seat.connection.cut.notified() => return None,
+            rest = handover.done() => break rest,
+            () = farewell(edge), if !stopping => {}
+        }
+        stopping = true;
+        Pin::new(&mut *served).graceful_shutdown();
+    };
+    // What hyper has read of a next request goes with it.
+    let whole = served.into_parts().read_buf.is_empty();
+    Some(if whole { rest } else { rest.the_last() })
 }
 
 async fn farewell(edge: &Edge) {

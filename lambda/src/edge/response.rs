@@ -1,23 +1,49 @@
 use std::{
     convert::Infallible,
     pin::Pin,
-    task::{Context, Poll},
+    sync::Arc,
+    task::{Context, Poll, ready},
 };
 
 use beam_mcp_core::effect::Response;
 use bytes::Bytes;
 use hyper::{
-    StatusCode,
+    StatusCode, Version,
     body::{Frame, SizeHint},
     header::{CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue},
 };
 
-use super::sse::Events;
+use super::{
+    handover::{Framing, Handover},
+    sse::{Events, Next},
+};
 
 /// A body on its way out.
 pub(super) enum Body {
     Whole(Option<Bytes>),
-    Events(Box<Events>),
+    Events(Streamed),
+}
+
+/// Events as long as hyper writes them.
+pub(super) struct Streamed {
+    events: Option<Box<Events>>,
+    framing: Framing,
+    handover: Arc<Handover>,
+}
+
+impl Streamed {
+    fn poll_bytes(&mut self, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        let Some(events) = &mut self.events else { return Poll::Pending };
+        match ready!(events.poll_next(context)) {
+            Next::Bytes(bytes) => Poll::Ready(Some(bytes)),
+            Next::End => Poll::Ready(None),
+            Next::Quiet => {
+                // hyper flushes after this, and the socket leaves it when that is done.
+                self.events.take().into_iter().for_each(|events| self.handover.offer(events, self.framing));
+                Poll::Pending
+            }
+        }
+    }
 }
 
 impl hyper::body::Body for Body {
@@ -79,8 +105,10 @@ pub(super) fn whole(response: Response, is_head: bool) -> hyper::Response<Body> 
 }
 
 /// The head of a stream of events.
-pub(super) fn streaming(events: Events) -> hyper::Response<Body> {
-    let mut answer = hyper::Response::new(Body::Events(Box::new(events)));
+pub(super) fn streaming(events: Events, version: Version, handover: Arc<Handover>) -> hyper::Response<Body> {
+    let framing = if version == Version::HTTP_11 { Framing::Chunked } else { Framing::Closing };
+    let streamed = Streamed { events: Some(Box::new(events)), framing, handover };
+    let mut answer = hyper::Response::new(Body::Events(streamed));
     let headers = answer.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));

@@ -19,6 +19,7 @@ use super::{
     Edge,
     answer::{Answer, attend, response_of},
     connection::{Connection, Phase},
+    handover::Handover,
     request::{Unread, buffer, head, labels, stage},
     response::{Body, closing, streaming, whole},
     sse::Events,
@@ -35,14 +36,21 @@ use crate::{
 /// Longer than any wait the core allows; the core's own limits end a call.
 const LONGEST: Duration = Duration::from_secs(620);
 
+/// One connection as its requests see it.
+pub(super) struct Wire {
+    pub(super) connection: Arc<Connection>,
+    pub(super) peer: Arc<str>,
+    pub(super) handover: Arc<Handover>,
+}
+
 /// Answers one request of a connection.
 pub(super) async fn serve_request(
     edge: Arc<Edge>,
-    connection: Arc<Connection>,
-    peer: Arc<str>,
+    wire: Arc<Wire>,
     request: Request<Incoming>,
 ) -> Result<hyper::Response<Body>, Infallible> {
-    let begun = Instant::now();
+    let (begun, version) = (Instant::now(), request.version());
+    let Wire { connection, peer, handover } = &*wire;
     connection.enter(Phase::Body);
     let (parts, body) = request.into_parts();
     let mut request = head(&parts);
@@ -50,13 +58,16 @@ pub(super) async fn serve_request(
     if is_head {
         "GET".clone_into(&mut request.method);
     }
-    let mut record = Record::new(&request, &peer);
-    let reply = match answer(&edge, &connection, request, body, &peer, &mut record).await {
+    let mut record = Record::new(&request, peer);
+    let reply = match answer(&edge, connection, request, body, peer, &mut record).await {
         Ok(Answer::Whole(response)) => {
             connection.enter(Phase::Idle);
             whole(response.unwrap_or_else(|error| response_of(&error)), is_head)
         }
-        Ok(Answer::Stream(caller)) => streaming(Events::new(caller, connection, edge.driver.metrics.clone())),
+        Ok(Answer::Stream(caller)) => {
+            let events = Events::new(caller, connection.clone(), edge.driver.metrics.clone());
+            streaming(events, version, handover.clone())
+        }
         Err(refusal) => {
             connection.enter(Phase::Idle);
             closing(whole(refusal, is_head))

@@ -14,20 +14,26 @@ use tokio::{
     time::{Sleep, sleep},
 };
 
-use super::connection::{Connection, Phase};
+use super::{
+    connection::{Connection, Phase},
+    handover::Handover,
+};
 use crate::tasks::{self, Stop};
 
 /// How long and how much is read of a peer that was told the last answer and goes on sending.
 const LINGER: Duration = Duration::from_secs(5);
 const LINGER_BYTES: usize = 64 << 20;
 
-/// A socket that tells its connection when something was read, and that closes so that the last answer arrives.
+/// A socket that tells its connection when something was read, that leaves when its stream has, and that closes so that
+/// the last answer arrives.
 ///
 /// A socket closed with unread bytes in it makes the system send a reset, and the peer may drop an answer it has not
 /// read yet (RFC 9112 section 9.6): one that sends a body too large would never see the 413.
 pub(super) struct Watched {
-    io: TokioIo<TcpStream>,
+    /// Until it was handed over.
+    io: Option<TokioIo<TcpStream>>,
     connection: Arc<Connection>,
+    handover: Arc<Handover>,
     stop: Stop,
     farewell: Option<Farewell>,
 }
@@ -38,18 +44,23 @@ struct Farewell {
 }
 
 impl Watched {
-    pub(super) fn new(stream: TcpStream, connection: Arc<Connection>, stop: Stop) -> Self {
-        Self { io: TokioIo::new(stream), connection, stop, farewell: None }
+    pub(super) fn new(stream: TcpStream, connection: Arc<Connection>, handover: Arc<Handover>, stop: Stop) -> Self {
+        Self { io: Some(TokioIo::new(stream)), connection, handover, stop, farewell: None }
+    }
+
+    /// The socket; pending for good once it was handed over, as hyper is dropped then.
+    fn io(&mut self) -> Poll<Pin<&mut TokioIo<TcpStream>>> {
+        self.io.as_mut().map_or(Poll::Pending, |io| Poll::Ready(Pin::new(io)))
     }
 
     /// Reads and forgets until the peer closes or has had its time.
     fn poll_linger(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let Some(farewell) = &mut self.farewell else { return Poll::Ready(Ok(())) };
+        let (Some(farewell), Some(io)) = (&mut self.farewell, &mut self.io) else { return Poll::Ready(Ok(())) };
         let mut buffer = [MaybeUninit::uninit(); 16 << 10];
         while farewell.end.as_mut().poll(context).is_pending() {
             let mut read = ReadBuf::uninit(&mut buffer);
             // Whatever ends it now, the answer is out.
-            let polled = ready!(Pin::new(&mut self.io).poll_read(context, read.unfilled()));
+            let polled = ready!(Pin::new(&mut *io).poll_read(context, read.unfilled()));
             let count = read.filled().len();
             farewell.left = farewell.left.saturating_sub(count);
             if polled.is_err() || count == 0 || farewell.left == 0 {
@@ -66,7 +77,7 @@ impl Read for Watched {
         context: &mut Context<'_>,
         buffer: ReadBufCursor<'_>,
     ) -> Poll<io::Result<()>> {
-        let polled = Pin::new(&mut self.io).poll_read(context, buffer);
+        let polled = ready!(self.io()).poll_read(context, buffer);
         if polled.is_ready() {
             self.connection.read_something();
         }
@@ -76,16 +87,22 @@ impl Read for Watched {
 
 impl Write for Watched {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write(context, bytes)
+        ready!(self.io()).poll_write(context, bytes)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_flush(context)
+        ready!(ready!(self.io()).poll_flush(context))?;
+        if self.handover.is_offered()
+            && let Some(io) = self.io.take()
+        {
+            self.handover.complete(io.into_inner());
+        }
+        Poll::Ready(Ok(()))
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         if self.farewell.is_none() {
-            ready!(Pin::new(&mut self.io).poll_shutdown(context))?;
+            ready!(ready!(self.io()).poll_shutdown(context))?;
             self.connection.enter(Phase::Idle);
             self.farewell = Some(Farewell { end: Box::pin(sleep(LINGER)), left: LINGER_BYTES });
         }
@@ -94,7 +111,7 @@ impl Write for Watched {
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.io.is_write_vectored()
+        self.io.as_ref().is_some_and(Write::is_write_vectored)
     }
 
     fn poll_write_vectored(
@@ -102,6 +119,6 @@ impl Write for Watched {
         context: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write_vectored(context, slices)
+        ready!(self.io()).poll_write_vectored(context, slices)
     }
 }

@@ -1,7 +1,7 @@
 use std::{
     pin::Pin,
     sync::{Arc, atomic::Ordering},
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
     time::Duration,
 };
 
@@ -14,6 +14,8 @@ use crate::{attendance::Attendance, metrics::Metrics};
 
 /// Silence on a stream after which a comment is sent (mcp.md 1.5).
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
+/// Silence after which a stream is taken for one that will be silent for long.
+const QUIET: Duration = Duration::from_millis(300);
 
 const COMMENT: &str = ": \n\n";
 
@@ -23,26 +25,38 @@ pub(super) struct Events {
     connection: Arc<Connection>,
     metrics: Arc<Metrics>,
     silence: Interval,
+    /// Has been quiet once: comments are sent.
+    quiet: bool,
+}
+
+/// What a stream does next.
+pub(super) enum Next {
+    Bytes(Bytes),
+    /// Nothing, for the first time since it began.
+    Quiet,
+    End,
 }
 
 impl Events {
     pub(super) fn new(caller: Arc<Attendance>, connection: Arc<Connection>, metrics: Arc<Metrics>) -> Self {
         let mut silence = interval(KEEP_ALIVE);
         silence.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        silence.reset();
+        silence.reset_after(QUIET);
         metrics.streams.fetch_add(1, Ordering::Relaxed);
-        Self { caller, connection, metrics, silence }
+        Self { caller, connection, metrics, silence, quiet: false }
     }
 
-    pub(super) fn poll_bytes(&mut self, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
+    pub(super) fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Next> {
         if let Poll::Ready(frame) = self.caller.poll_frame(context) {
-            self.silence.reset();
-            return Poll::Ready(frame.map(|frame| Bytes::from(event(&frame))));
+            self.silence.reset_after(if self.quiet { KEEP_ALIVE } else { QUIET });
+            return Poll::Ready(frame.map_or(Next::End, |frame| Next::Bytes(Bytes::from(event(&frame)))));
         }
         if self.caller.is_gone() {
-            return Poll::Ready(None);
+            return Poll::Ready(Next::End);
         }
-        Pin::new(&mut self.silence).poll_tick(context).map(|_| Some(Bytes::from_static(COMMENT.as_bytes())))
+        ready!(Pin::new(&mut self.silence).poll_tick(context));
+        let comment = Next::Bytes(Bytes::from_static(COMMENT.as_bytes()));
+        Poll::Ready(if std::mem::replace(&mut self.quiet, true) { comment } else { Next::Quiet })
     }
 }
 

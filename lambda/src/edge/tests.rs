@@ -205,6 +205,65 @@ async fn frames_are_events_and_the_answer_is_the_last() {
     assert!(rest.contains("data: two\n\n") && rest.contains("data: \"last\"\n\n"), "{rest}");
 }
 
+/// Longer than a stream is silent before it leaves hyper.
+const QUIET: Duration = Duration::from_millis(700);
+
+async fn quiet(server: &Server, version: &str) -> TcpStream {
+    let mut stream = server.open(&format!("GET /stream HTTP/{version}\r\nhost: h\r\n\r\n")).await;
+    read_until(&mut stream, "one\n\n").await;
+    tokio::time::sleep(QUIET).await;
+    stream
+}
+
+#[tokio::test]
+async fn a_quiet_stream_goes_on_as_it_began_and_its_connection_after_it() {
+    let server = start().await;
+    let mut stream = quiet(&server, "1.1").await;
+    server.driver.topics.publish("go", String::new());
+    let rest = read_until(&mut stream, "0\r\n\r\n").await;
+    assert!(rest.contains("data: two\n\n") && rest.ends_with("data: \"last\"\n\n\r\n0\r\n\r\n"), "{rest}");
+    stream.write_all(b"GET /x HTTP/1.1\r\nhost: h\r\nconnection: close\r\n\r\n").await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+}
+
+#[tokio::test]
+async fn a_quiet_stream_of_http_1_0_ends_with_its_connection() {
+    let server = start().await;
+    let mut stream = quiet(&server, "1.0").await;
+    server.driver.topics.publish("go", String::new());
+    let mut rest = String::new();
+    stream.read_to_string(&mut rest).await.unwrap();
+    assert_eq!(rest, "data: two\n\ndata: \"last\"\n\n");
+}
+
+#[tokio::test]
+async fn who_asks_on_during_a_quiet_stream_is_answered_after_it() {
+    let server = start().await;
+    let mut stream = quiet(&server, "1.1").await;
+    stream.write_all(b"GET /x HTTP/1.1\r\nhost: h\r\n\r\n").await.unwrap();
+    server.driver.topics.publish("go", String::new());
+    read_until(&mut stream, "0\r\n\r\n").await;
+    assert!(read_until(&mut stream, "\r\n\r\n").await.starts_with("HTTP/1.1 200"));
+}
+
+#[tokio::test]
+async fn who_hangs_up_on_a_quiet_stream_is_noticed() {
+    let server = start().await;
+    let streams = || server.driver.metrics.streams.load(std::sync::atomic::Ordering::Relaxed);
+    let stream = quiet(&server, "1.1").await;
+    assert_eq!(streams(), 1);
+    drop(stream);
+    for _ in 0..50 {
+        if streams() == 0 {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    panic!("{} streams", streams());
+}
+
 #[tokio::test]
 async fn who_hangs_up_cancels_a_read_and_not_an_intent() {
     let server = start().await;
