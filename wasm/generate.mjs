@@ -12,6 +12,8 @@ const read = (file) => JSON.parse(readFileSync(new URL(file, vectors), "utf8"));
 /** Types the schemas leave open, by member or by verb and member. A member that is open and not here is an error. */
 const OPEN = {
   actual: "Record<string, number>",
+  checkpoints: "Checkpoint[]",
+  counts: "CheckpointCounts",
   job: "Job",
   jobs: "Job[]",
   logs: "LogEntry[]",
@@ -20,6 +22,7 @@ const OPEN = {
   open_operations: "string[]",
   operation: "Operation",
   plan: "Plan",
+  restored_from: "RestoredFrom",
   runners: "Runner[]",
   stages: "Stage[]",
   system: "Metric[]",
@@ -94,7 +97,7 @@ const rows = tools.map(({ name }) => `  ${name}: { input: ${pascal(name)}Input; 
 
 const text = `// Made by wasm/generate.mjs from tests/vectors: do not edit.
 
-import type { LogEntry, Metric, OperationState, Plan, Runner, Stage } from "./shapes.js";
+import type { Checkpoint, CheckpointCounts, LogEntry, Metric, OperationState, Plan, RestoredFrom, Runner, Stage } from "./shapes.js";
 
 export type * from "./shapes.js";
 

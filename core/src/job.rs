@@ -1,5 +1,6 @@
 //! Apache Beam's job vocabulary as plain types: no runner, no door.
 
+mod checkpoints;
 mod graph;
 #[cfg(feature = "server")]
 mod graph_svg;
@@ -12,6 +13,7 @@ mod record;
 mod spec;
 mod state;
 
+pub use checkpoints::{Checkpoint, CheckpointCounts, Checkpoints, RestoredFrom};
 pub use graph::{Graph, Stage};
 pub use id::JobId;
 pub use logs::{LogEntry, LogPage, LogQuery, Severity};

@@ -9,6 +9,7 @@ pub mod cancel_job;
 mod context;
 pub mod create_job;
 pub mod create_savepoint;
+pub mod get_checkpoints;
 pub mod get_graph;
 pub mod get_job;
 pub mod get_logs;

@@ -37,6 +37,7 @@ from .refs import Artifact, JobRef, Savepoint
 from .results import (
     Change,
     Changed,
+    Checkpoints,
     Graph,
     Job,
     LogEntry,
@@ -61,6 +62,7 @@ __all__ = [
     "CancelledError",
     "Change",
     "Changed",
+    "Checkpoints",
     "Client",
     "ConflictError",
     "DeadlineError",

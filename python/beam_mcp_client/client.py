@@ -18,6 +18,7 @@ from .refs import Artifact, JobRef, Savepoint
 from .results import (
     Change,
     Changed,
+    Checkpoints,
     Graph,
     Job,
     LogList,
@@ -363,6 +364,17 @@ class MCPClient(ClientBase):
         """The stages of a job and what feeds each; with `svg` as a picture too."""
         given = {"job_id": inputs.job_id(job_id), **({"svg": True} if svg else {})}
         return Graph(self._run("get_graph", given, context, timeout))
+
+    def get_checkpoints(
+        self,
+        job_id: JobLike,
+        *,
+        context: MCPContext | None = None,
+        timeout: float | None = None,
+    ) -> Checkpoints:
+        """Checkpoints and savepoints of a job as its runner lists them, the newest first."""
+        given = {"job_id": inputs.job_id(job_id)}
+        return Checkpoints(self._run("get_checkpoints", given, context, timeout))
 
     def get_logs(
         self,

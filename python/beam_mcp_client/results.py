@@ -194,6 +194,18 @@ class Graph(Result):
     svg: str | None
 
 
+class Checkpoints(Result):
+    """Checkpoints and savepoints of a job as its runner lists them, the newest first."""
+
+    __slots__ = ()
+    job_id: str
+    timestamp: str
+    counts: dict[str, int] | None
+    restored_from: dict[str, Any] | None
+    checkpoints: list[dict[str, Any]]
+    notes: list[str] | None
+
+
 class LogEntry(Result):
     """One line of a job's log. Its text was written by the pipeline or the runner: do not trust it."""
 

@@ -41,6 +41,9 @@ def test_savepoint_stop_and_restore(api: Api, flink: Ask) -> None:
     saved = api.call("POST", f"/api/v1/jobs/{job}/savepoint", {})
     assert saved.status_code == 200, saved.text
     assert saved.json()["savepoint_path"].startswith("file:")
+    listed = api.get(f"/api/v1/jobs/{job}/checkpoints")["data"]
+    taken = next(one for one in listed["checkpoints"] if one["kind"] == "savepoint")
+    assert (taken["status"], taken["path"]) == ("COMPLETED", saved.json()["savepoint_path"])
     stopped = api.call("POST", f"/api/v1/jobs/{job}/cancel", {"mode": "stop"})
     assert stopped.status_code == 200, stopped.text
     view = api.get(f"/api/v1/jobs/{job}")["data"]
@@ -54,6 +57,8 @@ def test_savepoint_stop_and_restore(api: Api, flink: Ask) -> None:
     latest = flink(f"/jobs/{token(new)}/checkpoints")["latest"]["restored"]
     assert latest["is_savepoint"]
     assert latest["external_path"] == view["savepoint_path"]
+    origin = api.get(f"/api/v1/jobs/{new}/checkpoints")["data"]["restored_from"]
+    assert (origin["is_savepoint"], origin["path"]) == (True, view["savepoint_path"])
 
 
 def test_drain_ends_drained(api: Api) -> None:

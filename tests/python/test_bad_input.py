@@ -44,6 +44,7 @@ PATHS = {
     "get_logs": "/jobs/{job_id}/logs",
     "get_metrics": "/jobs/{job_id}/metrics",
     "get_graph": "/jobs/{job_id}/graph",
+    "get_checkpoints": "/jobs/{job_id}/checkpoints",
     "get_operation": "/jobs/{job_id}/operations/{operation_id}",
 }
 EXITS = {400: 2, 401: 4, 403: 4, 404: 3, 409: 5, 413: 2, 422: 6, 503: 1, 504: 124}

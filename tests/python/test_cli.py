@@ -352,6 +352,36 @@ def test_the_graph_is_a_table_or_a_picture(run: Callable[..., Ran]) -> None:
     assert [seen.path for seen in server.seen] == [f"{PATH}/graph", f"{PATH}/graph?svg=true"]
 
 
+def test_the_checkpoints_are_a_table(run: Callable[..., Ran]) -> None:
+    kept = {
+        "id": 7,
+        "status": "COMPLETED",
+        "kind": "savepoint",
+        "started_at": "t",
+        "path": "s3://b/7",
+    }
+    failed = {
+        "id": 6,
+        "status": "FAILED",
+        "kind": "checkpoint",
+        "started_at": "t",
+        "failure": "\x1b[31mdisk full",
+    }
+    answer = {
+        "job_id": JOB_ID,
+        "timestamp": "t",
+        "checkpoints": [kept, failed],
+        "notes": ["the newest ten"],
+    }
+    with serving(lambda _: envelope(200, answer)) as server:
+        ran = run("job", "checkpoints", JOB_ID, server=server)
+    assert ran.out.splitlines()[1].split()[:3] == ["7", "savepoint", "COMPLETED"]
+    assert "disk full" in ran.out
+    assert "\x1b" not in ran.out
+    assert "note: the newest ten" in ran.err
+    assert [seen.path for seen in server.seen] == [f"{PATH}/checkpoints"]
+
+
 def test_logs_are_followed_to_the_end(run: Callable[..., Ran]) -> None:
     pages = iter([["one"], ["two", "\x1b[31mred\x1b[0m\r"], []])
 

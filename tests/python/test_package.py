@@ -55,6 +55,7 @@ OPERATIONS = {
     "resubmit_job": ["resubmit_job", "plan_resolution"],
     "get_metrics": ["get_metrics", "get_job_metrics"],
     "get_graph": ["get_graph"],
+    "get_checkpoints": ["get_checkpoints"],
     "get_logs": ["get_logs", "get_job_logs"],
     "wait_for_change": ["wait_for_change", "watch_job", "wait_for_job"],
     "upload_artifact": ["upload_artifact"],

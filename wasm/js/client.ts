@@ -210,6 +210,11 @@ export class BeamMcpClient {
     return this.#call("get_graph", input, options);
   }
 
+  /** Checkpoints and savepoints as the runner lists them, the newest first. */
+  getCheckpoints(input: v.GetCheckpointsInput, options?: CallOptions): Promise<v.GetCheckpointsOutput> {
+    return this.#call("get_checkpoints", input, options);
+  }
+
   /** One page of the log. */
   getLogs(input: v.GetLogsInput, options?: CallOptions): Promise<v.GetLogsOutput> {
     return this.#call("get_logs", input, options);

@@ -76,6 +76,41 @@ export interface Metric {
   unit: string;
 }
 
+export interface Checkpoint {
+  /** The runner's number of it within the job. */
+  id: number;
+  /** The runner's word, for instance `COMPLETED`, `FAILED` or `IN_PROGRESS`. */
+  status: string;
+  kind: "checkpoint" | "savepoint" | "final_savepoint" | "other";
+  /** RFC 3339 */
+  started_at: string;
+  duration_ms?: number;
+  state_bytes?: number;
+  /** Where its files lie, while they are there. */
+  path?: string;
+  /** Cleaned text of the runner. */
+  failure?: string;
+}
+
+/** Numbers of checkpoints since the job began. */
+export interface CheckpointCounts {
+  completed: number;
+  failed: number;
+  in_progress: number;
+  /** Times the job went back to one. */
+  restored: number;
+}
+
+/** The checkpoint a job went back to. */
+export interface RestoredFrom {
+  id: number;
+  /** RFC 3339 */
+  restored_at: string;
+  is_savepoint: boolean;
+  path?: string;
+}
+
+/** A vertex of Flink, a stage of Spark or Dataflow. */
 export interface Stage {
   id: string;
   /** Text of the pipeline. */

@@ -1,6 +1,6 @@
 // Made by wasm/generate.mjs from tests/vectors: do not edit.
 
-import type { LogEntry, Metric, OperationState, Plan, Runner, Stage } from "./shapes.js";
+import type { Checkpoint, CheckpointCounts, LogEntry, Metric, OperationState, Plan, RestoredFrom, Runner, Stage } from "./shapes.js";
 
 export type * from "./shapes.js";
 
@@ -219,6 +219,20 @@ export interface CreateSavepointOutput {
   replayed?: boolean;
   savepoint_path?: string;
   state?: JobState;
+}
+
+export interface GetCheckpointsInput {
+  /** The job. */
+  job_id: string;
+}
+
+export interface GetCheckpointsOutput {
+  checkpoints: Checkpoint[];
+  counts?: CheckpointCounts;
+  job_id: string;
+  notes?: string[];
+  restored_from?: RestoredFrom;
+  timestamp: string;
 }
 
 export interface GetGraphInput {
@@ -551,6 +565,7 @@ export interface Verbs {
   cancel_job: { input: CancelJobInput; output: CancelJobOutput };
   create_job: { input: CreateJobInput; output: CreateJobOutput };
   create_savepoint: { input: CreateSavepointInput; output: CreateSavepointOutput };
+  get_checkpoints: { input: GetCheckpointsInput; output: GetCheckpointsOutput };
   get_graph: { input: GetGraphInput; output: GetGraphOutput };
   get_job: { input: GetJobInput; output: GetJobOutput };
   get_logs: { input: GetLogsInput; output: GetLogsOutput };

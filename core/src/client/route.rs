@@ -81,6 +81,7 @@ pub const ROUTES: &[Route] = &[
     post("resubmit_job", "/api/v1/jobs/{job_id}/resubmit", Class::Write),
     read("get_metrics", "/api/v1/jobs/{job_id}/metrics", &[]),
     read("get_graph", "/api/v1/jobs/{job_id}/graph", &["svg"]),
+    read("get_checkpoints", "/api/v1/jobs/{job_id}/checkpoints", &[]),
     read("get_logs", "/api/v1/jobs/{job_id}/logs", LOG_QUERY),
     Route {
         query: &["cursor", "timeout_seconds", "timeout_s", "until_terminal"],

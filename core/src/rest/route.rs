@@ -120,6 +120,7 @@ pub static ROUTES: &[Route] = &[
     verb("GET", "/api/v1/jobs/{job_id}/metrics", "get_metrics", "Metrics as they are"),
     verb("GET", "/api/v1/jobs/{job_id}/graph", "get_graph", "Stages and what feeds each"),
     page("GET", "/api/v1/jobs/{job_id}/graph.svg", "The same as a picture", documents::graph_svg),
+    verb("GET", "/api/v1/jobs/{job_id}/checkpoints", "get_checkpoints", "Checkpoints as the runner lists them"),
     verb("GET", "/api/v1/jobs/{job_id}/logs", "get_logs", "One page of the log"),
     verb("GET", "/api/v1/jobs/{job_id}/wait", "wait_for_change", "Wait up to 25 s for a change"),
     page("POST", "/api/v1/artifacts", "Upload a file: answers artifact:sha256:<hex>", documents::artifact),

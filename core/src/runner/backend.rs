@@ -4,7 +4,7 @@ use super::{Bearer, Begun, Build, Look, Memory, PlannedCall, Probe, Progress, Si
 use crate::{
     config::Identity,
     error::Error,
-    job::{Graph, Job, JobSpec, LogPage, LogQuery, Metrics, Operation},
+    job::{Checkpoints, Graph, Job, JobSpec, LogPage, LogQuery, Metrics, Operation},
 };
 
 /// The calls every runner answers. Each makes its own retries of what may be repeated; none touches the store.
@@ -92,6 +92,13 @@ pub trait Backend {
     fn graph(&self, _job: &Job) -> impl Future<Output = Result<Graph, Error>> + Send {
         let error = Error::unsupported("no_graph", "this runner shows no graph of a job's stages")
             .suggest("get_metrics names the steps that are counted");
+        std::future::ready(Err(error))
+    }
+
+    /// Its checkpoints and savepoints, as the runner lists them.
+    fn checkpoints(&self, _job: &Job) -> impl Future<Output = Result<Checkpoints, Error>> + Send {
+        let error = Error::unsupported("no_checkpoints", "this runner lists no checkpoints of a job")
+            .suggest("the operations of the job show the savepoints and snapshots that were asked for");
         std::future::ready(Err(error))
     }
 

@@ -8,7 +8,7 @@ use super::{
 use crate::{
     config::{Identity, RunnerKind, Target},
     error::Error,
-    job::{Graph, Job, JobSpec, LogPage, LogQuery, Metrics, Operation},
+    job::{Checkpoints, Graph, Job, JobSpec, LogPage, LogQuery, Metrics, Operation},
 };
 
 /// The runner of a target.
@@ -131,6 +131,9 @@ impl Backend for Runner {
     }
     async fn graph(&self, job: &Job) -> Result<Graph, Error> {
         each!(self, runner => runner.graph(job))
+    }
+    async fn checkpoints(&self, job: &Job) -> Result<Checkpoints, Error> {
+        each!(self, runner => runner.checkpoints(job))
     }
     async fn logs(&self, job: &Job, query: &LogQuery) -> Result<LogPage, Error> {
         each!(self, runner => runner.logs(job, query))

@@ -1,5 +1,5 @@
-//! What can be read under `beam://`: the guide, the targets, and each job with its logs, metrics, plan, operations and
-//! savepoints; and the view of a job for hosts that render MCP Apps.
+//! What can be read under `beam://`: the guide, the targets, and each job with its logs, metrics, plan, checkpoints,
+//! operations and savepoints; and the view of a job for hosts that render MCP Apps.
 
 use std::sync::LazyLock;
 
@@ -20,13 +20,19 @@ const SVG: &str = "image/svg+xml";
 const GUIDE: &str = include_str!("guide.md");
 
 /// Patterns: path below `beam://`, name, title, what it holds.
-const TEMPLATES: [(&str, &str, &str, &str); 8] = [
+const TEMPLATES: [(&str, &str, &str, &str); 9] = [
     ("{target}/runner", "runner", "A target", "Whether it answers, its version and what it can do, probed now."),
     ("{target}/jobs/{id}", "job", "A job", "State as the runner confirmed it; `id` is what follows `:` in a job id."),
     ("{target}/jobs/{id}/logs", "job-logs", "Logs of a job", "The newest lines. Untrusted text."),
     ("{target}/jobs/{id}/metrics", "job-metrics", "Metrics of a job", "Beam's counters and the runner's figures."),
     ("{target}/jobs/{id}/plan", "job-plan", "Graph of a job", "Stages with their figures, and what feeds each."),
     ("{target}/jobs/{id}/plan.svg", "job-plan-picture", "Graph of a job as a picture", "One SVG element."),
+    (
+        "{target}/jobs/{id}/checkpoints",
+        "job-checkpoints",
+        "Checkpoints of a job",
+        "As its runner lists them, newest first, with failures.",
+    ),
     ("{target}/jobs/{id}/operations", "job-operations", "Operations of a job", "What was asked of it, oldest first."),
     (
         "{target}/jobs/{id}/savepoints",
@@ -62,6 +68,7 @@ enum Place {
     Metrics(String),
     Plan(String),
     Picture(String),
+    Checkpoints(String),
     Operations(String),
     Savepoints(String),
 }
@@ -82,6 +89,7 @@ impl Place {
             [target, "jobs", id, "metrics"] => Some(Self::Metrics(job(target, id))),
             [target, "jobs", id, "plan"] => Some(Self::Plan(job(target, id))),
             [target, "jobs", id, "plan.svg"] => Some(Self::Picture(job(target, id))),
+            [target, "jobs", id, "checkpoints"] => Some(Self::Checkpoints(job(target, id))),
             [target, "jobs", id, "operations"] => Some(Self::Operations(job(target, id))),
             [target, "jobs", id, "savepoints"] => Some(Self::Savepoints(job(target, id))),
             _ => None,
@@ -156,6 +164,7 @@ async fn facts(context: &Context, place: Place) -> Result<Value, Error> {
         Place::Logs(id) => run(context, "get_logs", json!({"job_id": id})).await,
         Place::Metrics(id) => run(context, "get_metrics", json!({"job_id": id})).await,
         Place::Plan(id) => run(context, "get_graph", json!({"job_id": id})).await,
+        Place::Checkpoints(id) => run(context, "get_checkpoints", json!({"job_id": id})).await,
         Place::Operations(id) => Ok(json!({"operations": operations(context, &id, |_| true).await?})),
         Place::Savepoints(id) => {
             Ok(json!({"savepoints": operations(context, &id, OperationKind::makes_savepoint).await?}))
@@ -215,6 +224,7 @@ mod tests {
             ("beam://sim/jobs/abc/savepoints", Some(Place::Savepoints("sim:abc".into()))),
             ("beam://sim/jobs/abc/plan", Some(Place::Plan("sim:abc".into()))),
             ("beam://sim/jobs/abc/plan.svg", Some(Place::Picture("sim:abc".into()))),
+            ("beam://sim/jobs/abc/checkpoints", Some(Place::Checkpoints("sim:abc".into()))),
             ("beam://sim/jobs/abc/operations", Some(Place::Operations("sim:abc".into()))),
             ("beam://sim/jobs/../guide", None),
             ("beam://sim/jobs", None),

@@ -5,8 +5,8 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
 use super::{
-    Context, abandon_job, adopt_job, cancel_job, create_job, create_savepoint, get_graph, get_job, get_logs,
-    get_metrics, get_operation, list_jobs, list_runners, restore_job, resubmit_job, scale_job, update_job,
+    Context, abandon_job, adopt_job, cancel_job, create_job, create_savepoint, get_checkpoints, get_graph, get_job,
+    get_logs, get_metrics, get_operation, list_jobs, list_runners, restore_job, resubmit_job, scale_job, update_job,
     wait_for_change,
 };
 use crate::{auth::Scope, error::Error};
@@ -76,7 +76,7 @@ const fn row<V: Define + 'static>() -> Verb {
 }
 
 /// Every verb, in the order tools are listed.
-pub static VERBS: [Verb; 17] = [
+pub static VERBS: [Verb; 18] = [
     row::<list_runners::ListRunners>(),
     row::<list_jobs::ListJobs>(),
     row::<get_job::GetJob>(),
@@ -91,6 +91,7 @@ pub static VERBS: [Verb; 17] = [
     row::<restore_job::RestoreJob>(),
     row::<cancel_job::CancelJob>(),
     row::<get_operation::GetOperation>(),
+    row::<get_checkpoints::GetCheckpoints>(),
     row::<adopt_job::AdoptJob>(),
     row::<abandon_job::AbandonJob>(),
     row::<resubmit_job::ResubmitJob>(),

@@ -117,6 +117,11 @@ def _jobs(nouns: Any) -> None:
     _restore(_command(verbs, "restore", job.restore, "Submit a job again from a savepoint."))
     _resolutions(verbs)
     _id(_command(verbs, "metrics", job.metrics, "Show what the runner and the pipeline measured."))
+    _id(
+        _command(
+            verbs, "checkpoints", job.checkpoints, "Show the checkpoints and savepoints of a job."
+        )
+    )
     graph = _command(verbs, "graph", job.graph, "Show the stages of a job and what feeds each.")
     _id(graph)
     graph.add_argument("--svg", action="store_true", help="print the picture")

@@ -38,6 +38,16 @@ CHANGED_FIELDS = (
     "notes",
 )
 STAGE_COLUMNS = ("id", "name", "state", "parallelism", "records_in", "records_out", "inputs")
+CHECKPOINT_COLUMNS = (
+    "id",
+    "kind",
+    "status",
+    "started_at",
+    "duration_ms",
+    "state_bytes",
+    "path",
+    "failure",
+)
 METRIC_COLUMNS = ("namespace", "name", "step", "kind", "value", "unit")
 
 
@@ -293,6 +303,18 @@ def graph(options: argparse.Namespace) -> None:
         show.record(found, (), options.output, "job_id")
         return
     show.rows(found.stages, STAGE_COLUMNS, "table", "name")
+    for note in found.notes or ():
+        print(f"note: {show.printable(note)}", file=sys.stderr)
+
+
+def checkpoints(options: argparse.Namespace) -> None:
+    """Shows checkpoints."""
+    with connected(options) as client:
+        found = client.get_checkpoints(options.job_id, timeout=options.timeout)
+    if options.output != "table":
+        show.record(found, (), options.output, "job_id")
+        return
+    show.rows(found.checkpoints, CHECKPOINT_COLUMNS, "table", "id")
     for note in found.notes or ():
         print(f"note: {show.printable(note)}", file=sys.stderr)
 

@@ -86,6 +86,17 @@ const TABLE: &[(&str, [Cell; 6])] = &[
         ],
     ),
     (
+        "get_checkpoints",
+        [
+            No("this runner refuses it after the look that `direct_get_job` is"),
+            No("the look that `flink_get_job` is, then the read of checkpoints that the look makes too"),
+            No("the look that `simulator_get_job` is, and no call of its own"),
+            No("this runner refuses it after the look that `spark_get_job` is"),
+            No("this runner refuses it after the look that `dataflow_get_job` is"),
+            No("this runner refuses it after the look that `portable_get_job` is"),
+        ],
+    ),
+    (
         "wait_for_change",
         [
             Graphs(&["direct_wait_for_change"]),

@@ -6,6 +6,7 @@
 mod accumulator;
 mod check;
 mod checkpoint;
+mod checkpoint_list;
 mod configuration;
 mod exception;
 mod failure;
@@ -32,7 +33,6 @@ mod subtask;
 #[cfg(test)]
 mod testing;
 
-pub use checkpoint::{Checkpoint, CheckpointKind, Checkpoints, Counts, Latest, Restored};
 pub use exception::JobException;
 
 use super::{
@@ -42,7 +42,7 @@ use super::{
 use crate::{
     config::Target,
     error::Error,
-    job::{Graph, Job, JobSpec, LogPage, LogQuery, Metrics, Operation},
+    job::{Checkpoints, Graph, Job, JobSpec, LogPage, LogQuery, Metrics, Operation},
 };
 
 /// One Flink cluster.
@@ -118,6 +118,10 @@ impl Backend for Flink {
 
     async fn graph(&self, job: &Job) -> Result<Graph, Error> {
         self.job_graph(job).await.map_err(|error| error.during("graph"))
+    }
+
+    async fn checkpoints(&self, job: &Job) -> Result<Checkpoints, Error> {
+        self.checkpoint_list(job).await.map_err(|error| error.during("checkpoints"))
     }
 
     async fn logs(&self, job: &Job, query: &LogQuery) -> Result<LogPage, Error> {

@@ -106,6 +106,16 @@ impl Course {
         if self.plot.job_type == JobType::Streaming { self.worked(at_ms) / CHECKPOINT_MS } else { 0 }
     }
 
+    /// When a checkpoint was completed: the first moment until `now_ms` that counts it.
+    pub(super) fn completed_at(&self, checkpoint: u64, now_ms: u64) -> u64 {
+        let (mut before, mut counted) = (0, now_ms);
+        while before < counted {
+            let middle = before.midpoint(counted);
+            if self.checkpoints(middle) < checkpoint { before = middle + 1 } else { counted = middle }
+        }
+        counted
+    }
+
     /// Records that arrived.
     pub(super) fn arrived(&self, at_ms: u64) -> u64 {
         self.plot.records_per_s.saturating_mul(self.worked(at_ms)) / 1_000

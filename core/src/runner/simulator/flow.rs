@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use serde_json::{Map, json};
 
-use super::{course, course::Course, graph, logs, metrics, plot, request, response, script};
+use super::{checkpoints, course, course::Course, graph, logs, metrics, plot, request, response, script};
 use crate::{
     config::Identity,
     error::{Error, ErrorKind, Landed, Retry},
-    job::{Graph, Job, JobSpec, LogPage, LogQuery, Metrics, Operation},
+    job::{Checkpoints, Graph, Job, JobSpec, LogPage, LogQuery, Metrics, Operation},
     runner::{Begun, Capability, Context, Look, PlannedCall, Probe, Progress, Submission, Submitted},
 };
 
@@ -108,6 +108,11 @@ pub(super) fn metrics(context: &Context, job: &Job) -> Result<Metrics, Error> {
 pub(super) fn graph(context: &Context, job: &Job) -> Result<Graph, Error> {
     let course = reads(context, job)?;
     Ok(graph::of(&course, job, course.lived(context.io.now().wall_ms)))
+}
+
+pub(super) fn checkpoints(context: &Context, job: &Job) -> Result<Checkpoints, Error> {
+    let course = reads(context, job)?;
+    checkpoints::of(&course, course.lived(context.io.now().wall_ms))
 }
 
 pub(super) fn logs(context: &Context, job: &Job, query: &LogQuery) -> Result<LogPage, Error> {

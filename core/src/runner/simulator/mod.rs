@@ -15,6 +15,7 @@
 //! | `marker` | Spark | the cluster's own | yes | are two jobs (class C) |
 //! | `none` | Job API | the cluster's own | no | are two jobs (class C) |
 
+mod checkpoints;
 mod course;
 mod flow;
 mod graph;
@@ -31,7 +32,7 @@ use super::{Backend, Begun, Context, Look, PlannedCall, Probe, Progress, Sightin
 use crate::{
     config::{Identity, Target},
     error::Error,
-    job::{Graph, Job, JobSpec, LogPage, LogQuery, Metrics, Operation},
+    job::{Checkpoints, Graph, Job, JobSpec, LogPage, LogQuery, Metrics, Operation},
 };
 
 /// One scripted cluster.
@@ -107,6 +108,10 @@ impl Backend for Simulator {
 
     async fn graph(&self, job: &Job) -> Result<Graph, Error> {
         flow::graph(&self.context, job)
+    }
+
+    async fn checkpoints(&self, job: &Job) -> Result<Checkpoints, Error> {
+        flow::checkpoints(&self.context, job)
     }
 
     async fn logs(&self, job: &Job, query: &LogQuery) -> Result<LogPage, Error> {

@@ -217,6 +217,26 @@ fn numbers_only_grow_and_stand_still_after_the_end() {
 }
 
 #[test]
+fn checkpoints_are_those_that_are_counted_and_never_move() {
+    let restarting = target(&json!({"script": "restarting", "speed": 2.0}));
+    let job = submitted(&restarting, &json!({}));
+    let listed = |ms: u64| {
+        let row = job.clone();
+        at!(restarting, ms, runner => runner.checkpoints(&row)).unwrap()
+    };
+    assert_eq!((listed(2_000).counts.unwrap().completed, listed(2_000).checkpoints), (0, vec![]));
+    let (early, late) = (listed(30_000), listed(50_000));
+    assert!(late.counts.unwrap().completed > early.counts.unwrap().completed && early.checkpoints.len() > 2);
+    for checkpoint in early.checkpoints.iter().filter(|one| late.checkpoints.iter().any(|other| other.id == one.id)) {
+        assert!(late.checkpoints.contains(checkpoint), "{checkpoint:?}");
+    }
+    assert!(late.checkpoints.is_sorted_by(|a, b| a.id > b.id && a.started_at > b.started_at), "{late:?}");
+    let batch = target(&json!({"script": "batch"}));
+    let row = submitted(&batch, &json!({}));
+    assert_eq!(at!(batch, 9_000, runner => runner.checkpoints(&row)).unwrap_err().reason(), "checkpointing_off");
+}
+
+#[test]
 fn a_log_line_never_changes_and_pages_of_any_size_are_the_same_log() {
     let target = target(&json!({"script": "restarting", "speed": 2.0}));
     let job = submitted(&target, &json!({}));
