@@ -29,7 +29,7 @@ use bulkhead::{Bulkhead, Entry};
 use crate::{
     error::{Error, ErrorKind, Landed, Retry},
     flow::Io,
-    random::Seed,
+    random::Branch,
 };
 
 /// Longest wait for a place in the bulkhead.
@@ -101,13 +101,13 @@ impl Guard {
     ///
     /// # Errors
     /// One of which [`is_refusal`] is true, when the breaker is open or no place came free; `cancelled`.
-    pub async fn enter(self: &Arc<Self>, io: &Io, weight: u32, seed: &Seed) -> Result<Permit, Error> {
-        self.check(io.now().mono, seed)?;
-        let place = permit::place(self, io, weight, seed).await?;
+    pub async fn enter(self: &Arc<Self>, io: &Io, weight: u32, branch: &Branch) -> Result<Permit, Error> {
+        self.check(io.now().mono, branch)?;
+        let place = permit::place(self, io, weight, branch).await?;
         let pass = self.inner().breaker.admit(io.now().mono);
         match pass {
             Ok(pass) => Ok(place.permit(pass)),
-            Err(left) => Err(self.broken(left, seed)),
+            Err(left) => Err(self.broken(left, branch)),
         }
     }
 
@@ -115,9 +115,9 @@ impl Guard {
     ///
     /// # Errors
     /// One of which [`is_refusal`] is true.
-    pub fn check(&self, now: Duration, seed: &Seed) -> Result<(), Error> {
+    pub fn check(&self, now: Duration, branch: &Branch) -> Result<(), Error> {
         let left = self.inner().breaker.wait(now);
-        if left.is_zero() { Ok(()) } else { Err(self.broken(left, seed)) }
+        if left.is_zero() { Ok(()) } else { Err(self.broken(left, branch)) }
     }
 
     /// Whether a failed call may be made again now; counts it against the budget.
@@ -145,18 +145,18 @@ impl Guard {
         format!("target/{}", self.target)
     }
 
-    fn broken(&self, left: Duration, seed: &Seed) -> Error {
+    fn broken(&self, left: Duration, branch: &Branch) -> Error {
         self.refused_open.fetch_add(1, Ordering::Relaxed);
         // Not all at once, and never before the probe that decides.
-        let wait = left + jitter(seed);
+        let wait = left + jitter(branch);
         let text = format!("the target `{}` does not answer; it is asked again in {} s", self.target, ceil(left));
         self.refusal(BREAKER_OPEN, text, wait)
     }
 
-    fn full(&self, seed: &Seed) -> Error {
+    fn full(&self, branch: &Branch) -> Error {
         self.refused_full.fetch_add(1, Ordering::Relaxed);
         let text = format!("too many calls to the target `{}` are under way", self.target);
-        self.refusal(BULKHEAD_FULL, text, Duration::from_secs(1) + jitter(seed))
+        self.refusal(BULKHEAD_FULL, text, Duration::from_secs(1) + jitter(branch))
     }
 
     fn refusal(&self, reason: &'static str, text: String, wait: Duration) -> Error {
@@ -190,8 +190,8 @@ pub fn is_refusal(error: &Error) -> bool {
 }
 
 /// 0 to 4 s.
-fn jitter(seed: &Seed) -> Duration {
-    Duration::from_millis(seed.below("guard", 4_001))
+fn jitter(branch: &Branch) -> Duration {
+    Duration::from_millis(branch.seed().below("guard", 4_001))
 }
 
 fn ceil(wait: Duration) -> u64 {

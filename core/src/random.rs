@@ -1,5 +1,7 @@
 //! Ids, nonces and jitter, all derived from the 32 random bytes of a call by one KDF.
 
+use std::{borrow::Cow, sync::OnceLock};
+
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
 
@@ -39,6 +41,26 @@ impl Seed {
     }
 }
 
+/// A seed of its own for a purpose ([`Seed::child`]), made when it is first drawn from: most calls draw nothing.
+#[derive(Clone, Debug)]
+pub struct Branch {
+    root: Seed,
+    purpose: Cow<'static, str>,
+    seed: OnceLock<Seed>,
+}
+
+impl Branch {
+    /// The branch of a seed for a purpose.
+    pub fn new(root: Seed, purpose: impl Into<Cow<'static, str>>) -> Self {
+        Self { root, purpose: purpose.into(), seed: OnceLock::new() }
+    }
+
+    /// The seed.
+    pub fn seed(&self) -> &Seed {
+        self.seed.get_or_init(|| self.root.child(&self.purpose))
+    }
+}
+
 /// HMAC-SHA-256 over parts, each preceded by its length so that no two lists collide.
 pub fn hmac(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
     let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key) else { return [0; 32] };
@@ -65,6 +87,12 @@ pub fn hex(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_branch_is_the_child_of_its_purpose() {
+        let seed = Seed::new([7; 32]);
+        assert_eq!(Branch::new(seed, "rows").clone().seed(), &seed.child("rows"));
+    }
 
     #[test]
     fn labels_give_different_and_repeatable_bytes() {

@@ -6,7 +6,7 @@ use crate::{
     error::{Error, Retry},
     flow::Io,
     pace::Backoff,
-    random::Seed,
+    random::Branch,
 };
 
 /// Longest `Retry-After` that is honoured.
@@ -20,13 +20,13 @@ pub async fn retry<T, F>(
     io: &Io,
     backoff: Backoff,
     deadline: Duration,
-    seed: &Seed,
+    branch: &Branch,
     call: impl FnMut() -> F,
 ) -> Result<T, Error>
 where
     F: Future<Output = Result<T, Error>>,
 {
-    retry_while(io, backoff, deadline, seed, call, |_| true).await
+    retry_while(io, backoff, deadline, branch, call, |_| true).await
 }
 
 /// The same, as long as `may` allows it: asked last, once for each try that would follow.
@@ -37,7 +37,7 @@ pub async fn retry_while<T, F>(
     io: &Io,
     backoff: Backoff,
     deadline: Duration,
-    seed: &Seed,
+    branch: &Branch,
     mut call: impl FnMut() -> F,
     may: impl Fn(&Error) -> bool,
 ) -> Result<T, Error>
@@ -51,7 +51,7 @@ where
             Err(error) => error,
         };
         tries += 1;
-        let Some(delay) = delay(&error, backoff, tries, seed) else { return Err(error) };
+        let Some(delay) = delay(&error, backoff, tries, branch) else { return Err(error) };
         if error.gave_up() || tries > backoff.tries || io.is_cancelled() || io.now().mono + delay >= deadline {
             return Err(error);
         }
@@ -62,10 +62,10 @@ where
     }
 }
 
-fn delay(error: &Error, backoff: Backoff, next: u32, seed: &Seed) -> Option<Duration> {
+fn delay(error: &Error, backoff: Backoff, next: u32, branch: &Branch) -> Option<Duration> {
     match error.retry() {
         Retry::Never => None,
-        Retry::Safe => Some(backoff.delay(next, seed)),
+        Retry::Safe => Some(backoff.delay(next, branch.seed())),
         Retry::After(wait) => Some(wait.min(LONGEST_RETRY_AFTER)),
     }
 }
@@ -76,13 +76,14 @@ mod tests {
     use crate::{
         effect::{Effect, Fault, FaultKind, Method, Reply, Request},
         flow::{Flow, Now, Step},
+        random::Seed,
     };
 
     fn get() -> Flow<u16> {
         Flow::new(|io| async move {
-            let seed = Seed::new([0; 32]);
+            let branch = Branch::new(Seed::new([0; 32]), "test");
             let call = || async { io.send(Request::new("t", Method::Get, "/")).await.map(|r| r.status) };
-            retry(&io, Backoff { tries: 3, ..Backoff::READ }, Duration::from_secs(60), &seed, call).await
+            retry(&io, Backoff { tries: 3, ..Backoff::READ }, Duration::from_secs(60), &branch, call).await
         })
     }
 

@@ -28,7 +28,7 @@ pub use dispatch::{Runner, check_target};
 
 use std::{sync::Arc, time::Duration};
 
-use crate::{config::Target, flow::Io, guard::Guard, random::Seed};
+use crate::{config::Target, flow::Io, guard::Guard, random::Branch};
 
 /// What every runner's calls need: the way out, the target, the time limit and randomness.
 #[derive(Clone)]
@@ -42,5 +42,5 @@ pub struct Context {
     /// When the calls must have ended, on the mono clock.
     pub deadline: Duration,
     /// Randomness for jitter.
-    pub seed: Seed,
+    pub branch: Branch,
 }

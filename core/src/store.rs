@@ -17,7 +17,7 @@ pub use audit::{Audit, AuditChain, AuditHead, AuditRow, Seal, audit_head_key, au
 pub use check::faults;
 pub use job_rows::{JobFilter, Owner, job_removal, job_writes, list_key, listed_job, owner_key};
 pub use keys::{Kind, SHARED, idempotency_key};
-pub use op::{Commit, Committed, Expect, Key, Op, Page, Put, Record, Scan, StoreReply, Write};
+pub use op::{Commit, Committed, Expect, Key, Name, Op, Page, Put, Record, Scan, StoreReply, Write};
 pub use operation_rows::{operation_key, operation_write};
 pub use read_jobs::ReadJobs;
 pub use rows::{Rows, Stored, parse_record};

@@ -11,7 +11,7 @@ use crate::{
     error::{Error, ErrorKind, Retry},
     flow::{Flow, Io},
     pace::Backoff,
-    random::Seed,
+    random::Branch,
     retry::retry,
 };
 
@@ -92,8 +92,8 @@ impl Link {
         F: Future<Output = Result<Value, Error>>,
     {
         let backoff = Backoff { tries: self.options.max_retries.saturating_add(1), ..Backoff::READ };
-        let seed: Seed = self.call.seed.child("client");
-        retry(&self.io, backoff, self.call.deadline, &seed, once).await
+        let branch = Branch::new(self.call.seed, "client");
+        retry(&self.io, backoff, self.call.deadline, &branch, once).await
     }
 
     async fn send(&self, request: &Request) -> Result<Response, Error> {

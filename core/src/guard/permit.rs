@@ -4,7 +4,7 @@ use super::{Entry, Guard, LONGEST_WAIT, LOOK_EVERY, Outcome, Pass};
 use crate::{
     error::Error,
     flow::{Io, Wake},
-    random::Seed,
+    random::Branch,
 };
 
 /// A place in a guard's bulkhead, and leave of its breaker; dropping it gives the place back.
@@ -62,18 +62,18 @@ impl Drop for Number<'_> {
 }
 
 /// Waits for a place, in turn and not for long.
-pub(super) async fn place(guard: &Arc<Guard>, io: &Io, weight: u32, seed: &Seed) -> Result<Place, Error> {
+pub(super) async fn place(guard: &Arc<Guard>, io: &Io, weight: u32, branch: &Branch) -> Result<Place, Error> {
     let entry = guard.inner().bulkhead.enter(weight);
     let number = match entry {
         Entry::In => return Ok(Place { guard: Arc::clone(guard), weight }),
-        Entry::Full => return Err(guard.full(seed)),
+        Entry::Full => return Err(guard.full(branch)),
         Entry::Wait(number) => Number { guard, number },
     };
     let (until, mut moved_to) = (io.now().mono + LONGEST_WAIT, 0);
     loop {
         let left = until.saturating_sub(io.now().mono);
         if left.is_zero() {
-            return Err(guard.full(seed));
+            return Err(guard.full(branch));
         }
         // Rounded up: a wait of less than a millisecond would be none.
         let limit = left.min(LOOK_EVERY).max(Duration::from_millis(1));

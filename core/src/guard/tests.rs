@@ -4,6 +4,7 @@ use super::*;
 use crate::{
     effect::{Effect, Reply},
     flow::{Flow, Now, Step},
+    random::Seed,
 };
 
 fn now(ms: u64) -> Now {
@@ -14,7 +15,7 @@ fn now(ms: u64) -> Now {
 fn visit(guard: &Arc<Guard>) -> Flow<()> {
     let guard = Arc::clone(guard);
     Flow::new(move |io| async move {
-        let permit = guard.enter(&io, 1, &Seed::new([0; 32])).await?;
+        let permit = guard.enter(&io, 1, &Branch::new(Seed::new([0; 32]), "test")).await?;
         io.sleep(Duration::from_millis(1)).await?;
         permit.record(io.now().mono, Outcome::Answered);
         permit.leave(&io).await;

@@ -1,6 +1,6 @@
 //! Which jobs a round works on: at most 200, fair over targets and tenants, each scan going on where it ended.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use super::Share;
 use crate::{
@@ -25,7 +25,7 @@ struct Queue {
 /// A job that has not ended, as its index row shows it.
 pub(super) struct Due {
     pub(super) tenant: String,
-    pub(super) job: Job,
+    pub(super) job: Arc<Job>,
 }
 
 /// The jobs of a round.

@@ -37,8 +37,9 @@ pub async fn reconcile(context: &Context, share: &Share) -> Result<Duration, Err
         let jobs: Vec<&Due> = due.iter().filter(|due| due.job.id.target() == target).collect();
         swallow_runner_errors(reconcile_target(&context.within(PER_TARGET), &target, &jobs).await)?;
     }
+    let tenants = Tenants::of(context, &due);
     for due in &due {
-        swallow_runner_errors(drive(&context.for_tenant(&due.tenant), &due.job).await)?;
+        swallow_runner_errors(drive(tenants.context(due), &due.job).await)?;
     }
     let Some(sealing) = upkeep else { return Ok(if due.is_empty() { LATER } else { SOON }) };
     let cleaning = super::retain::remove_old(context).await?;
@@ -53,6 +54,26 @@ pub(super) fn swallow_runner_errors(result: Result<(), Error>) -> Result<(), Err
     }
 }
 
+/// What the rows of each tenant are worked on with: made once a round.
+struct Tenants<'a> {
+    own: &'a Context,
+    others: BTreeMap<String, Context>,
+}
+
+impl<'a> Tenants<'a> {
+    fn of<'b>(own: &'a Context, due: impl IntoIterator<Item = &'b Due>) -> Self {
+        let mut others = BTreeMap::new();
+        for due in due.into_iter().filter(|due| due.tenant != own.rows.tenant()) {
+            others.entry(due.tenant.clone()).or_insert_with(|| own.for_tenant(&due.tenant));
+        }
+        Self { own, others }
+    }
+
+    fn context(&self, due: &Due) -> &Context {
+        self.others.get(&due.tenant).unwrap_or(self.own)
+    }
+}
+
 async fn reconcile_target(context: &Context, target: &str, jobs: &[&Due]) -> Result<(), Error> {
     let now = context.now_ms();
     if context.state.health(target).next_call_ms > now {
@@ -60,10 +81,10 @@ async fn reconcile_target(context: &Context, target: &str, jobs: &[&Due]) -> Res
     }
     let Ok(runner) = context.runner(target) else { return Ok(()) };
     let mut seen = list(context, &runner, target).await?;
+    let tenants = Tenants::of(context, jobs.iter().copied());
     for due in jobs.iter().filter(|due| due.job.phase == Phase::Submitted) {
         let sighting = due.job.native_id.as_ref().and_then(|id| seen.remove(id));
-        let context = context.for_tenant(&due.tenant);
-        swallow_runner_errors(refresh(&context, &due.job, sighting).await)?;
+        swallow_runner_errors(refresh(tenants.context(due), &due.job, sighting).await)?;
     }
     discover(context, &runner, target, seen.into_values()).await
 }
@@ -146,7 +167,7 @@ async fn drive(context: &Context, job: &Job) -> Result<(), Error> {
         return Ok(());
     }
     let worked = match work(context, job).await {
-        Ok(()) => context.rows.job(&job.id).await.map(|after| after.version != job.version),
+        Ok(()) => context.rows.job_version(&job.id).await.map(|after| after != job.version),
         Err(error) => Err(error),
     };
     pace.after(context, worked)

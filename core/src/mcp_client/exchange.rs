@@ -12,6 +12,7 @@ use super::{
 use crate::{
     error::{Error, Landed},
     pace::Backoff,
+    random::Branch,
     retry::retry_while,
 };
 
@@ -105,9 +106,9 @@ impl Link {
 
     async fn repeated(&self, asked: &Asked) -> Result<Map<String, Value>, Error> {
         let backoff = Backoff { tries: self.limits.max_retries.saturating_add(1), ..Backoff::READ };
-        let seed = self.call.seed.child("mcp client");
+        let branch = Branch::new(self.call.seed, "mcp client");
         let may = |error: &Error| asked.repeatable || error.landed() == Landed::No;
-        retry_while(&self.io, backoff, self.call.deadline, &seed, || Box::pin(self.corrected(asked)), may).await
+        retry_while(&self.io, backoff, self.call.deadline, &branch, || Box::pin(self.corrected(asked)), may).await
     }
 
     /// Sends once, and once more with what the server said was wrong put right.

@@ -138,7 +138,7 @@ impl Context {
         F: Future<Output = Result<T, Error>>,
     {
         let may = |error: &Error| !guard::is_refusal(error) && self.guard.may_retry(self.io.now().mono);
-        retry_while(&self.io, backoff, self.deadline, &self.seed, call, may).await
+        retry_while(&self.io, backoff, self.deadline, &self.branch, call, may).await
     }
 
     /// The request within the time that is left.
@@ -159,7 +159,7 @@ impl Context {
     async fn enter(&self, calls: usize) -> Result<Permit, Error> {
         self.left()?;
         let weight = u32::try_from(calls).unwrap_or(u32::MAX);
-        self.guard.enter(&self.io, weight, &self.seed).await
+        self.guard.enter(&self.io, weight, &self.branch).await
     }
 
     fn record(&self, permit: &Permit, outcome: Option<Outcome>) {

@@ -143,7 +143,7 @@ mod tests {
         let key = rows.keys().find(|key| key.kind == "job.by_state").cloned().unwrap();
         let mut row = rows.remove(&key).unwrap();
         assert_eq!(all_faults(&rows), ["job has no row job.by_state RUNNING/0000000000007/flink:@a.b"]);
-        row.key.id = row.key.id.replace("RUNNING", "PENDING");
+        row.key = Key::new("t", "job.by_state", key.id.replace("RUNNING", "PENDING"));
         rows.insert(row.key.clone(), row);
         assert!(all_faults(&rows).contains(&"job.by_state is left over: its job has moved on".to_owned()));
     }
@@ -165,7 +165,7 @@ mod tests {
         for (at, row) in rows.values_mut().enumerate() {
             match at {
                 0 => row.schema = 99,
-                1 => row.key.kind = "new.kind".into(),
+                1 => row.key = Key::new("t", "new.kind", "x"),
                 _ => {}
             }
         }

@@ -59,11 +59,11 @@ pub fn owner_key(target: &str, token: &str) -> Key {
 /// `internal` when the row cannot be JSON.
 pub fn job_writes(tenant: &str, old: Option<&Stored<Job>>, new: &Job) -> Result<Vec<Write>, Error> {
     let put = |value| Some(Put { schema: schema::JOB, expires_at: None, value });
-    let key = Kind::Job.key(tenant, new.id.to_string());
+    let key = Kind::Job.key(tenant, new.id.as_str());
     let mut writes = vec![Write { key, expect: expect(old), put: put(text(new)?) }];
-    let before = old.map(|old| index_keys(tenant, &old.value)).unwrap_or_default();
     let after = index_keys(tenant, new);
-    writes.extend(before.into_iter().filter(|key| !after.contains(key)).map(gone));
+    let before = old.filter(|old| order(&old.value) != order(new)).map(|old| index_keys(tenant, &old.value));
+    writes.extend(before.into_iter().flatten().filter(|key| !after.contains(key)).map(gone));
     let value = text(&summary(new))?;
     writes.extend(after.into_iter().map(|key| Write { key, expect: Expect::Any, put: put(value.clone()) }));
     writes.extend(owner_writes(tenant, old.map(|old| &old.value), new)?);
@@ -100,12 +100,21 @@ fn owned(job: &Job) -> Vec<String> {
     all
 }
 
+/// What the index keys of a job are made of, besides its id.
+fn order(job: &Job) -> (u64, JobState, bool, Option<u64>) {
+    (job.created_ms, job.state, is_due(job), job.ended_ms)
+}
+
 fn owner_writes(tenant: &str, old: Option<&Job>, new: &Job) -> Result<Vec<Write>, Error> {
     let before = old.map(owned).unwrap_or_default();
+    let fresh: Vec<String> = owned(new).into_iter().filter(|token| !before.contains(token)).collect();
+    if fresh.is_empty() {
+        return Ok(Vec::new());
+    }
     let value = text(&Owner { tenant: tenant.to_owned(), job_id: new.id.clone() })?;
     let put = || Some(Put { schema: schema::OTHER, expires_at: None, value: value.clone() });
-    let fresh = owned(new).into_iter().filter(|token| !before.contains(token));
-    Ok(fresh.map(|token| Write { key: owner_key(new.id.target(), &token), expect: Expect::Any, put: put() }).collect())
+    let write = |token: String| Write { key: owner_key(new.id.target(), &token), expect: Expect::Any, put: put() };
+    Ok(fresh.into_iter().map(write).collect())
 }
 
 pub(super) fn index_keys(tenant: &str, job: &Job) -> Vec<Key> {

@@ -1,22 +1,36 @@
-use std::sync::Arc;
+use std::{borrow::Cow, ops::Deref, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
-/// Name of a record. Order within a kind is the byte order of `id`.
+/// Name of a record. Order within a kind is the byte order of `id`. Shared: it is copied with each write, each
+/// repetition of it and each record.
 #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
-pub struct Key {
+#[serde(transparent)]
+pub struct Key(Arc<Name>);
+
+/// The parts of a [`Key`].
+#[derive(Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
+pub struct Name {
     /// Whose it is; `default` until sign-in exists.
     pub tenant: String,
     /// Kind of record, for instance `job` or `job.by_time`.
-    pub kind: String,
+    pub kind: Cow<'static, str>,
     /// Name within tenant and kind; at most 512 bytes.
     pub id: String,
 }
 
 impl Key {
     /// A key.
-    pub fn new(tenant: &str, kind: &str, id: impl Into<String>) -> Self {
-        Self { tenant: tenant.to_owned(), kind: kind.to_owned(), id: id.into() }
+    pub fn new(tenant: &str, kind: impl Into<Cow<'static, str>>, id: impl Into<String>) -> Self {
+        Self(Arc::new(Name { tenant: tenant.to_owned(), kind: kind.into(), id: id.into() }))
+    }
+}
+
+impl Deref for Key {
+    type Target = Name;
+
+    fn deref(&self) -> &Name {
+        &self.0
     }
 }
 

@@ -23,14 +23,13 @@ impl ReadJobs {
     ///
     /// # Errors
     /// `internal` for a row that cannot be read.
-    pub(crate) fn read(&self, record: &Record) -> Result<Stored<Job>, Error> {
+    pub(crate) fn read(&self, record: &Record) -> Result<Stored<Arc<Job>>, Error> {
         schema::check(record)?;
-        if let Some(job) = self.known(record) {
-            return Ok(Stored { value: Job::clone(&job), version: record.version });
-        }
-        let stored = parse::<Job>(record)?;
-        self.keep(&record.key, &record.value, &stored.value);
-        Ok(stored)
+        let job = match self.known(record) {
+            Some(job) => job,
+            None => self.keep(&record.key, &record.value, Arc::new(parse::<Job>(record)?.value)),
+        };
+        Ok(Stored { value: job, version: record.version })
     }
 
     /// Keeps what these writes store of a job: the next one who reads it is mostly who wrote it.
@@ -38,9 +37,9 @@ impl ReadJobs {
         for write in writes {
             let Some(put) = &write.put else { continue };
             if write.key.kind == Kind::Job.as_str() {
-                self.keep(&write.key, &put.value, job);
+                self.keep(&write.key, &put.value, Arc::new(job.clone()));
             } else if write.key.kind == Kind::JobDue.as_str() {
-                self.keep(&write.key, &put.value, &summary(job));
+                self.keep(&write.key, &put.value, Arc::new(summary(job)));
             }
         }
     }
@@ -50,20 +49,21 @@ impl ReadJobs {
         rows.get(&record.key).filter(|(text, _)| *text == record.value).map(|(_, job)| Arc::clone(job))
     }
 
-    fn keep(&self, key: &Key, text: &Arc<str>, job: &Job) {
+    fn keep(&self, key: &Key, text: &Arc<str>, job: Arc<Job>) -> Arc<Job> {
         if text.len() > LONGEST {
-            return;
+            return job;
         }
-        let row = (Arc::clone(text), Arc::new(job.clone()));
+        let row = (Arc::clone(text), Arc::clone(&job));
         let mut rows = self.lock();
         if let Some(old) = rows.get_mut(key) {
             *old = row;
-            return;
+            return job;
         }
         if rows.len() >= KEPT {
             rows.clear();
         }
         rows.insert(key.clone(), row);
+        job
     }
 
     fn lock(&self) -> MutexGuard<'_, Rows> {
@@ -101,8 +101,8 @@ mod tests {
         let of = |kind: Kind| record(writes.iter().find(|write| write.key.kind == kind.as_str()).unwrap());
         let (row, due) = (of(Kind::Job), of(Kind::JobDue));
         assert!(rows.known(&row).is_some() && rows.known(&due).is_some());
-        assert_eq!(rows.read(&row).unwrap(), parse(&row).unwrap());
-        assert_eq!(rows.read(&due).unwrap().value, listed_job(&due).unwrap());
+        assert_eq!(*rows.read(&row).unwrap().value, parse(&row).unwrap().value);
+        assert_eq!(*rows.read(&due).unwrap().value, listed_job(&due).unwrap());
     }
 
     #[test]
@@ -122,13 +122,13 @@ mod tests {
         let rows = ReadJobs::default();
         for number in 0..=KEPT {
             let mut row = record(&writes[0]);
-            row.key.id = number.to_string();
+            row.key = Key::new("default", "job", number.to_string());
             rows.read(&row).unwrap();
         }
         assert!(rows.lock().len() <= KEPT);
         let mut long = record(&writes[0]);
         long.value = serde_json::to_string(&Job { diagnostics: "x".repeat(LONGEST), ..job }).unwrap().into();
-        long.key.id = "long".into();
+        long.key = Key::new("default", "job", "long");
         rows.read(&long).unwrap();
         assert!(rows.known(&long).is_none());
     }

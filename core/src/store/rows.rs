@@ -8,7 +8,7 @@ use crate::{
     flow::Io,
     job::{Job, JobId, Operation},
     pace::Backoff,
-    random::Seed,
+    random::Branch,
     retry::retry,
 };
 
@@ -26,7 +26,7 @@ pub struct Stored<T> {
 pub struct Rows {
     io: Io,
     tenant: String,
-    seed: Seed,
+    branch: Branch,
     jobs: Arc<ReadJobs>,
     /// Rows are marked as the version before: an upgrade is under way.
     previous: bool,
@@ -36,8 +36,8 @@ const TRIES: u32 = 8;
 
 impl Rows {
     /// Rows of a tenant; commits take their ids from the seed, jobs that were read before from `jobs`.
-    pub fn new(io: Io, tenant: &str, seed: Seed, jobs: Arc<ReadJobs>) -> Self {
-        Self { io, tenant: tenant.to_owned(), seed, jobs, previous: false }
+    pub fn new(io: Io, tenant: &str, branch: Branch, jobs: Arc<ReadJobs>) -> Self {
+        Self { io, tenant: tenant.to_owned(), branch, jobs, previous: false }
     }
 
     /// The same, written so that the build before this one can read it (see [`schema`]).
@@ -65,8 +65,22 @@ impl Rows {
     /// # Errors
     /// `unavailable` when the store cannot answer.
     pub async fn find_job(&self, id: &JobId) -> Result<Option<Stored<Job>>, Error> {
-        let record = self.live(Kind::Job.key(&self.tenant, id.to_string())).await?;
-        record.map(|record| self.jobs.read(&record)).transpose()
+        let record = self.live(Kind::Job.key(&self.tenant, id.as_str())).await?;
+        let read = |record: Record| {
+            self.jobs
+                .read(&record)
+                .map(|Stored { value, version }| Stored { value: Arc::unwrap_or_clone(value), version })
+        };
+        record.map(read).transpose()
+    }
+
+    /// Version of a job's row.
+    ///
+    /// # Errors
+    /// As [`Rows::job`].
+    pub async fn job_version(&self, id: &JobId) -> Result<u64, Error> {
+        let record = self.live(Kind::Job.key(&self.tenant, id.as_str())).await?;
+        record.map(|record| record.version).ok_or_else(|| unknown_job(id))
     }
 
     /// An operation.
@@ -94,7 +108,7 @@ impl Rows {
     where
         F: Future<Output = Result<T, Error>>,
     {
-        retry(&self.io, Backoff::STORE, Duration::MAX, &self.seed, call).await
+        retry(&self.io, Backoff::STORE, Duration::MAX, &self.branch, call).await
     }
 
     /// A record read as a type; expired ones count as absent.
@@ -129,7 +143,7 @@ impl Rows {
         if self.previous {
             schema::as_previous(&mut writes);
         }
-        let commit = Commit { op_id: self.seed.hex128(&format!("commit {label}")), writes };
+        let commit = Commit { op_id: self.branch.seed().hex128(&format!("commit {label}")), writes };
         self.patiently(|| self.io.commit(commit.clone())).await
     }
 

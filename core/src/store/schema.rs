@@ -35,7 +35,7 @@ pub fn previous(kind: &str) -> u32 {
 /// # Errors
 /// `internal` with reason `newer_row` or `older_row`.
 pub fn check(record: &Record) -> Result<(), Error> {
-    let kind = record.key.kind.as_str();
+    let kind = &*record.key.kind;
     let (reason, message, suggestion) = if record.schema > current(kind) {
         ("newer_row", "a stored row was written by a newer version of beam-mcp", "finish the upgrade of this process")
     } else if record.schema < previous(kind) {

@@ -9,6 +9,7 @@ use crate::{
     error::{Error, ErrorKind},
     flow::Io,
     job::{Job, JobId},
+    random::Branch,
     runner::{self, Runner},
     store::{Audit, Rows, Write},
 };
@@ -34,7 +35,7 @@ impl Context {
     pub fn new(io: Io, call: Call, state: Arc<State>) -> Self {
         let previous = state.config.store.write_previous_schema;
         let jobs = Arc::clone(&state.jobs);
-        let rows = Rows::new(io.clone(), &call.caller.tenant, call.seed.child("rows"), jobs);
+        let rows = Rows::new(io.clone(), &call.caller.tenant, Branch::new(call.seed, "rows"), jobs);
         let rows = rows.as_previous_schema(previous);
         Self { io, call, state, rows }
     }
@@ -86,8 +87,8 @@ impl Context {
                 .suggest("ask the operator to put the target back, then call again")
         })?;
         let deadline = self.until(limit);
-        let seed = self.call.seed.child(&format!("runner {}", target.name));
-        Ok(Runner::open(runner::Context { io: self.io.clone(), guard, target, deadline, seed }))
+        let branch = Branch::new(self.call.seed, format!("runner {}", target.name));
+        Ok(Runner::open(runner::Context { io: self.io.clone(), guard, target, deadline, branch }))
     }
 
     /// Refuses a verb of an interface that is switched off.

@@ -114,7 +114,7 @@ fn page(records: &BTreeMap<Vec<u8>, Record>, range: &Range, scan: &Scan) -> Vec<
 }
 
 fn shelf(key: &Key) -> Shelf {
-    (key.kind.clone(), key.tenant.clone())
+    (key.kind.clone().into_owned(), key.tenant.clone())
 }
 
 fn stamp(record: &Record) -> Stamp {

@@ -140,7 +140,8 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Record> {
 
 fn key(row: &Row<'_>) -> rusqlite::Result<Key> {
     let id = String::from_utf8_lossy(row.get_ref(2)?.as_blob()?).into_owned();
-    Ok(Key { kind: row.get(0)?, tenant: row.get(1)?, id })
+    let (kind, tenant): (String, String) = (row.get(0)?, row.get(1)?);
+    Ok(Key::new(&tenant, kind, id))
 }
 
 /// `SQLite`'s integers are signed; no version or time of ours comes near their end.

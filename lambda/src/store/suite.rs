@@ -71,7 +71,7 @@ pub(super) async fn value(store: &Store, id: &str) -> Option<String> {
 
 async fn ids(store: &Store, scan: Scan) -> Vec<String> {
     match store.perform(Op::Scan(scan)).await {
-        StoreReply::Page(page) => page.records.into_iter().map(|record| record.key.id).collect(),
+        StoreReply::Page(page) => page.records.into_iter().map(|record| record.key.id.clone()).collect(),
         other => panic!("{other:?}"),
     }
 }

@@ -5,7 +5,7 @@ use beam_mcp_core::{
     effect::{Effect, Fault, FaultKind, Method, Reply, Request, Response},
     error::{ErrorKind, Retry},
     pace::Backoff,
-    random::Seed,
+    random::{Branch, Seed},
     retry::{LONGEST_RETRY_AFTER, retry},
 };
 use beam_mcp_tests::explore::{Bounds, Subject, World, nothing_more, of};
@@ -69,8 +69,8 @@ pub(super) fn subject(name: &'static str, start: fn() -> Flow<u16>) -> Subject {
 fn a_repeated_request() {
     let start = || {
         Flow::new(|io| async move {
-            let seed = Seed::new([1; 32]);
-            retry(&io, Backoff { tries: TRIES, ..Backoff::READ }, DEADLINE, &seed, || once(&io)).await
+            let branch = Branch::new(Seed::new([1; 32]), "retry");
+            retry(&io, Backoff { tries: TRIES, ..Backoff::READ }, DEADLINE, &branch, || once(&io)).await
         })
     };
     super::hold(&subject("retry", start), "a request that may be repeated: 4 tries, deadline 300 s, 429 asks for 1 h");

@@ -142,7 +142,7 @@ impl Ledger {
         self.audits.extend(rows.map(|write| write.key.id.clone()));
         let audited = self.audits.len() > before;
         for write in &commit.writes {
-            match write.key.kind.as_str() {
+            match &*write.key.kind {
                 "job" => self.job_written(commit, write, audited, at, cell),
                 "operation" => self.operation_written(write, audited, at),
                 _ => {}

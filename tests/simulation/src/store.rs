@@ -61,7 +61,7 @@ impl Store {
         let mut back = Vec::new();
         let recent = self.past.iter().rev().take_while(|(at, _)| *at > then);
         let replaced = recent.flat_map(|(_, replaced)| replaced.iter().rev());
-        let undone: Replaced = replaced.filter(|(key, _)| key.kind == scan.kind).cloned().collect();
+        let undone: Replaced = replaced.filter(|(key, _)| *key.kind == *scan.kind).cloned().collect();
         for (key, old) in undone {
             let new = self.swap(&key, old);
             back.push((key, new));
@@ -74,9 +74,9 @@ impl Store {
     }
 
     fn swap(&mut self, key: &Key, record: Option<Record>) -> Option<Record> {
-        let Some(rows) = self.kinds.get_mut(key.kind.as_str()) else {
+        let Some(rows) = self.kinds.get_mut(&*key.kind) else {
             let first = record.map(|record| (key.clone(), record));
-            self.kinds.insert(key.kind.clone(), first.into_iter().collect());
+            self.kinds.insert(key.kind.clone().into_owned(), first.into_iter().collect());
             return None;
         };
         match (rows.get_mut(key), record) {
@@ -99,7 +99,7 @@ impl Store {
         if scan.tenant == "*" {
             return rows.values().filter(|record| fits(&record.key, scan)).take(limit).cloned().collect();
         }
-        let from = Key::new(&scan.tenant, &scan.kind, scan.prefix.clone());
+        let from = Key::new(&scan.tenant, scan.kind.clone(), scan.prefix.clone());
         let here = |key: &Key| key.tenant == scan.tenant && key.id.starts_with(&scan.prefix);
         let range = rows.range(from..).take_while(|(key, _)| here(key));
         let fitting = range.filter(|(key, _)| fits(key, scan)).map(|(_, record)| record.clone());
@@ -158,7 +158,15 @@ impl Store {
     fn write(&mut self, commit: &Commit, now: u64) -> StoreReply {
         let mut replaced = Vec::with_capacity(commit.writes.len());
         let mut versions = Vec::with_capacity(commit.writes.len());
+        let kept = self.stale || self.plant == Some(Plant::EarlyAnswer);
         for write in &commit.writes {
+            if let (Some(put), Some(record), false) = (&write.put, self.get_mut(&write.key), kept) {
+                (record.version, record.schema, record.expires_at) = (record.version + 1, put.schema, put.expires_at);
+                record.op.clone_from(&commit.op_id);
+                record.value.clone_from(&put.value);
+                versions.push(record.version);
+                continue;
+            }
             let version = self.get(&write.key).map_or(0, |record| record.version) + 1;
             let new = write.put.as_ref().map(|put| Record {
                 key: write.key.clone(),
@@ -170,7 +178,7 @@ impl Store {
             });
             versions.push(if new.is_some() { version } else { 0 });
             let old = self.swap(&write.key, new);
-            if self.stale || self.plant == Some(Plant::EarlyAnswer) {
+            if kept {
                 replaced.push((write.key.clone(), old));
             }
         }
@@ -210,7 +218,11 @@ impl Store {
 
     /// A record.
     pub fn get(&self, key: &Key) -> Option<&Record> {
-        self.kinds.get(key.kind.as_str())?.get(key)
+        self.kinds.get(&*key.kind)?.get(key)
+    }
+
+    fn get_mut(&mut self, key: &Key) -> Option<&mut Record> {
+        self.kinds.get_mut(&*key.kind)?.get_mut(key)
     }
 
     /// All records.

@@ -45,7 +45,7 @@ pub fn label(effect: &Effect) -> String {
         Effect::Store(Op::Get { key }) => format!("get {}", key.kind),
         Effect::Store(Op::Scan(scan)) => format!("scan {}", scan.kind),
         Effect::Store(Op::Commit(commit)) => {
-            let kinds = commit.writes.iter().map(|write| write.key.kind.as_str());
+            let kinds = commit.writes.iter().map(|write| &*write.key.kind);
             let kinds: Vec<_> = kinds.filter(|kind| !kind.starts_with("job.")).collect();
             format!("commit {}", kinds.join("+"))
         }

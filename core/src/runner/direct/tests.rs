@@ -13,7 +13,7 @@ use crate::{
     flow::Io,
     guard::Guard,
     job::{Job, JobId, JobSpec, JobState, Operation, OperationKind, OperationState, Phase},
-    random::Seed,
+    random::{Branch, Seed},
     runner::{Backend, Begun, Context, Look, Submitted},
 };
 
@@ -60,8 +60,8 @@ fn direct(io: Io) -> Direct {
     let mut target = Target::new("local", RunnerKind::Direct);
     target.env.insert("TOKEN".into(), "env:TOKEN".into());
     let guard = Arc::new(Guard::new(&target.name));
-    let seed = Seed::new([0; 32]);
-    Direct::new(Context { io, guard, target: Arc::new(target), deadline: Duration::MAX, seed })
+    let branch = Branch::new(Seed::new([0; 32]), "test");
+    Direct::new(Context { io, guard, target: Arc::new(target), deadline: Duration::MAX, branch })
 }
 
 fn mine() -> Job {

@@ -17,7 +17,7 @@ use crate::{
         protobuf::{Encoder, Message},
         structure,
     },
-    random::Seed,
+    random::{Branch, Seed},
     runner::{Backend, Begun, Build, Capability, Context, Look, Provenance, ResolvedOption, Submission, Submitted},
 };
 
@@ -81,9 +81,9 @@ where
     T: std::fmt::Debug + 'static,
 {
     let mut flow = Flow::new(move |io| {
-        let (target, seed) = (Arc::new(target()), Seed::new([3; 32]));
+        let (target, branch) = (Arc::new(target()), Branch::new(Seed::new([3; 32]), "test"));
         let guard = Arc::new(Guard::new(&target.name));
-        flow(Portable::new(Context { io, guard, target, deadline: Duration::from_secs(300), seed }))
+        flow(Portable::new(Context { io, guard, target, deadline: Duration::from_secs(300), branch }))
     });
     let mut script: VecDeque<_> = script.into();
     let (mut asked, mut reply, mut mono) = (Vec::new(), None, Duration::from_secs(1));

@@ -13,7 +13,7 @@ use crate::{
     job::{
         EndedBy, Job, JobId, JobSpec, JobState, LogQuery, MetricValue, Operation, OperationKind, OperationState, Phase,
     },
-    random::Seed,
+    random::{Branch, Seed},
     runner::{Backend, Context, Look, Submitted},
 };
 
@@ -31,13 +31,13 @@ macro_rules! at {
     ($target:expr, $ms:expr, $runner:ident => $call:expr) => {{
         let target = Arc::new($target.clone());
         let mut flow = Flow::new(move |io| async move {
-            let seed = Seed::new([0; 32]);
+            let branch = Branch::new(Seed::new([0; 32]), "test");
             let $runner = Simulator::new(Context {
                 io,
                 guard: Arc::new(Guard::new(&target.name)),
                 target,
                 deadline: Duration::MAX,
-                seed,
+                branch,
             });
             $call.await
         });

@@ -12,7 +12,7 @@ use crate::{
     flow::{Flow, Now, Step},
     guard::Guard,
     job::{Job, Operation, OperationKind},
-    random::Seed,
+    random::{Branch, Seed},
     runner::Context,
 };
 
@@ -101,8 +101,8 @@ where
 {
     let target = Arc::new(target);
     let mut flow = Flow::new(move |io| {
-        let (guard, seed) = (Arc::new(Guard::new(&target.name)), Seed::new([3; 32]));
-        flow(Spark::new(Context { io, guard, target, deadline: Duration::from_secs(300), seed }))
+        let (guard, branch) = (Arc::new(Guard::new(&target.name)), Branch::new(Seed::new([3; 32]), "test"));
+        flow(Spark::new(Context { io, guard, target, deadline: Duration::from_secs(300), branch }))
     });
     let mut script: VecDeque<_> = script.into();
     let (mut requests, mut recipes) = (vec![], vec![]);

@@ -26,9 +26,9 @@ pub(super) fn key_at(partition: &str, sort: &str) -> Option<Key> {
     let (first, last) = partition.rsplit_once('#')?;
     if is_swept(first) {
         let (id, tenant) = sort.rsplit_once(BETWEEN)?;
-        return Some(Key::new(tenant, first, id));
+        return Some(Key::new(tenant, first.to_owned(), id));
     }
-    Some(Key::new(first, last, sort))
+    Some(Key::new(first, last.to_owned(), sort))
 }
 
 /// Partitions a scan reads.

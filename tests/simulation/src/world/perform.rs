@@ -1,6 +1,6 @@
 use beam_mcp_core::{
     effect::{Artifact, Effect, Origin, Recipe, Refusal, Reply, Signal, Source, SourceId},
-    store::{Op, StoreReply},
+    store::{Commit, Op, StoreReply},
 };
 
 use super::{Event, Id, LONGEST_FLOW, START_MS, World};
@@ -247,23 +247,23 @@ impl World<'_> {
         let (reply, outcome) = self.store.perform(op, self.now);
         if let (Op::Commit(commit), Outcome::Written) = (op, outcome) {
             self.ledger.committed(commit, self.now, self.profile.cell);
-            for write in &commit.writes {
-                self.announce_row(process, &write.key.kind, &write.key.id);
-            }
+            self.announce_rows(process, commit);
             self.say_rows(commit);
         }
         reply
     }
 
-    fn announce_row(&mut self, process: usize, kind: &str, id: &str) {
-        let waited =
-            self.activities.iter().filter_map(|(_, place)| place.as_ref()).any(|activity| !activity.waits.is_empty());
-        if waited {
-            self.announce(process, &format!("{kind}/{id}"));
+    fn announce_rows(&mut self, process: usize, commit: &Commit) {
+        let flows = self.activities.iter().filter_map(|(_, place)| place.as_ref());
+        if flows.filter(|activity| activity.process == process).all(|activity| activity.waits.is_empty()) {
+            return;
+        }
+        for write in &commit.writes {
+            self.announce(process, &format!("{}/{}", write.key.kind, write.key.id));
         }
     }
 
-    fn say_rows(&mut self, commit: &beam_mcp_core::store::Commit) {
+    fn say_rows(&mut self, commit: &Commit) {
         if !self.trace.is_read() {
             return;
         }
@@ -305,7 +305,7 @@ fn describe(effect: &Effect) -> String {
         Effect::Store(Op::Get { key }) => format!("{} {}", key.kind, key.id),
         Effect::Store(Op::Scan(scan)) => scan.kind.clone(),
         Effect::Store(Op::Commit(commit)) => {
-            let kinds: Vec<_> = commit.writes.iter().map(|write| write.key.kind.as_str()).collect();
+            let kinds: Vec<_> = commit.writes.iter().map(|write| &*write.key.kind).collect();
             format!("{} [{}]", commit.op_id.get(..8).unwrap_or_default(), kinds.join(" "))
         }
         Effect::Send(request) => format!("{:?} {}", request.method, request.path),
