@@ -1,5 +1,7 @@
 //! Unix milliseconds as RFC 3339 text, without a clock.
 
+use std::fmt::Write as _;
+
 /// `2026-11-20T09:45:23.659Z` of Unix time in milliseconds.
 ///
 /// # Source
@@ -8,7 +10,9 @@ pub fn rfc3339(unix_ms: u64) -> String {
     let (days, ms) = (unix_ms / 86_400_000, unix_ms % 86_400_000);
     let (year, month, day) = civil(days);
     let (hour, minute, second) = (ms / 3_600_000, ms / 60_000 % 60, ms / 1000 % 60);
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{:03}Z", ms % 1000)
+    let mut text = String::with_capacity(24);
+    let _ = write!(text, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{:03}Z", ms % 1000);
+    text
 }
 
 fn civil(days_since_epoch: u64) -> (u64, u64, u64) {

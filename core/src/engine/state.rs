@@ -118,12 +118,12 @@ impl State {
     /// Remembers that the runner answered about a job.
     pub fn observed(&self, tenant: &str, job: &str, at_ms: u64) {
         let is_stale = |seen: &u64| seen.saturating_add(STALE_MS) < at_ms;
-        self.live().observed.insert(format!("{tenant}/{job}"), at_ms, is_stale);
+        self.live().observed.insert([tenant, job].join("/"), at_ms, is_stale);
     }
 
     /// When the runner last answered about a job, as far as this process knows.
     pub fn last_observed(&self, tenant: &str, job: &str) -> Option<u64> {
-        self.live().observed.get(&format!("{tenant}/{job}")).copied()
+        self.live().observed.get(&[tenant, job].join("/")).copied()
     }
 
     /// Claims a piece of work for one flow of this process; `None` when another flow is at it.

@@ -67,7 +67,7 @@ async fn looked_by_another(
 /// The row, and when the runner last answered about it. A look is remembered after it was stored, so the memory is
 /// read first: it never speaks of a look that the row does not show.
 async fn row(context: &Context, id: &JobId) -> Result<(Stored<Job>, Option<u64>), Error> {
-    let last = context.state.last_observed(context.rows.tenant(), &id.to_string());
+    let last = context.state.last_observed(context.rows.tenant(), id.as_str());
     let stored = context.rows.job(id).await?;
     let seen_ms = stored.value.observed_ms.max(last);
     Ok((stored, seen_ms))
@@ -103,7 +103,7 @@ pub async fn look_now(context: &Context, job: &Job) -> Result<Stored<Job>, Error
         Ok(Vec::new())
     });
     let stored = stored.await?;
-    context.state.observed(context.rows.tenant(), &job.id.to_string(), at_ms);
+    context.state.observed(context.rows.tenant(), job.id.as_str(), at_ms);
     tidy(&runner, job, &stored.value).await?;
     Ok(stored)
 }

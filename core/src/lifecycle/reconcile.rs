@@ -127,7 +127,7 @@ pub(super) async fn refresh(context: &Context, job: &Job, sighting: Option<Sight
     if sweep::would_change(job, &seen) {
         sweep::found(context, job, sighting).await?;
     }
-    context.state.observed(context.rows.tenant(), &job.id.to_string(), at_ms);
+    context.state.observed(context.rows.tenant(), job.id.as_str(), at_ms);
     Ok(())
 }
 
@@ -196,7 +196,7 @@ struct Pace {
 
 impl Pace {
     fn of(context: &Context, job: &Job, work: &str, most: Duration) -> Self {
-        Self { key: format!("{}/{} {work}", context.rows.tenant(), job.id), most }
+        Self { key: [context.rows.tenant(), "/", job.id.as_str(), " ", work].concat(), most }
     }
 
     fn is_due(&self, context: &Context) -> bool {

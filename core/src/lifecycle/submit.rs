@@ -379,6 +379,6 @@ pub(super) async fn record(context: &Context, seen: &Job, look: Look) -> Result<
         Ok(Vec::new())
     });
     let stored = stored.await?;
-    context.state.observed(context.rows.tenant(), &seen.id.to_string(), at_ms);
+    context.state.observed(context.rows.tenant(), seen.id.as_str(), at_ms);
     Ok(stored)
 }

@@ -118,16 +118,18 @@ fn owner_writes(tenant: &str, old: Option<&Job>, new: &Job) -> Result<Vec<Write>
 }
 
 pub(super) fn index_keys(tenant: &str, job: &Job) -> Vec<Key> {
-    let (id, at, target, state) = (&job.id, job.created_ms, job.id.target(), job.state.as_str());
+    let (id, target, state) = (job.id.as_str(), job.id.target(), job.state.as_str());
+    let digits = |ms: u64| format!("{ms:013}");
+    let at = digits(job.created_ms);
     let last = match job.ended_ms {
-        _ if is_due(job) => Kind::JobDue.key(tenant, format!("{target}/{id}")),
-        ended => Kind::JobEnded.key(tenant, format!("{:013}/{id}", ended.unwrap_or(at))),
+        _ if is_due(job) => Kind::JobDue.key(tenant, [target, id].join("/")),
+        ended => Kind::JobEnded.key(tenant, [&*ended.map_or_else(|| at.clone(), digits), id].join("/")),
     };
     vec![
-        Kind::JobByTime.key(tenant, format!("{at:013}/{id}")),
-        Kind::JobByState.key(tenant, format!("{state}/{at:013}/{id}")),
-        Kind::JobByTarget.key(tenant, format!("{target}/{at:013}/{id}")),
-        Kind::JobByTargetState.key(tenant, format!("{target}/{state}/{at:013}/{id}")),
+        Kind::JobByTime.key(tenant, [&at, id].join("/")),
+        Kind::JobByState.key(tenant, [state, &at, id].join("/")),
+        Kind::JobByTarget.key(tenant, [target, &at, id].join("/")),
+        Kind::JobByTargetState.key(tenant, [target, state, &at, id].join("/")),
         last,
     ]
 }

@@ -195,12 +195,17 @@ pub(crate) fn parse<T: DeserializeOwned>(record: &Record) -> Result<Stored<T>, E
     Ok(Stored { value, version: record.version })
 }
 
+/// Most rows are shorter, in bytes.
+const USUAL: usize = 2_048;
+
 /// JSON text of a row.
 pub(crate) fn text(value: &impl Serialize) -> Result<Arc<str>, Error> {
-    let text = serde_json::to_string(value).map_err(|error| {
-        Error::new(ErrorKind::Internal, "unwritable_row", "a row cannot be written").with("detail", error)
-    })?;
-    Ok(text.into())
+    let unwritable = |detail: &dyn std::fmt::Display| {
+        Error::new(ErrorKind::Internal, "unwritable_row", "a row cannot be written").with("detail", detail)
+    };
+    let mut text = Vec::with_capacity(USUAL);
+    serde_json::to_writer(&mut text, value).map_err(|error| unwritable(&error))?;
+    String::from_utf8(text).map(Arc::from).map_err(|error| unwritable(&error))
 }
 
 /// What must be there for a stored value to be replaced.

@@ -69,7 +69,7 @@ mod tests {
     use super::*;
     use crate::store::Key;
 
-    fn record(kind: &str, schema: u32) -> Record {
+    fn record(kind: &'static str, schema: u32) -> Record {
         Record {
             key: Key::new("default", kind, "x"),
             version: 1,

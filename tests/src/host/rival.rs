@@ -2,7 +2,7 @@
 
 use beam_mcp_core::{
     job::Job,
-    store::{Commit, Expect, Put, Record, Write},
+    store::{Commit, Expect, Key, Put, Record, Write},
 };
 
 use crate::store::ModelStore;
@@ -41,7 +41,7 @@ pub(super) fn twin(commit: &Commit) -> Commit {
     let theirs = "7".repeat(32);
     let renamed = |write: &Write| {
         let mut write = write.clone();
-        write.key.id = write.key.id.replace(&token, &theirs);
+        write.key = Key::new(&write.key.tenant, write.key.kind.clone(), write.key.id.replace(&token, &theirs));
         if let Some(put) = &mut write.put {
             put.value = put.value.replace(&token, &theirs).into();
         }
