@@ -1,11 +1,14 @@
-"""A server of the official SDK with two of Beam's tools: `sdk_server.py PORT`, on version 1 or 2 of the SDK."""
+"""A server of the official SDK with two of Beam's tools: `sdk_server.py TRANSPORT [PORT]`, on version 1 or 2 of the
+SDK; the transport is `streamable-http`, `sse` or `stdio`.
+"""
 
 from __future__ import annotations
 
 import sys
 from typing import Any
 
-PORT = int(sys.argv[1])
+TRANSPORT = sys.argv[1]
+PORT = int(sys.argv[2]) if TRANSPORT != "stdio" else 0
 RUNNERS = {"runners": [{"name": "elsewhere", "runner": "simulator", "available": True}]}
 JOB = {"job_id": "elsewhere:1", "name": "words", "state": "RUNNING", "terminal": False}
 
@@ -31,8 +34,8 @@ except ImportError:
     run: dict[str, Any] = {}
 else:
     server = MCPServer("elsewhere")
-    run = {"host": "127.0.0.1", "port": PORT}
+    run = {"host": "127.0.0.1", "port": PORT} if PORT else {}
 
 for tool in (list_runners, get_job):
     server.tool()(tool)
-server.run(transport="streamable-http", **run)
+server.run(transport=TRANSPORT, **run)

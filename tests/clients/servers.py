@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import os
+import shlex
 import socket
 import subprocess
 import sys
@@ -27,28 +29,38 @@ def listens(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-def play(python: str) -> str:
-    """Starts a server and calls it; why that failed, or nothing."""
-    port = free_port()
-    command = [os.environ[python], str(HERE / "sdk_server.py"), str(port)]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
+def ask(url: str) -> str:
+    """Calls a server; why that failed, or nothing."""
+    command = [sys.argv[1], str(HERE / "our_client.py"), url]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT, check=False)
+    return "" if done.returncode == 0 else done.stdout + done.stderr
+
+
+def play(python: str, transport: str) -> str:
+    """Starts a server, or has it started, and calls it; why that failed, or nothing."""
+    command = [os.environ[python], str(HERE / "sdk_server.py"), transport]
+    if transport == "stdio":
+        return ask(f"stdio:{shlex.join(command)}")
+    port, path = free_port(), "sse" if transport == "sse" else "mcp"
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    with subprocess.Popen([*command, str(port)], **quiet) as server:
         try:
             end = time.monotonic() + LIMIT
             while not listens(port):
                 if server.poll() is not None or time.monotonic() > end:
                     return "the server did not start"
                 time.sleep(0.05)
-            ask = [sys.argv[1], str(HERE / "our_client.py"), f"http://127.0.0.1:{port}/mcp"]
-            done = subprocess.run(ask, capture_output=True, text=True, timeout=LIMIT, check=False)
-            return "" if done.returncode == 0 else done.stdout + done.stderr
+            return ask(f"http://127.0.0.1:{port}/{path}")
         finally:
             server.terminate()
 
 
+CELLS = list(itertools.product(SERVERS.items(), ("streamable-http", "stdio", "sse")))
 failed = 0
-for name, python in SERVERS.items():
-    fault = play(python)
+for (name, python), transport in CELLS:
+    fault = play(python, transport)
     failed += bool(fault)
-    print(f"our client, server of {name}: {'FAILED' if fault else 'ok'}\n{fault[-3000:]}".rstrip())
-print(f"{len(SERVERS) - failed} passed, {failed} failed")
+    shown = "FAILED" if fault else "ok"
+    print(f"our client, server of {name}, {transport}: {shown}\n{fault[-3000:]}".rstrip())
+print(f"{len(CELLS) - failed} passed, {failed} failed")
 sys.exit(failed != 0)
