@@ -56,6 +56,17 @@ for (const [era, version] of [["auto", "2026-07-28"], ["modern", "2026-07-28"], 
   });
 }
 
+test("the pair of endpoints of 2024-11-05 is found", async () => {
+  const connection = new McpConnection(`${server.url}/sse`);
+  assert.equal((await connection.connect()).protocolVersion, "2024-11-05");
+  assert.ok((await connection.listTools()).length > 10);
+  for await (const { method } of connection.listen({ tools: true })) {
+    assert.equal(method, "notifications/subscriptions/acknowledged");
+    break;
+  }
+  assert.equal((await connection.callTool("list_runners")).content[0].type, "text");
+});
+
 const argumentsOf = ({ arguments: known = [] }) => Object.fromEntries(known.map(({ name }) => [name, "sim"]));
 
 for (const era of ["auto", "2025-11-25"]) {

@@ -1,4 +1,4 @@
-/** The MCP entry: calls of any MCP server, of 2026-07-28 and of the revisions with a handshake from 2025-03-26 on. */
+/** The MCP entry: calls of any MCP server, of 2026-07-28 and of the revisions with a handshake. */
 
 import init, * as wasm from "./wasm/mcp.js";
 

@@ -1,7 +1,7 @@
 /** Shapes of MCP, as far as callers need them. Members this library does not know come through as they are. */
 
 /** A revision of the protocol with a handshake. */
-export type Legacy = "2025-11-25" | "2025-06-18" | "2025-03-26";
+export type Legacy = "2025-11-25" | "2025-06-18" | "2025-03-26" | "2024-11-05";
 
 type Open = { [member: string]: unknown };
 
