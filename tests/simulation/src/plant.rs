@@ -68,8 +68,7 @@ plants! {
     InventedEnd "invented-end" "" "a job that cannot be read has FINISHED",
     UnheldChild "unheld-child" "" "a child runs before its identity is stored",
     OrphanRuns "orphan-runs" "" "a held child goes on when its server dies",
-    SecondChild "second-child" "a child that was let go is looked at first, and is never launched again"
-        "a folder is started again although its child was let go",
+    SecondChild "second-child" "" "a folder is started again although its child was let go",
     DeafChild "deaf-child" "" "a signal is said to be sent and is not",
     DeafKill "deaf-kill" "" "Spark says that it kills a driver and does not",
     Unmarked "unmarked" "" "the marker of a driver is not read",
@@ -87,8 +86,7 @@ plants! {
     SameRandomness "same-randomness" "" "two calls draw the same bytes",
     NoReconciler "no-reconciler" "" "nothing goes on with what a dead process left",
     LostAnswer "lost-answer" "" "a flow is never told what became of its effect",
-    WallSettle "wall-settle" "a parked job is looked for still, and what arrives late is taken in or canceled"
-        "settle time runs on the wall clock",
+    WallSettle "wall-settle" "" "settle time runs on the wall clock",
     NoTopics "no-topics" "topics are hints: who waits looks again by itself" "a commit announces nothing",
     DroppedAfterIntent "dropped-after-intent" "the reconciler takes up what the flow left"
         "a durable intent is dropped with its client",
