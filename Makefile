@@ -64,6 +64,10 @@ test-js: wasm venv ## the wasm modules and their JavaScript in Node
 test-clusters: venv beam ## the contract suites against real Flink 1.20 and 2.2, with S1's scripts, and real Spark 3.5 and 4.1
 	bash tests/clusters/run.sh
 
+.PHONY: test-loss
+test-loss: venv ## real Flink and Spark that lose processes, freeze and are far away, beside a target that is well
+	bash tests/clusters/loss.sh
+
 .PHONY: test-services
 test-services: venv beam ## the contract suite against Prism (built with Go once) and Beam's Python job service
 	bash tests/services/run.sh
@@ -132,7 +136,7 @@ simulate-wasm: ## the same seeds give the same traces natively and in WebAssembl
 	bash tests/simulation/wasm.sh
 
 .PHONY: test-long
-test-long: test-dynamodb test-powercut test-load test-many test-abuse test-streams test-planted simulate-teeth simulate-wasm ## what does not fit CI
+test-long: test-loss test-dynamodb test-powercut test-load test-many test-abuse test-streams test-planted simulate-teeth simulate-wasm ## what does not fit CI
 
 .PHONY: lambda
 lambda: ## the Lambda binary in cargo-lambda's emulator

@@ -19,6 +19,6 @@ pub use id::JobId;
 pub use logs::{LogEntry, LogPage, LogQuery, Severity};
 pub use metrics::{Metric, MetricKind, MetricValue, Metrics};
 pub use operation::{Operation, OperationKind, OperationState};
-pub use record::{EndedBy, Job, Origin, Phase, token_of};
+pub use record::{EndedBy, Job, LastCheckpoint, Origin, Phase, token_of};
 pub use spec::{JobSpec, JobType};
 pub use state::JobState;

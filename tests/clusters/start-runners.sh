@@ -4,11 +4,13 @@
 #   start-runners.sh start  DIR [flink|spark]   install what is missing, start, wait, print KEY=VALUE lines
 #   start-runners.sh stop   DIR [flink|spark]   stop the processes recorded in DIR, and no others
 #   start-runners.sh status DIR [flink|spark]   print each process and whether it lives; exit 1 when one does not
+#   start-runners.sh fetch  DIR [flink|spark]   install what is missing and print where it is
 #
 # Without a third word it is flink. Environment (defaults):
 #   FLINK_VERSION=2.2.1 (or 1.20.5)   FLINK_SLOTS=8   FLINK_SCHEDULER=adaptive (or default)
 #   FLINK_PORT=18081 (REST; the next four ports serve RPC, blobs, TaskManager RPC and data)
 #   FLINK_HEARTBEAT=8000 (ms without a word after which a process counts as lost: more on a busy machine)
+#   FLINK_RETAINED=1 (checkpoints of a job that are kept)   FLINK_WAIT=20s (how long a job waits for slots)
 #   FLINK_MEM_JM=1024m FLINK_MEM_TM=1400m   FLINK_ASYNC_STORE=5min (how long savepoint answers are kept)
 #   SPARK_VERSION=3.5.9 (or 4.1.4)   SPARK_CORES=8 SPARK_MEM=6g (what the one worker offers)
 #   SPARK_PORT=16066 (submission REST; the next five serve the master's RPC and page, the worker's RPC and page, history)
@@ -17,13 +19,13 @@
 # Needs: java 17, python3 with venv and pip, curl, flock, setsid.
 set -euo pipefail
 
-usage() { sed -n '2,19p' "$0" | sed 's/^# \{0,1\}//' >&2; exit 64; }
+usage() { sed -n '2,21p' "$0" | sed 's/^# \{0,1\}//' >&2; exit 64; }
 [[ ($# == 2 || $# == 3) && -n $2 ]] || usage
 cmd=$1
 runner=${3:-flink}
-case $cmd in start | stop | status) ;; *) usage ;; esac
+case $cmd in start | stop | status | fetch) ;; *) usage ;; esac
 case $runner in flink) NAMES=(jobmanager taskmanager) ;; spark) NAMES=(master worker history) ;; *) usage ;; esac
-if [[ $cmd == start ]]; then mkdir -p "$2"; fi
+if [[ $cmd == start || $cmd == fetch ]]; then mkdir -p "$2"; fi
 [[ -d $2 ]] || { echo "start-runners: no such folder: $2" >&2; exit 1; }
 DIR=$(cd "$2" && pwd -P)
 [[ $DIR != *[[:space:]\'\"]* ]] || { echo "start-runners: the folder's path may hold no space or quote: $DIR" >&2; exit 1; }
@@ -37,6 +39,8 @@ FLINK_MEM_JM=${FLINK_MEM_JM:-1024m}
 FLINK_MEM_TM=${FLINK_MEM_TM:-1400m}
 FLINK_ASYNC_STORE=${FLINK_ASYNC_STORE:-5min}
 FLINK_HEARTBEAT=${FLINK_HEARTBEAT:-8000}
+FLINK_RETAINED=${FLINK_RETAINED:-1}
+FLINK_WAIT=${FLINK_WAIT:-20s}
 SPARK_VERSION=${SPARK_VERSION:-3.5.9}
 SPARK_CORES=${SPARK_CORES:-8}
 SPARK_MEM=${SPARK_MEM:-6g}
@@ -107,8 +111,8 @@ jobmanager:
   adaptive-scheduler:
     scaling-interval: {min: 0s}
     executing: {cooldown-after-rescaling: 0s, resource-stabilization-timeout: 1s}
-    submission: {resource-stabilization-timeout: 1s, resource-wait-timeout: 20s}
-    resource-wait-timeout: 20s
+    submission: {resource-stabilization-timeout: 1s, resource-wait-timeout: $FLINK_WAIT}
+    resource-wait-timeout: $FLINK_WAIT
     resource-stabilization-timeout: 1s
 blob: {server: {port: $((FLINK_PORT + 2))}}
 rest:
@@ -131,6 +135,7 @@ io: {tmp: {dirs: $DIR/tmp}}
 execution:
   checkpointing:
     interval: 1s
+    num-retained: $FLINK_RETAINED
     dir: file://$DIR/checkpoints
     savepoint-dir: file://$DIR/savepoints
 restart-strategy: {type: fixed-delay, fixed-delay: {attempts: 2, delay: 500ms}}
@@ -232,7 +237,7 @@ start_flink() {
   appear
   wait_for "http://$BIND:$FLINK_PORT/overview" "\"slots-total\":$FLINK_SLOTS,"
   printf '%s\n' "FLINK_URL=http://$BIND:$FLINK_PORT" "FLINK_VERSION=$FLINK_VERSION" "FLINK_HOME=$FLINK_HOME" \
-    "FLINK_SAVEPOINTS=file://$DIR/savepoints" "FLINK_CHECKPOINTS=file://$DIR/checkpoints" | tee "$RUN/env"
+    "FLINK_SAVEPOINTS=file://$DIR/savepoints" "FLINK_CHECKPOINTS=file://$DIR/checkpoints" "FLINK_RUN=$RUN" | tee "$RUN/env"
 }
 
 # --- Spark --------------------------------------------------------------------------------------
@@ -272,6 +277,13 @@ S
 
 # --- Stop and status ----------------------------------------------------------------------------
 
+fetch_one() {
+  case $runner in
+  flink) install "$FLINK_HOME" "apache-flink-libraries==$FLINK_VERSION" deps && echo "FLINK_HOME=$FLINK_HOME" ;;
+  spark) install "$SPARK_HOME" "pyspark==$SPARK_VERSION" deps && echo "SPARK_HOME=$SPARK_HOME" ;;
+  esac
+}
+
 stop_one() { # NAME: TERM, ten seconds of grace, KILL
   local pid tick
   [[ -f $RUN/$1.pid ]] || return 0
@@ -302,4 +314,5 @@ case $cmd in
 start) "start_$runner" ;;
 stop) stop_all ;;
 status) status_all ;;
+fetch) fetch_one ;;
 esac

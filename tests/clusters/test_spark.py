@@ -6,7 +6,6 @@ import hashlib
 import http.server
 import json
 import os
-import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -15,7 +14,9 @@ from typing import Any
 
 import pytest
 import requests
+import capability_matrix
 from conftest import JARS, Api, Server
+from daemons import Daemon
 
 URL = os.environ.get("SPARK_URL", "")
 MASTER = os.environ.get("SPARK_MASTER_URL", "")
@@ -100,6 +101,7 @@ def test_submit_watch_and_cancel(spark: Api) -> None:
     assert metrics["metrics"]["worker_count"] == 1
     assert metrics["notes"][0].startswith("read from the driver's page at ")
 
+    capability_matrix.check(spark.ask, "spark", job)
     for path, more in [("savepoint", {}), ("scale", {"parallelism": 3}), ("cancel", {"mode": "drain"})]:
         refused = spark.call("POST", f"/api/v1/jobs/{job}/{path}", more)
         error = refused.json()["error"]
@@ -230,24 +232,12 @@ def test_a_foreign_driver_is_discovered(spark: Api) -> None:
     assert (view["origin"], view["state"]) == ("discovered", "FAILED")
 
 
-def restart_master() -> None:
-    """Ends the master without warning and starts it again as it was."""
-    recorded = Path(os.environ["SPARK_RUN"]) / "master.pid"
-    pid = int(recorded.read_text())
-    command = Path(f"/proc/{pid}/cmdline").read_bytes().rstrip(b"\0").split(b"\0")
-    variables = Path(f"/proc/{pid}/environ").read_bytes().rstrip(b"\0").split(b"\0")
-    environment = dict(variable.split(b"=", 1) for variable in variables)
-    os.kill(pid, signal.SIGKILL)
-    out = (os.POSIX_SPAWN_OPEN, 1, str(recorded.parent / "master.out"), os.O_WRONLY | os.O_APPEND, 0o600)
-    same, none = (os.POSIX_SPAWN_DUP2, 1, 2), (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0)
-    new = os.posix_spawn(command[0], command, environment, setsid=True, file_actions=[out, same, none])
-    recorded.write_text(f"{new}\n")
-
-
 def test_a_restarted_master_forgets_its_drivers_and_their_jobs_are_lost(spark: Api) -> None:
     job = submit(spark, rate=5)
     native_id = until(spark, job, lambda view: view["state"] == "RUNNING")["native_id"]
-    restart_master()
+    daemon = Daemon(os.environ["SPARK_RUN"], "master")
+    daemon.kill()
+    daemon.start()
     view = until(spark, job, lambda view: view["state"] == "LOST" or view["terminal"], 200)
     assert (view["state"], view["terminal"], view["needs_attention"]) == ("LOST", False, True)
     assert "restart" in view["diagnostics"]

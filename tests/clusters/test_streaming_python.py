@@ -1,5 +1,6 @@
 """A streaming Python pipeline on a real Flink through savepoint, stop, restore with other options, rescale and drain:
-no element is lost, none is counted twice. Once through the Python client, once through the command, once through MCP.
+no element is lost, none is counted twice. Each step by another of the Python client, the command and MCP; with
+STREAMING_DOORS=each (loss.sh) all steps by each of them.
 
 Needs JOB_SERVER_JAR; run.sh asks for this file only where Beam has a runner for the cluster.
 """
@@ -7,6 +8,7 @@ Needs JOB_SERVER_JAR; run.sh asks for this file only where Beam has a runner for
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -89,11 +91,18 @@ def pairs(options: Json) -> list[str]:
     return [word for name, value in options.items() for word in ("--option", f"{name}={value}")]
 
 
-DOORS: dict[str, Callable[[str], Client | Command]] = {
-    "python": lambda url: Client(url, "rest"),
-    "cli": Command,
-    "mcp": lambda url: Client(url, "mcp"),
-}
+class InTurn:
+    """Each step by another door."""
+
+    def __init__(self, url: str) -> None:
+        self.python, self.mcp, self.command = Client(url, "rest"), Client(url, "mcp"), Command(url)
+        self.submit, self.savepoint, self.stop = self.mcp.submit, self.command.savepoint, self.python.stop
+        self.restore, self.scale, self.drain = self.command.restore, self.mcp.scale, self.command.drain
+
+
+DOORS: dict[str, Callable[[str], Client | Command | InTurn]] = {"in-turn": InTurn}
+if os.environ.get("STREAMING_DOORS") == "each":
+    DOORS = {"python": lambda url: Client(url, "rest"), "cli": Command, "mcp": lambda url: Client(url, "mcp")}
 
 
 class Lines:

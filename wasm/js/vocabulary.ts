@@ -155,6 +155,7 @@ export interface CreateJobInput {
 }
 
 export interface CreateJobOutput {
+  checkpoint_path?: string;
   creation_time?: string;
   diagnostics?: string;
   duration?: number;
@@ -258,6 +259,7 @@ export interface GetJobInput {
 }
 
 export interface GetJobOutput {
+  checkpoint_path?: string;
   creation_time: string;
   diagnostics: string;
   duration: number;
@@ -394,11 +396,12 @@ export interface RestoreJobInput {
   pipeline_options?: Record<string, unknown>;
   /** Digest of the plan a dry run answered; anything else is refused. */
   plan_digest?: string;
-  /** Savepoint to start from; default: the last one of the job. */
+  /** Savepoint or checkpoint to start from; default: the job's last. */
   savepoint_path?: string;
 }
 
 export interface RestoreJobOutput {
+  checkpoint_path?: string;
   creation_time?: string;
   diagnostics?: string;
   duration?: number;
@@ -531,6 +534,7 @@ export interface WaitForChangeInput {
 
 export interface WaitForChangeOutput {
   changed: boolean;
+  checkpoint_path?: string;
   creation_time: string;
   cursor: number;
   diagnostics: string;

@@ -58,6 +58,8 @@ impl Default for Live {
 pub struct Health {
     /// Unix milliseconds since which it does not answer; `None`: it answers.
     pub down_since_ms: Option<u64>,
+    /// Unix milliseconds of its first answer after that.
+    pub back_ms: Option<u64>,
     /// Failed calls in a row.
     pub failures: u32,
     /// Unix milliseconds of the next call the reconciler makes.
@@ -139,6 +141,16 @@ impl State {
     /// How a target answered last.
     pub fn health(&self, target: &str) -> Health {
         self.live().health.get(target).cloned().unwrap_or_default()
+    }
+
+    /// Notes that a target answers.
+    pub fn answered(&self, target: &str, now_ms: u64) {
+        self.set_health(target, |health| {
+            if health.down_since_ms.take().is_some() {
+                health.back_ms = Some(now_ms);
+            }
+            health.failures = 0;
+        });
     }
 
     /// Changes what is known about a target.

@@ -53,6 +53,15 @@ pub enum EndedBy {
     Stop,
 }
 
+/// A checkpoint of a job whose files were there when the runner was asked last.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub struct LastCheckpoint {
+    /// Where it lies.
+    pub path: String,
+    /// Unix milliseconds of the answer that showed it.
+    pub at_ms: u64,
+}
+
 /// The stored row of a job.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Job {
@@ -116,6 +125,9 @@ pub struct Job {
     pub ambiguous: bool,
     /// Savepoint that ended it or was taken last.
     pub savepoint_path: Option<String>,
+    /// The newest checkpoint that was seen, from which a job that is lost can be restored; at most a minute behind.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checkpoint: Option<LastCheckpoint>,
     /// Which request of ours ended it.
     pub ended_by: Option<EndedBy>,
     /// Current parallelism as the runner shows it.
@@ -193,6 +205,7 @@ impl Job {
             refusal: None,
             ambiguous: false,
             savepoint_path: None,
+            checkpoint: None,
             ended_by: None,
             parallelism: None,
             open_operations: Vec::new(),

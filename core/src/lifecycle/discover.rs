@@ -92,7 +92,7 @@ async fn foreign(context: &Context, target: &str, sighting: Sighting) -> Result<
         (None, Some(target)) => Job::discovered(id, target.runner, sighting.started_ms.unwrap_or(at_ms)),
         (None, None) => return Ok(()),
     };
-    observe(&mut job, &Seen { look: Look::Seen(sighting), at_ms });
+    observe(&mut job, &Seen::new(Look::Seen(sighting), at_ms));
     store(context, old.as_ref(), job).await
 }
 

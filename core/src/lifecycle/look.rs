@@ -5,8 +5,8 @@ use crate::{
     error::{Error, ErrorKind},
     flow::Wake,
     guard,
-    job::{Job, JobId, Phase},
-    runner::{Backend, Runner},
+    job::{Job, JobId, LastCheckpoint, Phase},
+    runner::{Backend, Look, Runner},
     store::Stored,
     verb::Context,
 };
@@ -95,10 +95,11 @@ pub async fn look_now(context: &Context, job: &Job) -> Result<Stored<Job>, Error
         Err(error) => return Err(note_outage(context, job.id.target(), error)),
     };
     let at_ms = context.now_ms();
-    context.state.set_health(job.id.target(), |health| (health.down_since_ms, health.failures) = (None, 0));
+    context.state.answered(job.id.target(), at_ms);
+    let seen = seen(context, job, look, at_ms);
     let stored = context.rows.change_job(&job.id, "observe", |row| {
         if row.generation == job.generation {
-            observe(row, &Seen { look: look.clone(), at_ms });
+            observe(row, &seen);
         }
         Ok(Vec::new())
     });
@@ -106,6 +107,17 @@ pub async fn look_now(context: &Context, job: &Job) -> Result<Stored<Job>, Error
     context.state.observed(context.rows.tenant(), job.id.as_str(), at_ms);
     tidy(&runner, job, &stored.value).await?;
     Ok(stored)
+}
+
+/// The look, beside what this process remembers of the runner and of the job.
+fn seen(context: &Context, job: &Job, look: Look, at_ms: u64) -> Seen {
+    let name = format!("{}/{}", context.rows.tenant(), job.id);
+    let shown = match &look {
+        Look::Seen(sighting) => sighting.savepoint_path.clone().map(|path| LastCheckpoint { path, at_ms }),
+        Look::Absent => None,
+    };
+    let newest = context.state.watch(|watch| watch.newest_checkpoint(&name, shown, at_ms));
+    Seen { look, at_ms, back_ms: context.state.health(job.id.target()).back_ms, newest }
 }
 
 /// Remembers that a target does not answer; gives the error back. A call that was not made says nothing.

@@ -1,7 +1,8 @@
 //! What a look at the runner does to a job's row: pure.
 
 use crate::{
-    job::{EndedBy, Job, JobState, OperationKind, Phase},
+    clock::rfc3339,
+    job::{EndedBy, Job, JobState, LastCheckpoint, OperationKind, Phase},
     runner::{Look, Sighting},
 };
 
@@ -12,10 +13,24 @@ pub struct Seen {
     pub look: Look,
     /// Unix milliseconds.
     pub at_ms: u64,
+    /// Unix milliseconds of the runner's first answer after its last silence.
+    pub back_ms: Option<u64>,
+    /// The newest checkpoint any look of this process has shown.
+    pub newest: Option<LastCheckpoint>,
 }
 
-/// A job unknown to a healthy runner for this long, twice, is LOST.
-const LOST_AFTER_MS: u64 = 5_000;
+impl Seen {
+    /// A look, with nothing known of those before it.
+    pub fn new(look: Look, at_ms: u64) -> Self {
+        Self { look, at_ms, back_ms: None, newest: None }
+    }
+}
+
+/// A job that its runner does not know for this long, in two answers, is LOST. A runner that has started again answers
+/// before it shows the jobs it recovers, so the time begins anew when it comes back.
+const LOST_AFTER_MS: u64 = 60_000;
+/// A row's checkpoint is older by no more than this.
+const KEPT_EVERY_MS: u64 = 60_000;
 
 /// Applies what the runner said. Terminal rows and illegal moves stay as they are.
 pub fn observe(job: &mut Job, seen: &Seen) {
@@ -23,8 +38,11 @@ pub fn observe(job: &mut Job, seen: &Seen) {
         return;
     }
     match &seen.look {
-        Look::Seen(sighting) => apply(job, sighting, seen.at_ms),
-        Look::Absent => absent(job, seen.at_ms),
+        Look::Seen(sighting) => {
+            apply(job, sighting, seen.at_ms);
+            keep(job, sighting, seen.at_ms);
+        }
+        Look::Absent => absent(job, seen),
     }
 }
 
@@ -91,18 +109,47 @@ fn step(job: &mut Job, state: JobState, ended_ms: Option<u64>, at_ms: u64) {
     }
 }
 
-fn absent(job: &mut Job, at_ms: u64) {
+/// Remembers from where the job can be restored. A runner that has ended a job says what is left of it.
+fn keep(job: &mut Job, sighting: &Sighting, at_ms: u64) {
+    let seen = sighting.savepoint_path.clone().map(|path| LastCheckpoint { path, at_ms });
+    let is_old = job.checkpoint.as_ref().is_none_or(|kept| at_ms.saturating_sub(kept.at_ms) >= KEPT_EVERY_MS);
+    match job.state {
+        JobState::Failed => job.checkpoint = seen,
+        state if state.is_terminal() => job.checkpoint = None,
+        _ if is_old && seen.is_some() => job.checkpoint = seen,
+        _ => {}
+    }
+}
+
+fn absent(job: &mut Job, seen: &Seen) {
     if !job.state.is_live() {
         return;
     }
-    let since = *job.absent_since_ms.get_or_insert(at_ms);
+    let first = *job.absent_since_ms.get_or_insert(seen.at_ms);
+    let since = first.max(seen.back_ms.unwrap_or_default());
     job.absences = job.absences.saturating_add(1).min(2);
-    if job.absences >= 2 && at_ms.saturating_sub(since) >= LOST_AFTER_MS {
+    if job.absences >= 2 && seen.at_ms.saturating_sub(since) >= LOST_AFTER_MS {
         job.state = JobState::Lost;
-        job.diagnostics = "the runner answers and does not know this job any more, and no end of it was ever seen \
-                           (a restart of the runner forgets its jobs)"
-            .into();
+        let newest =
+            seen.newest.clone().filter(|kept| job.checkpoint.as_ref().is_none_or(|old| old.at_ms < kept.at_ms));
+        job.checkpoint = newest.or(job.checkpoint.take());
+        job.diagnostics = lost(job.checkpoint.as_ref());
     }
+}
+
+fn lost(checkpoint: Option<&LastCheckpoint>) -> String {
+    let rest = match checkpoint {
+        Some(kept) => format!(
+            "; restore_job goes on from the last checkpoint that was seen, {} at {}",
+            kept.path,
+            rfc3339(kept.at_ms)
+        ),
+        None => String::new(),
+    };
+    format!(
+        "the runner answers and does not know this job any more, and no end of it was ever seen (a restart of the \
+         runner forgets its jobs){rest}"
+    )
 }
 
 #[cfg(test)]
@@ -119,7 +166,7 @@ pub(crate) mod tests {
     }
 
     fn seen(state: JobState) -> Seen {
-        Seen { look: Look::Seen(Sighting { state: Some(state), ..sighting() }), at_ms: 9 }
+        Seen::new(Look::Seen(Sighting { state: Some(state), ..sighting() }), 9)
     }
 
     fn sighting() -> Sighting {
@@ -134,14 +181,59 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn lost_needs_two_absences_some_seconds_apart() {
+    fn lost_needs_two_absences_a_minute_apart() {
         let mut running = job(JobState::Running);
-        for (at_ms, state) in [(0, JobState::Running), (1_000, JobState::Running), (6_000, JobState::Lost)] {
-            observe(&mut running, &Seen { look: Look::Absent, at_ms });
+        for (at_ms, state) in [(0, JobState::Running), (59_000, JobState::Running), (60_000, JobState::Lost)] {
+            observe(&mut running, &Seen::new(Look::Absent, at_ms));
             assert_eq!(running.state, state);
         }
         observe(&mut running, &seen(JobState::Running));
         assert_eq!((running.state, running.absences), (JobState::Running, 0));
+    }
+
+    #[test]
+    fn the_first_minute_of_a_runner_that_is_back_proves_nothing() {
+        let mut running = job(JobState::Running);
+        let absent = |at_ms, back_ms| Seen { back_ms, ..Seen::new(Look::Absent, at_ms) };
+        observe(&mut running, &absent(0, None));
+        for (at_ms, state) in [(90_000, JobState::Running), (149_999, JobState::Running), (150_000, JobState::Lost)] {
+            observe(&mut running, &absent(at_ms, Some(90_000)));
+            assert_eq!(running.state, state, "{at_ms}");
+        }
+    }
+
+    #[test]
+    fn a_lost_job_keeps_the_newest_checkpoint_that_was_seen() {
+        let mut running = job(JobState::Running);
+        let shows = |path: &str, at_ms| {
+            let shown = Sighting { state: Some(JobState::Running), savepoint_path: Some(path.into()), ..sighting() };
+            Seen::new(Look::Seen(shown), at_ms)
+        };
+        for (path, at_ms, kept) in [("chk-1", 1, "chk-1"), ("chk-2", 60_000, "chk-1"), ("chk-3", 60_001, "chk-3")] {
+            observe(&mut running, &shows(path, at_ms));
+            assert_eq!(running.checkpoint.as_ref().unwrap().path, kept, "a row changes once a minute for this");
+        }
+        let newest = Some(LastCheckpoint { path: "chk-9".into(), at_ms: 90_000 });
+        for at_ms in [100_000, 160_000] {
+            observe(&mut running, &Seen { newest: newest.clone(), ..Seen::new(Look::Absent, at_ms) });
+        }
+        assert_eq!((running.state, &running.checkpoint), (JobState::Lost, &newest));
+        assert!(running.diagnostics.ends_with("the last checkpoint that was seen, chk-9 at 1970-01-01T00:01:30.000Z"));
+    }
+
+    #[test]
+    fn a_failed_job_keeps_what_its_runner_has_left_of_it() {
+        for (state, left, kept) in [
+            (JobState::Failed, Some("chk-7"), Some("chk-7")),
+            (JobState::Failed, None, None),
+            (JobState::Canceled, Some("chk-7"), None),
+        ] {
+            let mut ended =
+                Job { checkpoint: Some(LastCheckpoint { path: "old".into(), at_ms: 1 }), ..job(JobState::Running) };
+            let shown = Sighting { state: Some(state), savepoint_path: left.map(Into::into), ..sighting() };
+            observe(&mut ended, &Seen::new(Look::Seen(shown), 9));
+            assert_eq!(ended.checkpoint.map(|kept| kept.path).as_deref(), kept);
+        }
     }
 
     #[test]
@@ -158,7 +250,7 @@ pub(crate) mod tests {
     #[test]
     fn an_unknown_raw_state_changes_nothing_but_is_kept() {
         let mut running = job(JobState::Running);
-        observe(&mut running, &Seen { look: Look::Seen(sighting()), at_ms: 3 });
+        observe(&mut running, &Seen::new(Look::Seen(sighting()), 3));
         assert_eq!((running.state, running.runner_state.as_deref()), (JobState::Running, Some("X")));
     }
 }

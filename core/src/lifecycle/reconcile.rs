@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     error::Error,
-    job::{Job, Phase},
+    job::{Job, JobState, JobType, Origin, Phase},
     runner::{Backend, Look, Runner, Sighting},
     verb::Context,
 };
@@ -86,6 +86,7 @@ async fn reconcile_target(context: &Context, target: &str, jobs: &[&Due]) -> Res
         let sighting = due.job.native_id.as_ref().and_then(|id| seen.remove(id));
         swallow_runner_errors(refresh(tenants.context(due), &due.job, sighting).await)?;
     }
+    watch_checkpoint(context, jobs).await?;
     discover(context, &runner, target, seen.into_values()).await
 }
 
@@ -98,9 +99,8 @@ async fn list(context: &Context, runner: &Runner, target: &str) -> Result<BTreeM
             return Err(note_outage(context, target, error));
         }
     };
-    context.state.set_health(target, |health| {
-        (health.down_since_ms, health.failures, health.next_call_ms) = (None, 0, 0);
-    });
+    context.state.answered(target, context.now_ms());
+    context.state.set_health(target, |health| health.next_call_ms = 0);
     Ok(seen.into_iter().map(|sighting| (sighting.native_id.clone(), sighting)).collect())
 }
 
@@ -119,8 +119,8 @@ pub(super) async fn refresh(context: &Context, job: &Job, sighting: Option<Sight
         return if job.state.is_terminal() { Ok(()) } else { look_closely(context, job).await };
     };
     let at_ms = context.now_ms();
-    let seen = Seen { look: Look::Seen(sighting.clone()), at_ms };
-    let ends = sighting.state.is_some_and(crate::job::JobState::is_terminal);
+    let seen = Seen::new(Look::Seen(sighting.clone()), at_ms);
+    let ends = sighting.state.is_some_and(JobState::is_terminal);
     if ends && !job.state.is_terminal() {
         return ended(context, job).await;
     }
@@ -129,6 +129,19 @@ pub(super) async fn refresh(context: &Context, job: &Job, sighting: Option<Sight
     }
     context.state.observed(context.rows.tenant(), job.id.as_str(), at_ms);
     Ok(())
+}
+
+/// A list does not show checkpoints, and a runner that is gone has forgotten them: one streaming job of ours is looked
+/// at in a round, the first that is due, so that each is known from where it can be restored.
+async fn watch_checkpoint(context: &Context, jobs: &[&Due]) -> Result<(), Error> {
+    let is_restorable = |job: &Job| job.origin == Origin::Submitted && job.job_type == Some(JobType::Streaming);
+    let runs = |job: &Job| job.phase == Phase::Submitted && job.state == JobState::Running;
+    let due = |due: &&&Due| {
+        let context = context.for_tenant(&due.tenant);
+        runs(&due.job) && is_restorable(&due.job) && Pace::of(&context, &due.job, "look", IDLE).is_due(&context)
+    };
+    let Some(due) = jobs.iter().find(due) else { return Ok(()) };
+    swallow_runner_errors(look_closely(&context.for_tenant(&due.tenant), &due.job).await)
 }
 
 /// A list does not say why a job ended, so the job is asked for; where that is too much now, a later round does it.

@@ -374,7 +374,7 @@ pub(super) async fn record(context: &Context, seen: &Job, look: Look) -> Result<
     let at_ms = context.now_ms();
     let stored = context.rows.change_job(&seen.id, "found", |row| {
         if row.generation == seen.generation {
-            observe(row, &Seen { look: look.clone(), at_ms });
+            observe(row, &Seen::new(look.clone(), at_ms));
         }
         Ok(Vec::new())
     });

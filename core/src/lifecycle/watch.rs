@@ -3,11 +3,16 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use super::{Recent, poll::Polls};
+use crate::job::LastCheckpoint;
 
 /// Submissions whose settle time runs in this process. One that is pushed out begins anew.
 const SETTLING: usize = 10_000;
 /// Jobs on runners whose last shown state is remembered.
 const SHOWN: usize = 200_000;
+/// Jobs whose newest checkpoint is remembered; of the others, their rows know one that is a minute older at most.
+const CHECKPOINTS: usize = 10_000;
+/// Milliseconds after which a checkpoint that nobody has seen again is forgotten.
+const FORGOTTEN_MS: u64 = 3_600_000;
 /// Time after which a job that its runner no longer shows is forgotten.
 const GONE: Duration = Duration::from_secs(600);
 
@@ -17,6 +22,8 @@ pub struct Watch {
     settling: BTreeMap<String, Duration>,
     /// What was shown, and when last.
     shown: Recent<(u64, Duration)>,
+    /// The newest checkpoint of each job that was looked at.
+    checkpoints: Recent<LastCheckpoint>,
     cursors: BTreeMap<String, String>,
     /// When which job is looked at next.
     pub(super) polls: Polls,
@@ -31,6 +38,7 @@ impl Default for Watch {
         Self {
             settling: BTreeMap::new(),
             shown: Recent::new(SHOWN),
+            checkpoints: Recent::new(CHECKPOINTS),
             cursors: BTreeMap::new(),
             polls: Polls::default(),
             turn: 0,
@@ -59,6 +67,20 @@ impl Watch {
             Some(after) => self.cursors.insert(scan.to_owned(), after),
             None => self.cursors.remove(scan),
         };
+    }
+
+    /// The newest checkpoint of a job, the one that was just shown included.
+    pub(super) fn newest_checkpoint(
+        &mut self,
+        job: &str,
+        shown: Option<LastCheckpoint>,
+        now_ms: u64,
+    ) -> Option<LastCheckpoint> {
+        if let Some(kept) = shown {
+            let is_stale = |kept: &LastCheckpoint| kept.at_ms.saturating_add(FORGOTTEN_MS) < now_ms;
+            self.checkpoints.insert(job.to_owned(), kept, is_stale);
+        }
+        self.checkpoints.get(job).cloned()
     }
 
     /// True when a runner showed exactly this the last time, and it was taken in.

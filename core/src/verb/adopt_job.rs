@@ -76,7 +76,7 @@ impl Define for AdoptJob {
         if let Some(answer) = ask.confirm(&plan)? {
             return Ok(answer);
         }
-        let seen = Seen { look: Look::Seen(sighting), at_ms: context.now_ms() };
+        let seen = Seen::new(Look::Seen(sighting), context.now_ms());
         let mut new = job.value.clone();
         // As from LOST, any state the runner shows may follow.
         (new.native_id, new.state) = (Some(input.native_id.clone()), crate::job::JobState::Lost);

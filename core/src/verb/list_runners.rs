@@ -129,12 +129,10 @@ async fn probe(context: &Context, target: &Target) -> Result<(u64, Result<Probe,
     if probe.as_ref().is_err_and(Error::gave_up) {
         return Err(Error::cancelled());
     }
-    context.state.set_health(&target.name, |health| {
-        if probe.is_ok() {
-            (health.down_since_ms, health.failures) = (None, 0);
-        }
-        health.probe = Some((now, probe.clone()));
-    });
+    if probe.is_ok() {
+        context.state.answered(&target.name, now);
+    }
+    context.state.set_health(&target.name, |health| health.probe = Some((now, probe.clone())));
     Ok((now, probe))
 }
 

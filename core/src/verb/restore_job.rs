@@ -22,7 +22,7 @@ use crate::{
 pub struct Input {
     /// The job to start again; it must have been submitted through beam-mcp.
     pub job_id: String,
-    /// Savepoint to start from; default: the last one of the job.
+    /// Savepoint or checkpoint to start from; default: the job's last.
     #[serde(alias = "location")]
     pub savepoint_path: Option<String>,
     /// Name of the new job; default: the same.
@@ -74,11 +74,13 @@ fn restored(old: &Job, input: Input) -> Result<JobSpec, Error> {
         Error::precondition("not_ours", "the job was not submitted through beam-mcp, so its code is not known")
             .suggest("submit it with create_job and `savepoint_path`")
     })?;
-    let savepoint = input.savepoint_path.or(old.savepoint_path.clone()).ok_or_else(|| {
+    let checkpoint = old.checkpoint.as_ref().map(|kept| &kept.path);
+    let own = [checkpoint, old.savepoint_path.as_ref()].into_iter().flatten();
+    let savepoint = input.savepoint_path.or(own.clone().next().cloned()).ok_or_else(|| {
         Error::precondition("no_savepoint", "no savepoint was named and the job has none")
             .suggest("send `savepoint_path`")
     })?;
-    spec.own_savepoint = old.savepoint_path.as_ref() == Some(&savepoint);
+    spec.own_savepoint = own.into_iter().any(|path| *path == savepoint);
     spec.savepoint_path = Some(savepoint);
     spec.job_name = input.job_name.unwrap_or(spec.job_name);
     spec.code_path = input.code_path.or(spec.code_path);

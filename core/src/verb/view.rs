@@ -56,6 +56,9 @@ pub struct JobView {
     /// Last savepoint the runner confirmed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub savepoint_path: Option<String>,
+    /// Newest checkpoint that was seen: where `restore_job` goes on with a job that is LOST or FAILED.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub checkpoint_path: Option<String>,
     /// Which request ended it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ended_by: Option<EndedBy>,
@@ -97,6 +100,7 @@ impl JobView {
             duration: duration(job, now_ms),
             parallelism: job.parallelism,
             savepoint_path: job.savepoint_path.clone(),
+            checkpoint_path: job.checkpoint.as_ref().map(|kept| kept.path.clone()),
             ended_by: job.ended_by,
             open_operations: job.open_operations.clone(),
             observed_at: observed.map(rfc3339),
