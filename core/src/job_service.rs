@@ -22,6 +22,9 @@ use crate::{
 };
 
 const SERVICE: &str = "/org.apache.beam.model.job_management.v1.JobService/";
+/// The stream on which an SDK offers files. It ends at once: nothing is asked for here.
+pub const STAGING: &str =
+    "/org.apache.beam.model.job_management.v1.ArtifactStagingService/ReverseArtifactRetrievalService";
 /// Largest request of `Prepare`, in bytes.
 pub const MOST_BYTES: u64 = 16 << 20;
 /// Most jobs that `GetJobs` shows.
@@ -36,6 +39,8 @@ pub struct Request {
     pub message: Vec<u8>,
     /// Where a stream goes on: [`Answer::next`] of the round before.
     pub cursor: Option<String>,
+    /// The address by which the program reached the door: `host:port`.
+    pub authority: String,
 }
 
 /// What a call or a round brought.
@@ -97,7 +102,7 @@ pub(crate) async fn answer(context: &Context, request: Request) -> Result<Answer
     let message = request.message.as_slice();
     match method {
         "DescribePipelineOptions" => Ok(Answer::one(Encoder::new())),
-        "Prepare" => prepare(context, message).await,
+        "Prepare" => prepare(context, message, &request.authority).await,
         "Run" => Box::pin(run(context, message)).await,
         "GetJobs" => jobs(context).await,
         "GetState" => watch::state(context, message).await,
@@ -124,7 +129,7 @@ fn target(context: &Context) -> Result<Target, Error> {
 }
 
 /// Keeps the pipeline. The preparation's id holds its name, a number that no other has, and the hash of its bytes.
-async fn prepare(context: &Context, message: &[u8]) -> Result<Answer, Error> {
+async fn prepare(context: &Context, message: &[u8], authority: &str) -> Result<Answer, Error> {
     target(context)?;
     let prepare = Prepare::read(message).map_err(unreadable)?;
     let named = structure::read(&prepare.options).map_err(unreadable)?;
@@ -135,7 +140,9 @@ async fn prepare(context: &Context, message: &[u8]) -> Result<Answer, Error> {
             .with("detail", refusal.detail)
     })?;
     let id = format!("{}.{}.{}", plain(named), context.call.seed.hex128("preparation"), source.sha256);
-    Ok(Answer::one(Encoder::new().text(1, &id).text(3, &id)))
+    // Go's and Java's SDKs insist on offering files, and are asked for none.
+    let staging = Encoder::new().text(1, authority).finish();
+    Ok(Answer::one(Encoder::new().text(1, &id).bytes(2, &staging).text(3, &id)))
 }
 
 fn unreadable(_: Error) -> Error {

@@ -116,8 +116,15 @@ async fn answer(door: Door, request: Request<Incoming>) -> Result<Response<Frame
         *response.status_mut() = hyper::StatusCode::UNSUPPORTED_MEDIA_TYPE;
         return Ok(response);
     }
+    // Such a stream is open until we have asked for everything, which is nothing.
+    if method == job_service::STAGING {
+        let mut response = Response::new(Frames::of(vec![trailers(0, "")]));
+        response.headers_mut().insert(CONTENT_TYPE, GRPC);
+        return Ok(response);
+    }
+    let authority = request.uri().authority().map(ToString::to_string).unwrap_or_default();
     let frames = match message(request.into_body()).await {
-        Ok(message) => called(door, job_service::Request { method, message, cursor: None }).await,
+        Ok(message) => called(door, job_service::Request { method, message, cursor: None, authority }).await,
         Err((status, text)) => Frames::of(vec![trailers(status, text)]),
     };
     let mut response = Response::new(frames);

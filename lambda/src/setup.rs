@@ -25,7 +25,7 @@ use crate::{
     http_send::Sender,
     metrics::Metrics,
     options::Options,
-    stage::{Artifacts, Files},
+    stage::{Artifacts, Files, JOBS},
     store::{MemoryStore, SqliteStore, Store},
     tasks::{Stop, Tasks},
     topics::Topics,
@@ -131,7 +131,7 @@ impl Setup {
         let folder = Folder::open(self.folder.as_deref())?;
         let artifacts = Artifacts::open(folder.path()).map_err(|error| folder.failed(&error))?;
         let processes = self.processes(&folder, artifacts.clone())?;
-        let mut driver = self.machine(self.store()?, Some(self.staging(artifacts, loopback_only)?));
+        let mut driver = self.machine(self.store()?, Some(self.staging(&folder, artifacts, loopback_only)?));
         driver.processes = processes;
         driver.folder = Some(folder);
         Ok(driver)
@@ -191,10 +191,10 @@ impl Setup {
         Ok(None)
     }
 
-    fn staging(&self, artifacts: Artifacts, loopback_only: bool) -> Result<Arc<dyn Staging>, Failure> {
+    fn staging(&self, folder: &Folder, artifacts: Artifacts, loopback_only: bool) -> Result<Arc<dyn Staging>, Failure> {
         let files = Files::open(artifacts, &self.roots(loopback_only)?)
             .map_err(|error| Failure::config(format!("configuration key `roots`: {error}")))?;
-        Ok(Arc::new(files.with_job_servers(self.job_servers())))
+        Ok(Arc::new(files.with_job_servers(self.job_servers()).with_jobs(&folder.path().join(JOBS))))
     }
 
     fn job_servers(&self) -> BTreeMap<String, PathBuf> {

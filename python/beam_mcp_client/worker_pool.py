@@ -1,8 +1,8 @@
 """`beam-mcp worker-pool`: the Python workers of Beam pipelines on Flink and Spark.
 
 Beam's `EXTERNAL` environment asks a pool for a worker at the start of each stage. One pool runs beside each Flink
-TaskManager or Spark worker, in a Python that has `apache_beam` in the version of the pipeline and the packages its code
-imports.
+TaskManager or Spark worker, in a Python that has `apache_beam` in the version of the pipeline. What the pipeline brings
+(`requirements_file`, `extra_packages`, the main session) is installed for its own workers, before the first starts.
 
 Unlike Beam's own `worker_pool_main` it listens where it is told to (on this machine alone, by default), starts workers
 with the interpreter it runs in, sends their logs to the runner, gives them the pipeline's options, and takes them along
@@ -29,6 +29,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from . import errors
+from .worker_files import WorkerFiles
 
 WORKER = "apache_beam.runners.worker.sdk_worker_main"
 GRACE_S = 10.0
@@ -69,6 +70,7 @@ class WorkerPool:
     def __init__(self) -> None:
         self._api = _api("beam_fn_api_pb2")
         self._workers: list[Worker] = []
+        self._files = WorkerFiles()
         self._lock = threading.Lock()
         self._closed = False
 
@@ -82,7 +84,8 @@ class WorkerPool:
         return self._api.StartWorkerResponse()
 
     def _start(self, request: Any) -> None:
-        environment = _environment(request, _pipeline_options(request))
+        info = _provision(request)
+        environment = {**_environment(request, _options(info)), **self._fetched(request, info)}
         with self._lock:
             if self._closed:
                 raise RuntimeError("the worker pool is ending")
@@ -95,6 +98,17 @@ class WorkerPool:
             worker = Worker(request.worker_id, request.control_endpoint.url, process)
             self._workers = [*filter(Worker.is_alive, self._workers), worker]
         print(f"worker {request.worker_id} started", file=sys.stderr)
+
+    def _fetched(self, request: Any, info: Any) -> dict[str, str]:
+        """What leads the worker to the files its pipeline brings."""
+        if info is None or not info.dependencies:
+            return {}
+        api, stubs = _api("beam_artifact_api_pb2"), _api("beam_artifact_api_pb2_grpc")
+        url = request.artifact_endpoint.url or info.artifact_endpoint.url
+        unbounded = [("grpc.max_receive_message_length", -1)]
+        with _beam("grpc").insecure_channel(url, options=unbounded) as channel:
+            stub = stubs.ArtifactRetrievalServiceStub(channel)
+            return self._files.environment(stub, api, info.dependencies, request.worker_id)
 
     def StopWorker(self, request: Any, context: Any) -> Any:  # noqa: N802 - the service's name
         """Sees to it that a worker of this id ends, once its runner is gone; none of another runner's."""
@@ -120,6 +134,7 @@ class WorkerPool:
         with self._lock:
             self._closed, workers = True, self._workers
         _end(workers)
+        self._files.close()
 
 
 def _end(workers: list[Worker]) -> None:
@@ -147,10 +162,10 @@ def _is_allowed(name: str) -> bool:
     return name in ALLOWED or name.startswith(("LC_", "BEAM_"))
 
 
-def _pipeline_options(request: Any) -> str:
-    """The options of the pipeline as the runner's provision service has them, as JSON."""
+def _provision(request: Any) -> Any:
+    """What the runner's provision service tells of the pipeline; `None` where there is no such service."""
     if not request.provision_endpoint.url:
-        return "{}"
+        return None
     grpc = _beam("grpc")
     api = _api("beam_provision_api_pb2")
     stubs = _api("beam_provision_api_pb2_grpc")
@@ -160,7 +175,14 @@ def _pipeline_options(request: Any) -> str:
             timeout=PROVISION_S,
             metadata=(("worker_id", request.worker_id),),
         )
-    text: str = _beam("google.protobuf.json_format").MessageToJson(answer.info.pipeline_options)
+    return answer.info
+
+
+def _options(info: Any) -> str:
+    """The options of the pipeline as JSON."""
+    if info is None:
+        return "{}"
+    text: str = _beam("google.protobuf.json_format").MessageToJson(info.pipeline_options)
     return text
 
 

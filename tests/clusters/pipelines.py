@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from conftest import Api, Server
+from wheels import wheel
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 TEXT = EXAMPLES / "data" / "as_you_like_it.txt"
@@ -121,17 +122,77 @@ def check_yaml(api: Api, target: str, folder: Path) -> None:
     assert sorted(json.loads(line)["square"] for line in lines) == [1, 4, 9], lines
 
 
-def check_files_refused(api: Api, target: str) -> None:
-    """What would need staging is refused before any code runs."""
-    for option in ("requirements_file", "setup_file", "extra_packages", "files_to_stage"):
-        body = {
-            "runner_type": target,
-            "code_path": str(EXAMPLES / "wordcount.py"),
-            "pipeline_options": {option: "x"},
-        }
-        answer = api.call("POST", "/api/v1/jobs", body)
-        assert answer.status_code == 501 or answer.json()["error"]["code"] == "unsupported", answer.text
-        assert answer.json()["error"]["details"]["reason"] == "artifacts_not_staged"
+BRINGS = """\
+import sys
+import apache_beam as beam
+from apache_beam.options.pipeline_options import PipelineOptions
+
+SIGN = "!"
+
+class Shout(beam.DoFn):
+    def process(self, word):
+        import brought_words  # a package of its own
+        import beside_words   # a plain file
+        yield brought_words.shout(beside_words.twice(word)) + SIGN  # and the main session
+
+def run():
+    options = PipelineOptions(sys.argv[1:])
+    with beam.Pipeline(options=options) as p:
+        p | beam.Create(["a", "b"]) | beam.ParDo(Shout()) | beam.io.WriteToText({output!r})
+
+if __name__ == "__main__":
+    run()
+"""
+
+
+def check_brought_files(api: Api, target: str, folder: Path) -> None:
+    """A package that needs another one, a plain file and the main session reach the workers."""
+    upper = wheel(folder, "upper_words", "def upper(text): return text.upper()")
+    brought = "import upper_words\ndef shout(text): return upper_words.upper(text)"
+    shout = wheel(folder, "brought_words", brought, ["upper_words"])
+    (folder / "beside_words.py").write_text("def twice(text): return text * 2\n")
+    (folder / "brings.py").write_text(BRINGS.format(output=str(folder / "shouted")))
+    options = {
+        "extra_packages": [shout, upper],
+        "files_to_stage": [str(folder / "beside_words.py")],
+        "save_main_session": True,
+        "parallelism": 1,
+    }
+    job = submit(api, target, code_path=str(folder / "brings.py"), job_name="brings", pipeline_options=options)
+    finished(api, job)
+    lines = [line for file in folder.glob("shouted*") for line in file.read_text().splitlines()]
+    assert sorted(lines) == ["AA!", "BB!"]
+
+
+def check_broken_package(api: Api, target: str, folder: Path) -> None:
+    """The job fails, and its reason is that of the workers."""
+    (folder / "broken-1.0-py3-none-any.whl").write_bytes(b"no wheel")
+    options = {"extra_packages": "broken-1.0-py3-none-any.whl", "parallelism": 1}
+    code, output = str(EXAMPLES / "wordcount.py"), str(folder / "words")
+    options |= {"input": str(TEXT), "output": output}
+    view = api.wait(submit(api, target, code_path=code, pipeline_options=options), "FAILED", "FINISHED", seconds=400)
+    assert view["state"] == "FAILED", view
+    assert "cannot be installed" in view["diagnostics"], view["diagnostics"]
+
+
+def check_bad_files(api: Api, target: str, folder: Path) -> None:
+    """What cannot be brought is refused before any code runs."""
+    (folder / "big.whl").write_bytes(b"")
+    os.truncate(folder / "big.whl", 300 << 20)
+    (folder / "plain.txt").write_text("x")
+    for options, reason in (
+        ({"requirements_file": "none.txt"}, "not_found"),
+        ({"files_to_stage": "/etc/hostname"}, "outside_roots"),
+        ({"extra_packages": ["big.whl"]}, "too_large"),
+        ({"extra_packages": ["plain.txt"]}, "not_a_package"),
+        ({"extra_packages": 7}, "bad_option_value"),
+        ({"setup_file": "setup.py"}, "artifacts_not_staged"),
+    ):
+        code = str(EXAMPLES / "wordcount.py")
+        body = {"runner_type": target, "code_path": code, "pipeline_options": options}
+        error = api.call("POST", "/api/v1/jobs", body).json()["error"]
+        assert error["details"]["reason"] == reason, error
+        assert error["details"]["suggestion"], error
     assert ours(api) == []
 
 

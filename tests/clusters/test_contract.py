@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import requests
 
+import capability_matrix
 from conftest import Api, Server
 
 Ask = Callable[[str], Any]
@@ -91,6 +92,13 @@ def test_a_savepoint_that_cannot_be_written_fails_and_the_job_goes_on(api: Api, 
     assert answer.status_code == 403, answer.text
     assert answer.json()["error"]["details"]["reason"] == "savepoint_path_not_allowed"
     assert flink(f"/jobs/{token(job)}")["state"] == "RUNNING"
+
+
+def test_the_target_is_held_to_its_capabilities(api: Api) -> None:
+    job = api.submit(pipeline_options={"rate": 5})
+    api.wait(job, "RUNNING")
+    said = capability_matrix.check(api.ask, "flink", job)
+    assert {"cancel", "drain", "stop", "savepoints", "restore", "rescale", "jar_submit"} <= said
 
 
 def test_scale(api: Api, flink: Ask) -> None:

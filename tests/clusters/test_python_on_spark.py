@@ -65,5 +65,9 @@ def test_beam_yaml(beam: Api, tmp_path: Path) -> None:
     pipelines.check_yaml(beam, "spark", tmp_path)
 
 
-def test_files_for_workers_are_refused(beam: Api) -> None:
-    pipelines.check_files_refused(beam, "spark")
+def test_workers_get_the_files_that_a_program_brings(beam: Api, tmp_path: Path) -> None:
+    pipelines.check_brought_files(beam, "spark", tmp_path)
+
+
+def test_files_that_cannot_be_brought_are_refused(beam: Api, tmp_path: Path) -> None:
+    pipelines.check_bad_files(beam, "spark", tmp_path)

@@ -71,5 +71,13 @@ def test_beam_yaml(beam: Api, tmp_path: Path) -> None:
     pipelines.check_yaml(beam, "flink", tmp_path)
 
 
-def test_files_for_workers_are_refused(beam: Api) -> None:
-    pipelines.check_files_refused(beam, "flink")
+def test_workers_get_the_files_that_a_program_brings(beam: Api, tmp_path: Path) -> None:
+    pipelines.check_brought_files(beam, "flink", tmp_path)
+
+
+def test_a_package_that_cannot_be_installed_is_said(beam: Api, tmp_path: Path) -> None:
+    pipelines.check_broken_package(beam, "flink", tmp_path)
+
+
+def test_files_that_cannot_be_brought_are_refused(beam: Api, tmp_path: Path) -> None:
+    pipelines.check_bad_files(beam, "flink", tmp_path)

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+import capability_matrix
 from conftest import STREAM, STREAMING, WORD_COUNT, WORDS, Server, config
 from emulated import Emulator, Fault
 from real_server import until
@@ -527,6 +528,11 @@ def test_a_target_tells_what_it_can_do(server: Server, emulator: Emulator) -> No
     )
     assert "stop" not in runner["capabilities"]
     assert emulator.identity.given["jwt"] == 1, "one token for all calls"
+
+
+def test_the_target_is_held_to_its_capabilities(server: Server) -> None:
+    said = capability_matrix.check(server.call, "df", streaming(server))
+    assert not {"stop", "jar_submit", "python_submit"} & said
 
 
 def test_a_revoked_token_is_renewed_once_and_no_token_is_logged(

@@ -20,6 +20,7 @@ from typing import Any
 
 import pytest
 
+import capability_matrix
 from real_server import RealServer, until
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -266,3 +267,10 @@ def test_what_cannot_run_is_refused_with_a_reason(server: Server) -> None:
         assert status >= 400, answer
         assert answer["error"]["details"]["reason"] == reason
         assert str(server.folder) not in json.dumps(answer).replace(str(outside), "")
+
+
+def test_the_target_is_held_to_its_capabilities(server: Server) -> None:
+    job_id = server.submit("import time\ntime.sleep(60)\n")
+    said = capability_matrix.check(server.call, "local", job_id)
+    assert said == {"batch", "streaming", "python_submit", "yaml_submit", "cancel", "logging"}
+    server.call("POST", f"/jobs/{job_id}/cancel", {"mode": "cancel"})

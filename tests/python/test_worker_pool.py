@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import os
 import re
 import signal
@@ -16,6 +17,8 @@ from typing import Any
 
 import pytest
 
+from wheels import wheel
+
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 TEXT = "to be or not to be"
 
@@ -23,11 +26,13 @@ TEXT = "to be or not to be"
 class Pool:
     """A pool on a free port."""
 
-    def __init__(self, log: Path) -> None:
+    def __init__(self, log: Path, **env: str) -> None:
         command = [sys.executable, "-m", "beam_mcp_client", "worker-pool", "--port", "0"]
         self.log = log
         with log.open("wb") as stderr:
-            self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=stderr)
+            self.process = subprocess.Popen(
+                command, stdout=subprocess.PIPE, stderr=stderr, env={**os.environ, **env}
+            )
         assert self.process.stdout is not None
         self.announced = self.process.stdout.readline().decode()
         self.port = int(self.announced.rpartition(":")[2])
@@ -53,18 +58,17 @@ def pool(tmp_path: Path) -> Iterator[Pool]:
         pool.stop()
 
 
+def run(pool: Pool, code: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    there = ["--runner=PortableRunner", "--job_endpoint=embed", "--environment_type=EXTERNAL"]
+    there.append(f"--environment_config=127.0.0.1:{pool.port}")
+    command = [sys.executable, str(code), *there, *options]
+    return subprocess.run(command, capture_output=True, text=True, timeout=110, check=False)
+
+
 def run_wordcount(pool: Pool, folder: Path) -> subprocess.CompletedProcess[str]:
     (folder / "text").write_text(TEXT)
-    options = [
-        f"--input={folder / 'text'}",
-        f"--output={folder / 'counts'}",
-        "--runner=PortableRunner",
-        "--job_endpoint=embed",
-        "--environment_type=EXTERNAL",
-        f"--environment_config=127.0.0.1:{pool.port}",
-    ]
-    command = [sys.executable, str(EXAMPLES / "wordcount.py"), *options]
-    return subprocess.run(command, capture_output=True, text=True, timeout=110, check=False)
+    options = [f"--input={folder / 'text'}", f"--output={folder / 'counts'}"]
+    return run(pool, EXAMPLES / "wordcount.py", *options)
 
 
 def test_its_workers_run_a_pipeline_and_end_with_it(pool: Pool, tmp_path: Path) -> None:
@@ -77,6 +81,65 @@ def test_its_workers_run_a_pipeline_and_end_with_it(pool: Pool, tmp_path: Path) 
     assert re.search(r"^worker \S+ started$", log, re.M)
     assert f"--output={tmp_path / 'counts'}" in log, "the workers know the pipeline's options"
     assert pool.stop() == 0
+
+
+def test_its_workers_need_no_python_on_the_path(tmp_path: Path) -> None:
+    pool = Pool(tmp_path / "pool.log", PATH=str(tmp_path))
+    try:
+        assert run_wordcount(pool, tmp_path).returncode == 0
+    finally:
+        assert pool.stop() == 0
+
+
+BRINGS = """
+import sys
+import apache_beam as beam
+from apache_beam.options.pipeline_options import PipelineOptions
+
+SIGN = "!"
+
+class Shout(beam.DoFn):
+    def process(self, word):
+        import beside_words, brought_words
+        yield brought_words.shout(beside_words.twice(word)) + SIGN
+
+if __name__ == "__main__":
+    with beam.Pipeline(options=PipelineOptions(sys.argv[1:])) as p:
+        p | beam.Create(["a", "b"]) | beam.ParDo(Shout()) | beam.io.WriteToText({output!r})
+"""
+
+
+def test_what_a_pipeline_brings_is_installed_for_its_workers_alone(
+    pool: Pool, tmp_path: Path
+) -> None:
+    code = tmp_path / "brings.py"
+    code.write_text(BRINGS.format(output=str(tmp_path / "shouted")))
+    (tmp_path / "beside_words.py").write_text("def twice(text): return text * 2")
+    package = wheel(tmp_path, "brought_words", "def shout(text): return text.upper()")
+    staged = [f"--files_to_stage={tmp_path / 'beside_words.py'}", "--save_main_session"]
+    done = run(pool, code, f"--extra_package={package}", *staged)
+    assert done.returncode == 0, done.stderr[-2000:]
+    lines = [line for file in tmp_path.glob("shouted*") for line in file.read_text().splitlines()]
+    assert sorted(lines) == ["AA!", "BB!"]
+    assert importlib.util.find_spec("brought_words") is None, (
+        "nothing was installed into this Python"
+    )
+    without = run(pool, code, *staged)
+    assert "No module named 'brought_words'" in without.stderr, "another pipeline has none of it"
+
+
+def test_a_package_that_cannot_be_installed_is_said(pool: Pool, tmp_path: Path) -> None:
+    broken = tmp_path / "broken-1.0-py3-none-any.whl"
+    broken.write_bytes(b"no wheel")
+    (tmp_path / "text").write_text(TEXT)
+    options = [
+        f"--input={tmp_path / 'text'}",
+        f"--output={tmp_path / 'counts'}",
+        f"--extra_package={broken}",
+    ]
+    done = run(pool, EXAMPLES / "wordcount.py", *options)
+    assert done.returncode != 0
+    assert "cannot be installed" in done.stderr, done.stderr[-2000:]
 
 
 # Importing Beam collects what other tests left to the garbage collector.

@@ -63,6 +63,13 @@ pub enum Origin {
     Artifact(SourceId),
     /// These bytes.
     Bytes(Blob),
+    /// A file that the child of a job left in `artifacts` of its folder.
+    Left {
+        /// The job's token.
+        job: String,
+        /// Its name there.
+        name: String,
+    },
     /// The file that `job_server_jar` of the configuration of this target names.
     JobServer(String),
 }

@@ -64,7 +64,7 @@ fn effect_blobs(effect: &mut Effect) -> Vec<&mut Blob> {
         #[cfg(feature = "server")]
         Effect::Stage(recipe) => match &mut recipe.base {
             Origin::Bytes(blob) => vec![blob],
-            Origin::Path(_) | Origin::Artifact(_) | Origin::JobServer(_) => Vec::new(),
+            Origin::Path(_) | Origin::Artifact(_) | Origin::Left { .. } | Origin::JobServer(_) => Vec::new(),
         },
         _ => Vec::new(),
     }

@@ -1,5 +1,7 @@
 //! Where the workers of an encoded pipeline run, and what must be staged for them.
 
+use std::collections::BTreeSet;
+
 use super::protobuf::{Encoder, Message};
 use crate::error::Error;
 
@@ -8,7 +10,7 @@ use crate::error::Error;
 pub struct Environment {
     /// Beam's word between `beam:env:` and the version: `external`, `docker`, `process`, `embedded_python`, …
     pub kind: String,
-    /// Address of an external worker pool; empty for other kinds.
+    /// What of its kind: the address of an external worker pool, the image of a container, the command of a process.
     pub endpoint: String,
     /// Files that must be staged before it can work.
     pub dependencies: usize,
@@ -27,11 +29,46 @@ fn environment(bytes: &[u8]) -> Result<Environment, Error> {
     let environment = Message::read(bytes)?;
     let urn = environment.text(2);
     let kind = urn.strip_prefix("beam:env:").and_then(|rest| rest.split(':').next()).unwrap_or(&urn).to_owned();
-    let endpoint = match environment.bytes(3) {
-        Some(payload) if kind == "external" => endpoint(payload)?,
+    let payload = environment.bytes(3).unwrap_or_default();
+    let endpoint = match kind.as_str() {
+        "external" => endpoint(payload)?,
+        "docker" => Message::read(payload)?.text(1),
+        "process" => Message::read(payload)?.text(3),
         _ => String::new(),
     };
     Ok(Environment { kind, endpoint, dependencies: environment.all(6).count() })
+}
+
+/// Where a job-server jar holds what was staged for its pipeline.
+pub const ARTIFACTS: &str = "BEAM-PIPELINE/pipeline/artifacts/";
+/// A file, by its path.
+const FILE: &str = "beam:artifact:type:file:v1";
+
+/// Names of the files beneath [`ARTIFACTS`] that the environments of an encoded pipeline need, each once.
+///
+/// # Errors
+/// `malformed_response` for bytes that are no pipeline, and for a file that is elsewhere: a worker would be sent what a
+/// runner's own process may read.
+pub fn artifacts(pipeline: &[u8]) -> Result<BTreeSet<String>, Error> {
+    let components = Message::read(Message::read(pipeline)?.bytes(1).unwrap_or_default())?;
+    let mut names = BTreeSet::new();
+    for (_, environment) in components.entries(5)? {
+        for artifact in Message::read(environment)?.all(6) {
+            names.insert(artifact_name(artifact)?);
+        }
+    }
+    Ok(names)
+}
+
+fn artifact_name(bytes: &[u8]) -> Result<String, Error> {
+    let artifact = Message::read(bytes)?;
+    let path = Message::read(artifact.bytes(2).unwrap_or_default())?.text(1);
+    let name = path.strip_prefix("classpath://").and_then(|path| path.strip_prefix(ARTIFACTS)).unwrap_or_default();
+    let is_hash = name.len() == 64 && name.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if artifact.text(1) == FILE && is_hash {
+        return Ok(name.to_owned());
+    }
+    Err(Error::malformed("the pipeline needs a file that was not staged for it"))
 }
 
 fn endpoint(payload: &[u8]) -> Result<String, Error> {
@@ -57,6 +94,17 @@ pub fn placed(pipeline: &[u8], target: &Environment) -> Result<Vec<u8>, Error> {
     };
     let urn = format!("beam:env:{}:v1", target.kind);
     let environment = |bytes| moved(bytes, &urn, &payload).map(Some);
+    let entry = |bytes| Message::read(bytes)?.edited(2, environment).map(Some);
+    let components = |bytes| Message::read(bytes)?.edited(5, entry).map(Some);
+    Message::read(pipeline)?.edited(1, components)
+}
+
+/// The pipeline without the files its environments would have staged: its workers are where they are already.
+///
+/// # Errors
+/// As [`environments`].
+pub fn unstaged(pipeline: &[u8]) -> Result<Vec<u8>, Error> {
+    let environment = |bytes| Message::read(bytes)?.edited(6, |_| Ok(None)).map(Some);
     let entry = |bytes| Message::read(bytes)?.edited(2, environment).map(Some);
     let components = |bytes| Message::read(bytes)?.edited(5, entry).map(Some);
     Message::read(pipeline)?.edited(1, components)
@@ -101,6 +149,36 @@ mod tests {
         assert!(holds(&python, b"capability") && holds(&python, b"root"));
         let java = placed(&pipeline(docker("apache/beam_java17_sdk:2.77.0")), &target).unwrap();
         assert_eq!(environments(&java).unwrap()[0].kind, "docker");
+    }
+
+    #[test]
+    fn a_container_and_a_process_are_told_with_what_they_are() {
+        let read = |kind: &str, payload: Encoder| {
+            let environment = Encoder::new().text(2, kind).bytes(3, &payload.finish()).bytes(6, b"").finish();
+            let all = Encoder::new().bytes(1, &Encoder::new().entry(5, "e", &environment).finish()).finish();
+            assert_eq!(environments(&unstaged(&all).unwrap()).unwrap()[0].dependencies, 0);
+            let [one] = environments(&all).unwrap().try_into().unwrap();
+            (one.kind, one.endpoint, one.dependencies)
+        };
+        let image = Encoder::new().text(1, "acme/beam:1");
+        assert_eq!(read("beam:env:docker:v1", image), ("docker".into(), "acme/beam:1".into(), 1));
+        let command = Encoder::new().text(3, "/opt/boot");
+        assert_eq!(read("beam:env:process:v1", command), ("process".into(), "/opt/boot".into(), 1));
+    }
+
+    #[test]
+    fn only_what_was_staged_for_a_pipeline_is_needed() {
+        let name = "ab".repeat(32);
+        let needs = |kind: &str, path: &str| {
+            let artifact = Encoder::new().text(1, kind).bytes(2, &Encoder::new().text(1, path).finish()).finish();
+            artifacts(&pipeline(Encoder::new().text(2, "beam:env:external:v1").bytes(6, &artifact)))
+        };
+        let staged = format!("classpath://{ARTIFACTS}{name}");
+        assert_eq!(needs(FILE, &staged).unwrap().into_iter().collect::<Vec<_>>(), [name]);
+        for path in ["/etc/passwd", "classpath://BEAM-PIPELINE/pipeline/artifacts/../x", "file:///x"] {
+            assert!(needs(FILE, path).is_err(), "{path}");
+        }
+        assert!(needs("beam:artifact:type:url:v1", &staged).is_err());
     }
 
     #[test]

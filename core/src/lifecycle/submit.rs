@@ -81,7 +81,7 @@ async fn send(context: &Context, stored: Stored<Job>) -> Result<Stored<Job>, Err
     match runner.submit(&job).await {
         Ok(Submitted::Accepted { native_id }) => accepted(context, &runner, &job, native_id).await,
         Ok(Submitted::Held { handle }) => held(context, &runner, &job, handle).await,
-        Err(error) => unsent(context, &job, error).await,
+        Err(error) => unsent(context, &runner, &job, error).await,
     }
 }
 
@@ -236,7 +236,7 @@ async fn not_sent(context: &Context, stored: &Stored<Job>, error: Error) -> Resu
 }
 
 /// A send that did not succeed: refused for good, refused for now, or nobody knows.
-async fn unsent(context: &Context, sent: &Job, error: Error) -> Result<Stored<Job>, Error> {
+async fn unsent(context: &Context, runner: &Runner, sent: &Job, error: Error) -> Result<Stored<Job>, Error> {
     let (now, seed) = (context.now_ms(), context.call.seed);
     let result = context.audit_result("submit", &sent.id, error.reason())?;
     let edit = |job: &mut Job| {
@@ -248,7 +248,13 @@ async fn unsent(context: &Context, sent: &Job, error: Error) -> Result<Stored<Jo
         Ok(if job.phase == Phase::Intent { Vec::new() } else { vec![result.clone()] })
     };
     let job = context.rows.change_job(&sent.id, "unsent", edit).await?;
-    if error.gave_up() { Err(error) } else { Ok(job) }
+    if error.gave_up() {
+        return Err(error);
+    }
+    if sent.submission.as_ref().is_some_and(|submission| submission.is_built()) {
+        super::look::tidy(runner, sent, &job.value).await?;
+    }
+    Ok(job)
 }
 
 /// Rule 5: a clear refusal gives the intent back only where no earlier send is unexplained. A caller that left has

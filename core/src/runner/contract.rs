@@ -190,6 +190,9 @@ pub struct Submission {
     pub sha256: Option<String>,
     /// File name of the code.
     pub file_name: Option<String>,
+    /// Files beside it in its folder.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub files: Vec<(String, SourceId)>,
     /// Arguments of the program, each one item.
     pub argv: Vec<String>,
     /// What else the runner's request needs (Flink: entry class, parallelism, savepoint path, configuration).
@@ -200,6 +203,16 @@ pub struct Submission {
     pub options: Vec<ResolvedOption>,
     /// What cannot be known beforehand or should be known.
     pub notes: Vec<String>,
+}
+
+impl Submission {
+    /// Setting of a submission whose code was put together here.
+    pub(in crate::runner) const BUILT: &str = "built";
+
+    /// True when what is sent was put together here, and is needed by nobody once the job has ended.
+    pub fn is_built(&self) -> bool {
+        self.settings.contains_key(Self::BUILT)
+    }
 }
 
 /// A submission the runner took.

@@ -2,6 +2,7 @@
 //! its pipeline.
 
 pub(in crate::runner) mod argv;
+pub(in crate::runner) mod brought;
 pub(in crate::runner) mod capture;
 pub(in crate::runner) mod child_log;
 pub(in crate::runner) mod cluster;

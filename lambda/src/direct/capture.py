@@ -2,14 +2,16 @@
 
 The program is pointed at a Job API that lives in this process, on a socket only this user reaches.
 Its first `Run` ends the process: `<folder>/prepare.pb` then holds the request of `Prepare`,
-`<folder>/pipeline.json` its pipeline, and `<folder>/result.json` says CAPTURED. Nothing that follows
-`run()` in the program runs.
+`<folder>/pipeline.json` its pipeline, and `<folder>/result.json` says CAPTURED. Files that Beam
+stages for the workers are in `<folder>/artifacts`, and the pipeline names them as entries of the jar
+it will lie in. Nothing that follows `run()` in the program runs.
 """
 
 from __future__ import annotations
 
 import contextlib
 import functools
+import hashlib
 import os
 import shutil
 import sys
@@ -22,7 +24,12 @@ from typing import Any
 CAPTURED = "prepare.pb"
 PIPELINE = "pipeline.json"
 RUNNER = "PortableRunner"
-PREPARATION = "captured"
+ARTIFACTS = "artifacts"
+# Where `PortablePipelineJarUtils` of Beam looks for them.
+JAR_FOLDER = "classpath://BEAM-PIPELINE/pipeline/artifacts/"
+MOST_BYTES = 256 << 20
+MOST_FILES = 1_000
+STAGING_S = 300.0
 # Listed by every program; it only tells a reader what was installed where the program ran.
 OWN_DEPENDENCY = "submission_environment_dependencies.txt"
 
@@ -34,10 +41,64 @@ class OtherRunnerError(RuntimeError):
     """The pipeline would run elsewhere than on the target."""
 
 
-def job_service(folder: str, finish: Callable[[], None]) -> Any:
+class Kept:
+    """What is staged, as files of a folder; with what came before, it has its bounds."""
+
+    def __init__(self, folder: str) -> None:
+        self.folder, self.left, self.files = os.path.join(folder, ARTIFACTS), MOST_BYTES, 0
+
+    def writer(self, name: str, *_: Any) -> tuple[Any, str]:
+        """A file to write to, and the name workers will know it by."""
+        self.files += 1
+        if self.files > MOST_FILES:
+            raise ValueError(f"the pipeline brings more than {MOST_FILES} files")
+        os.makedirs(self.folder, mode=0o700, exist_ok=True)
+        kept = hashlib.sha256(name.encode()).hexdigest()
+        return Bounded(open(os.path.join(self.folder, kept), "wb"), self), JAR_FOLDER + kept
+
+
+class Bounded:
+    """A file that takes no more than is left."""
+
+    def __init__(self, file: Any, kept: Kept) -> None:
+        self.file, self.kept = file, kept
+
+    def __enter__(self) -> Bounded:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.file.close()
+
+    def write(self, data: bytes) -> int:
+        self.kept.left -= len(data)
+        if self.kept.left < 0:
+            raise ValueError(
+                f"the pipeline brings more than {MOST_BYTES} bytes of files for its workers"
+            )
+        return int(self.file.write(data))
+
+
+def staging_service(folder: str) -> Any:
+    """Beam's own service that takes files, writing where they are looked for."""
+    from apache_beam.runners.portability import artifact_service
+
+    return artifact_service.ArtifactStagingService(Kept(folder).writer)
+
+
+def staged(pipeline: Any, dependencies: Row) -> None:
+    """Lets environments name their files as they were staged."""
+    for name, artifacts in dependencies.items():
+        environment = pipeline.components.environments[name]
+        del environment.dependencies[:]
+        environment.dependencies.extend(artifacts)
+
+
+def job_service(folder: str, address: str, staging: Any, finish: Callable[[], None]) -> Any:
     """A servicer that keeps one pipeline and then ends the program."""
     # Beam is imported late: the program may not have it.
     from apache_beam.portability.api import beam_job_api_pb2, beam_job_api_pb2_grpc
+
+    prepared: Row = {}
 
     class Servicer(beam_job_api_pb2_grpc.JobServiceServicer):  # type: ignore[misc]
         def DescribePipelineOptions(self, request: Any, context: Any) -> Any:  # noqa: N802
@@ -45,10 +106,19 @@ def job_service(folder: str, finish: Callable[[], None]) -> Any:
 
         def Prepare(self, request: Any, context: Any) -> Any:  # noqa: N802
             drop_own_dependency(request.pipeline)
-            write_bytes(folder, PIPELINE, as_json(request.pipeline))
-            write_bytes(folder, CAPTURED, request.SerializeToString())
-            # No staging endpoint: nothing is staged.
-            return beam_job_api_pb2.PrepareJobResponse(preparation_id=PREPARATION)
+            token = str(len(prepared))
+            prepared[token] = request
+            answer = beam_job_api_pb2.PrepareJobResponse(preparation_id=token)
+            needs = {
+                name: list(environment.dependencies)
+                for name, environment in request.pipeline.components.environments.items()
+                if environment.dependencies
+            }
+            if needs:  # without an endpoint nothing is staged
+                staging.register_job(token, needs)
+                answer.staging_session_token = token
+                answer.artifact_staging_endpoint.url = address
+            return answer
 
         def GetStateStream(self, request: Any, context: Any) -> Any:  # noqa: N802
             yield beam_job_api_pb2.JobStateEvent(state=beam_job_api_pb2.JobState.STOPPED)
@@ -57,6 +127,12 @@ def job_service(folder: str, finish: Callable[[], None]) -> Any:
             return iter(())
 
         def Run(self, request: Any, context: Any) -> Any:  # noqa: N802
+            kept = prepared[request.preparation_id]
+            environments = kept.pipeline.components.environments.values()
+            if any(environment.dependencies for environment in environments):
+                staged(kept.pipeline, staging.resolved_deps(request.preparation_id, STAGING_S))
+            write_bytes(folder, PIPELINE, as_json(kept.pipeline))
+            write_bytes(folder, CAPTURED, kept.SerializeToString())
             finish()
 
     return Servicer()
@@ -124,13 +200,17 @@ class Capture:
         """Serves; the options that lead a program here."""
         import apache_beam
         import grpc
-        from apache_beam.portability.api import beam_job_api_pb2_grpc
+        from apache_beam.portability.api import beam_artifact_api_pb2_grpc, beam_job_api_pb2_grpc
 
         refuse_other_runners(apache_beam.Pipeline)
         unbounded = [("grpc.max_receive_message_length", -1)]
         self.server = grpc.server(futures.ThreadPoolExecutor(4), options=unbounded)
-        servicer = job_service(self.folder, self.finish)
+        staging = staging_service(self.folder)
+        servicer = job_service(self.folder, self.address, staging, self.finish)
         beam_job_api_pb2_grpc.add_JobServiceServicer_to_server(servicer, self.server)
+        beam_artifact_api_pb2_grpc.add_ArtifactStagingServiceServicer_to_server(
+            staging, self.server
+        )
         self.server.add_insecure_port(self.address)
         self.server.start()
         return [f"--runner={RUNNER}", f"--job_endpoint={self.address}", "--job_server_timeout=60"]

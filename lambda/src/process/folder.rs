@@ -154,6 +154,15 @@ impl Folder {
         file.and_then(|file| first_of(file, max)).unwrap_or_else(|_| no_file())
     }
 
+    /// A file the child left in `artifacts`.
+    pub(super) fn artifact(&self, name: &str) -> io::Result<File> {
+        let folder = self.0.join("artifacts");
+        if !is_plain(name) || !folder.symlink_metadata()?.is_dir() {
+            return Err(io::Error::from(io::ErrorKind::NotFound));
+        }
+        self.regular(&format!("artifacts/{name}"), OpenOptions::new().read(true))
+    }
+
     fn regular(&self, name: &str, how: &OpenOptions) -> io::Result<File> {
         let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
         let flags = i32::try_from(flags.bits()).unwrap_or_default();

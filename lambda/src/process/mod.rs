@@ -82,6 +82,14 @@ impl Settings {
     }
 }
 
+/// A file that the child of a token left in `artifacts` of its folder, in the folder of all children.
+///
+/// # Errors
+/// What the system says; `NotFound` also for a name that is none.
+pub(crate) fn left(jobs: &Path, token: &str, name: &str) -> io::Result<fs::File> {
+    Folder::of(jobs, token).ok_or(io::ErrorKind::NotFound)?.artifact(name)
+}
+
 /// Starts children and watches them.
 #[derive(Clone, Debug)]
 pub struct Supervisor(Arc<Inner>);
@@ -108,7 +116,7 @@ impl Supervisor {
     pub fn start(settings: Settings, artifacts: Artifacts) -> io::Result<Self> {
         // A child of the same user could read the environment and memory of a server that may be dumped.
         set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
-        let jobs = std::path::absolute(settings.data.join("jobs"))?;
+        let jobs = std::path::absolute(settings.data.join(crate::stage::JOBS))?;
         fs::create_dir_all(&jobs)?;
         Folder::close_to_others(&jobs)?;
         let inner = Inner {

@@ -31,6 +31,8 @@ use roots::Roots;
 
 /// Largest upload or archive entry that is kept, whatever the caller allows, in bytes.
 const MOST_BYTES: u64 = 4 << 30;
+/// Folder of all children beneath the server's data.
+pub(crate) const JOBS: &str = "jobs";
 
 /// The roots and the kept copies.
 #[derive(Clone, Debug)]
@@ -38,6 +40,8 @@ pub struct Files {
     artifacts: Artifacts,
     roots: Arc<Roots>,
     job_servers: Arc<BTreeMap<String, PathBuf>>,
+    /// Folder of the supervisor's children.
+    jobs: Option<Arc<Path>>,
 }
 
 impl Files {
@@ -46,13 +50,19 @@ impl Files {
     /// # Errors
     /// What the system says when a root cannot be opened.
     pub fn open(artifacts: Artifacts, roots: &[PathBuf]) -> io::Result<Self> {
-        Ok(Self { artifacts, roots: Arc::new(Roots::open(roots)?), job_servers: Arc::default() })
+        Ok(Self { artifacts, roots: Arc::new(Roots::open(roots)?), job_servers: Arc::default(), jobs: None })
     }
 
     /// The same with the job-server jar of each target that has one; the operator's paths, so no root limits them.
     #[must_use]
     pub fn with_job_servers(self, job_servers: BTreeMap<String, PathBuf>) -> Self {
         Self { job_servers: Arc::new(job_servers), ..self }
+    }
+
+    /// The same with what children leave in their folders, which lie in this one.
+    #[must_use]
+    pub fn with_jobs(self, jobs: &Path) -> Self {
+        Self { jobs: Some(jobs.into()), ..self }
     }
 
     fn carry_out(&self, recipe: &Recipe) -> Result<Source, Refusal> {
@@ -91,6 +101,12 @@ impl Files {
             }
             Origin::Bytes(blob) => {
                 let copy = self.artifacts.copied(&mut blob.as_slice(), most)?;
+                Ok((self.artifacts.keep_built(copy, job)?, String::new()))
+            }
+            Origin::Left { job: token, name } => {
+                let jobs = self.jobs.as_deref().ok_or_else(|| refusal("not_found", ""))?;
+                let mut file = left(jobs, token, name).map_err(|error| unreadable(&error))?;
+                let copy = self.artifacts.copied(&mut file, most)?;
                 Ok((self.artifacts.keep_built(copy, job)?, String::new()))
             }
             Origin::JobServer(target) => {
@@ -168,6 +184,17 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Refusal> +
         Ok(end) => end,
         Err(_) => Err(refusal("unreadable", "the server stops")),
     }
+}
+
+/// A file that a child left.
+#[cfg(target_os = "linux")]
+fn left(jobs: &Path, token: &str, name: &str) -> io::Result<File> {
+    crate::process::left(jobs, token, name)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn left(_: &Path, _: &str, _: &str) -> io::Result<File> {
+    Err(io::ErrorKind::NotFound.into())
 }
 
 fn last_segment(path: &str) -> String {

@@ -230,6 +230,30 @@ fn entries_are_added_to_a_copy_the_same_way_each_time() {
     assert_eq!(scene.files.carry_out(&not_a_zip).unwrap_err().reason, "bad_archive");
 }
 
+#[test]
+#[cfg(target_os = "linux")]
+fn what_a_child_left_is_taken_from_its_own_folder_only() {
+    let scene = Scene::new();
+    let jobs = TempDir::new().unwrap();
+    let token = "0123456789abcdef0123456789abcdef";
+    let folder = jobs.path().join(token).join("artifacts");
+    fs::create_dir_all(&folder).unwrap();
+    fs::write(folder.join("ab"), b"a package").unwrap();
+    fs::write(jobs.path().join(token).join("launch.json"), b"{}").unwrap();
+    symlink("/etc/passwd", folder.join("cd")).unwrap();
+    let files = scene.files.clone().with_jobs(jobs.path());
+    let left = |job: &str, name: &str, most| {
+        let origin = Origin::Left { job: job.into(), name: name.into() };
+        files.carry_out(&Recipe::plain(origin, most))
+    };
+    assert_eq!(left(token, "ab", 9).unwrap().size, 9);
+    assert_eq!(left(token, "ab", 8).unwrap_err().reason, "too_large");
+    for (job, name) in [(token, "../launch.json"), (token, "cd"), (token, "none"), ("..", "ab"), ("", "ab")] {
+        assert!(left(job, name, 99).is_err(), "{job} {name}");
+    }
+    assert!(scene.files.carry_out(&Recipe::plain(Origin::Left { job: token.into(), name: "ab".into() }, 9)).is_err());
+}
+
 #[tokio::test]
 async fn an_upload_is_kept_under_its_hash_and_name() {
     let scene = Scene::new();

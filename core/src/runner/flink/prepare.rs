@@ -106,6 +106,7 @@ fn submission(spec: &JobSpec, token: &str, source: Source, resolved: Resolved) -
         sha256: Some(source.sha256),
         file_name: Some(source.file_name),
         argv: resolved.argv,
+        files: Vec::new(),
         calls: Vec::new(),
         options: resolved.options,
         notes: notes(spec),

@@ -19,7 +19,8 @@ use crate::{
         options::text,
         python::{
             argv::find,
-            cluster::{Cluster, Need, Options, check},
+            brought::taken,
+            cluster::{Cluster, Extra, Need, Options, check},
         },
     },
 };
@@ -57,14 +58,15 @@ impl Flink {
     ) -> Result<Submission, Error> {
         let target = &self.context.target;
         check(target, spec)?;
+        let (spec, named) = &taken(spec);
         let resolved = options::resolve(spec, target, operator)?;
         if let Some(path) = spec.savepoint_path.as_ref().filter(|_| !spec.own_savepoint) {
             check_path(target, path, operator)?;
         }
         let options = Options { all: resolved.options, arguments: resolved.arguments };
         let needs = if is_streaming(spec, &options) { vec![BATCH, LIVING, WHOLE, UNCHAINED] } else { vec![BATCH] };
-        let extra = extra(&resolved.settings);
-        let made = CLUSTER.prepare(&self.context, spec, options, (&needs, extra), operator).await?;
+        let extra = Extra { named: named.clone(), needs: &needs, only_jars: extra(&resolved.settings) };
+        let made = CLUSTER.prepare(&self.context, spec, options, extra, operator).await?;
         Ok(submission(spec, token, made, resolved.settings))
     }
 }
@@ -167,10 +169,8 @@ mod tests {
 
     #[test]
     fn what_keeps_python_from_running_is_said_before_anything_is_staged() {
-        let files = JobSpec {
-            pipeline_options: serde_json::from_value(json!({"requirements_file": "r.txt"})).unwrap(),
-            ..spec()
-        };
+        let files =
+            JobSpec { pipeline_options: serde_json::from_value(json!({"setup_file": "setup.py"})).unwrap(), ..spec() };
         let module = JobSpec { module: Some("pip".into()), code_path: None, ..spec() };
         let direct =
             JobSpec { pipeline_options: serde_json::from_value(json!({"runner": "DirectRunner"})).unwrap(), ..spec() };
@@ -187,6 +187,46 @@ mod tests {
         }
         let bad = Flink::check_target(&with_job_server(json!({"environment_type": "LOOPBACK"}))).unwrap_err();
         assert_eq!(bad.reason(), "bad_environment");
+    }
+
+    /// Names of the files that lie in the program's folder, and the arguments behind the environment.
+    fn bring(targets: &Value, callers: Value, names: &[&str]) -> Result<(Vec<String>, Vec<String>), String> {
+        let mut options = pool();
+        options.as_object_mut().unwrap().extend(targets.as_object().unwrap().clone());
+        let spec = JobSpec { pipeline_options: serde_json::from_value(callers).unwrap(), ..spec() };
+        let files = names.iter().enumerate().map(|(at, name)| ("STAGE", staged(name, &format!("f{at}"), None)));
+        let script = [("STAGE", staged("words.py", "aa", None))].into_iter().chain(files).collect();
+        let made = prepare(with_job_server(options), spec, script).end.map_err(|error| error.reason().to_owned())?;
+        let argv = made.argv.into_iter().skip(2).filter(|item| !item.starts_with("--environment")).collect();
+        Ok((made.files.into_iter().map(|(name, _)| name).collect(), argv))
+    }
+
+    #[test]
+    fn files_for_the_workers_lie_in_the_programs_folder_and_are_named_there() {
+        let callers = json!({"extraPackages": ["libs/a.whl", "libs/b.tar.gz"], "requirements_file": "r.txt"});
+        let (files, argv) = bring(&json!({}), callers, &["a.whl", "b.tar.gz", "r.txt"]).unwrap();
+        assert_eq!(files, ["staged/a.whl", "staged/b.tar.gz", "staged/r.txt"]);
+        assert_eq!(
+            argv,
+            ["--extraPackages=staged/a.whl", "--extraPackages=staged/b.tar.gz", "--requirements_file=staged/r.txt"]
+        );
+        let target = json!({"extra_packages": ["t.whl"], "requirements_file": "t.txt"});
+        let callers = json!({"extraPackages": "c.whl"});
+        let (files, _) = bring(&target, callers, &["t.txt", "c.whl"]).unwrap();
+        assert_eq!(files, ["staged/c.whl", "staged/t.txt"], "the caller's word is over the target's");
+    }
+
+    #[test]
+    fn files_that_cannot_be_brought_are_refused() {
+        for (callers, names, reason) in [
+            (json!({"extra_package": 7}), vec![], "bad_option_value"),
+            (json!({"extra_package": "artifact:x"}), vec![], "bad_artifact"),
+            (json!({"extra_package": "a.txt"}), vec!["a.txt"], "not_a_package"),
+            (json!({"requirements_file": "a b"}), vec!["a b"], "bad_file_name"),
+            (json!({"files_to_stage": ["a/x.txt", "b/x.txt"]}), vec!["x.txt", "x.txt"], "two_files_of_one_name"),
+        ] {
+            assert_eq!(bring(&json!({}), callers, &names).unwrap_err(), reason);
+        }
     }
 
     #[test]

@@ -15,7 +15,11 @@ use crate::{
     runner::{
         Context, ResolvedOption, Submission, Submitted,
         outbound::in_time,
-        python::{self, capture, environment::resolved_environment, staging},
+        python::{
+            self, capture,
+            environment::{environment_of_code, resolved_environment},
+            staging,
+        },
     },
 };
 
@@ -32,10 +36,11 @@ pub(super) async fn prepare(
         staging::check(&context.target, spec)?;
     }
     let options = options::resolve(&context.target, spec, operator)?;
-    resolved_environment(&options)?;
     if let Some(pipeline) = &spec.pipeline {
+        resolved_environment(&options)?;
         return Ok(prepared(pipeline, options));
     }
+    environment_of_code(&options)?;
     let (code, told) = python::code::staged(context, spec, "a job service here", operator).await?;
     let made = python::code::submission(spec, code, options, &OWN, operator)?;
     Ok(Submission { calls: request::planned(&made.argv), notes: notes(told), ..made })

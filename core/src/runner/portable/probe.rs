@@ -11,7 +11,7 @@ use crate::{
     runner::{
         Capability, Context, Probe,
         python::{
-            environment::{NO_ENVIRONMENT, environment},
+            environment::{LOOPBACK, NO_ENVIRONMENT, environment},
             interpreter,
         },
     },
@@ -96,7 +96,8 @@ pub(super) async fn probe(context: &Context) -> Result<Probe, Error> {
     let drains = drains(context).await?;
     let python = interpreter::ask(context).await?;
     let environment = environment(&context.target)?;
-    let submits = python.submits() && environment.is_some();
+    let runs_code = environment.as_ref().is_some_and(|environment| environment.kind != LOOPBACK);
+    let submits = python.submits() && runs_code;
     let facts = json!({
         "service": service.word(),
         "python_version": python.version,

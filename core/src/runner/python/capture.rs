@@ -9,13 +9,17 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::{child_log, environment::resolved_environment, staging::not_staged};
+use super::{
+    child_log,
+    environment::{LOOPBACK, resolved_environment},
+    staging::not_staged,
+};
 use crate::{
     effect::{Blob, Fact, Handle, Launch, Query, Signal, SourceId},
     error::{Error, ErrorKind, Landed},
     job::{Job, LogPage, LogQuery},
     job_api::{
-        environment::{Environment, environments, placed},
+        environment::{Environment, environments, placed, unstaged},
         message::Prepare,
     },
     runner::{
@@ -112,7 +116,7 @@ fn alive(facts: &[Fact]) -> Result<(), Error> {
 }
 
 /// The error of a program that brought no pipeline: nothing reached the service.
-fn failed(why: &str) -> Error {
+pub(super) fn failed(why: &str) -> Error {
     Error::invalid("no_pipeline", format!("the code did not submit a pipeline: {why}"))
         .suggest("read the job's logs; build the options from the command line: `PipelineOptions()` with sys.argv")
 }
@@ -127,9 +131,12 @@ pub(in crate::runner) async fn pipeline(context: &Context, job: &Job) -> Result<
     let mut prepare = Prepare::read(data.as_slice()).map_err(unreadable)?;
     let allowed = resolved_environment(&job.submission.as_ref().ok_or_else(not_ours)?.options)?;
     if staged(job).is_some() {
-        prepare.pipeline = placed(&prepare.pipeline, &allowed).map_err(unreadable)?;
+        let loopback = allowed.kind == LOOPBACK;
+        let moved = if loopback { unstaged(&prepare.pipeline) } else { placed(&prepare.pipeline, &allowed) };
+        prepare.pipeline = moved.map_err(unreadable)?;
     }
     environments(&prepare.pipeline).map_err(unreadable)?.iter().try_for_each(|asked| check(asked, &allowed))?;
+    check_files(context, job, &prepare)?;
     Ok(prepare)
 }
 
@@ -174,15 +181,36 @@ fn nobody(job: &Job) -> Handle {
 
 /// The program chose its environment itself; only the target's is sent.
 fn check(asked: &Environment, allowed: &Environment) -> Result<(), Error> {
-    if (&asked.kind, &asked.endpoint) != (&allowed.kind, &allowed.endpoint) {
+    let is_any = allowed.kind == "docker" && allowed.endpoint.is_empty();
+    let is_same = asked.kind == allowed.kind && (asked.endpoint == allowed.endpoint || is_any);
+    let is_own = allowed.kind == LOOPBACK && asked.kind == "external" && is_loopback(&asked.endpoint);
+    if !is_same && !is_own {
         let text = format!(
             "the pipeline asks for workers in `{}`, and the target runs them in `{}`",
             asked.kind, allowed.kind
         );
-        return Err(Error::new(ErrorKind::PermissionDenied, "environment_differs", text)
-            .suggest("leave the environment to the target; transforms of another language bring one of their own"));
+        return Err(Error::new(ErrorKind::PermissionDenied, "environment_differs", text).suggest(
+            if allowed.kind == LOOPBACK {
+                "run the program on the machine of the server with `--environment_type=LOOPBACK` (Java: \
+                 `--defaultEnvironmentType=LOOPBACK`)"
+            } else {
+                "leave the environment to the target; transforms of another language bring one of their own"
+            },
+        ));
     }
-    if asked.dependencies > 0 {
+    Ok(())
+}
+
+/// An address of this machine: the door is on loopback, and so are the workers of who comes through it.
+fn is_loopback(address: &str) -> bool {
+    let Some((host, port)) = address.rsplit_once(':') else { return false };
+    port.parse::<u16>().is_ok() && matches!(host, "localhost" | "127.0.0.1" | "[::1]")
+}
+
+/// Files for the workers are staged in a job-server jar, where the child has kept them, and nowhere else.
+fn check_files(context: &Context, job: &Job, prepare: &Prepare) -> Result<(), Error> {
+    let stages = context.target.job_server_jar.is_some() && staged(job).is_none();
+    if !stages && environments(&prepare.pipeline).is_ok_and(|all| all.iter().any(|one| one.dependencies > 0)) {
         return Err(not_staged("the pipeline brings files for its workers, which are not staged"));
     }
     Ok(())
@@ -242,6 +270,18 @@ mod tests {
         for other in [environment("external", "evil:1", 0), environment("process", "", 0)] {
             assert_eq!(check(other).unwrap_err(), "environment_differs");
         }
-        assert_eq!(check(environment("external", "pool:1", 1)).unwrap_err(), "artifacts_not_staged");
+        for (kind, allowed, asked, fits) in [
+            ("docker", "", "any/image", true),
+            ("docker", "acme/beam:1", "evil/image", false),
+            ("process", "/opt/boot", "/bin/sh", false),
+            ("process", "/opt/boot", "/opt/boot", true),
+        ] {
+            let fitted = super::check(&environment(kind, asked, 0), &environment(kind, allowed, 0));
+            assert_eq!(fitted.is_ok(), fits, "{kind} {asked}");
+        }
+        let loopback = environment(LOOPBACK, "", 0);
+        for (asked, fits) in [("localhost:4711", true), ("127.0.0.1:1", true), ("10.0.0.1:1", false), ("x", false)] {
+            assert_eq!(super::check(&environment("external", asked, 0), &loopback).is_ok(), fits, "{asked}");
+        }
     }
 }

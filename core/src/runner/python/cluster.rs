@@ -7,8 +7,8 @@ use serde_json::{Map, Value, json};
 
 use super::{
     argv::{find, fold_streaming, note_flags, product, take},
-    capture, code,
-    environment::{NO_ENVIRONMENT, environment, resolved_environment},
+    brought, capture, code,
+    environment::{LOOPBACK, NO_ENVIRONMENT, environment, environment_of_code},
     interpreter, portable_jar, staging,
 };
 use crate::{
@@ -26,8 +26,6 @@ use crate::{
 const OWN: [&str; 3] = ["runner", "job_endpoint", "job_name"];
 /// Setting of a submission whose pipeline is not built yet; its value are options that only the jar is given.
 const UNBUILT: &str = "unbuilt";
-/// Setting of a submission whose jar was put together here.
-const BUILT: &str = "built";
 
 const NOTES: [&str; 2] = [
     "the pipeline is known once the code has run up to `run()`; what follows that in the code does not run",
@@ -44,6 +42,16 @@ pub(in crate::runner) struct Cluster {
 
 /// An option of Beam's Java runner that is set unless somebody says otherwise: name, value, and why.
 pub(in crate::runner) type Need = (&'static str, &'static str, &'static str);
+
+/// What a job is given besides its options.
+pub(in crate::runner) struct Extra<'a> {
+    /// The caller's options that name files for the workers, as [`brought::taken`] has found them.
+    pub(in crate::runner) named: Map<String, Value>,
+    /// Options that are set unless somebody says otherwise.
+    pub(in crate::runner) needs: &'a [Need],
+    /// Options that only the jar is given.
+    pub(in crate::runner) only_jars: Map<String, Value>,
+}
 
 /// Options of a job, resolved by the runner: all of them, and those its program is given.
 #[derive(Default)]
@@ -67,7 +75,7 @@ pub(in crate::runner) fn is_unbuilt(job: &Job) -> bool {
 
 /// The job's need of its jar, where that was put together here.
 pub(in crate::runner) fn used(job: &Job, submission: &Submission, over: bool) -> Option<Use> {
-    submission.settings.contains_key(BUILT).then(|| Use { job: job.token().to_owned(), over })
+    submission.is_built().then(|| Use { job: job.token().to_owned(), over })
 }
 
 /// Checks what the configuration says about a target.
@@ -75,7 +83,14 @@ pub(in crate::runner) fn used(job: &Job, submission: &Submission, over: bool) ->
 /// # Errors
 /// `invalid_argument`, reason `bad_environment`.
 pub(in crate::runner) fn check_target(target: &Target) -> Result<(), Error> {
-    environment(target).map(drop)
+    match environment(target)? {
+        Some(environment) if environment.kind == LOOPBACK => Err(Error::invalid(
+            "bad_environment",
+            "`options.environment_type`: LOOPBACK is for job services, whose programs come through the door",
+        )
+        .suggest("EXTERNAL with `environment_config` the host:port of a worker pool")),
+        _ => Ok(()),
+    }
 }
 
 /// Refuses what keeps Python from running there, before options are looked at.
@@ -84,34 +99,36 @@ pub(in crate::runner) fn check_target(target: &Target) -> Result<(), Error> {
 /// `unsupported`, reasons `no_job_server` and `artifacts_not_staged`.
 pub(in crate::runner) fn check(target: &Target, spec: &JobSpec) -> Result<(), Error> {
     portable_jar::check_target(target)?;
-    staging::check(target, spec)
+    staging::check_cluster(target, spec)
 }
 
 impl Cluster {
-    /// Stages the code. The submission is to be built; `extra` are options that only the jar is given, `needs` those it
-    /// is given unless somebody says otherwise. Calls and settings are left to the runner.
+    /// Stages the code, and the files `named` by options it brings for its workers. The submission is to be built;
+    /// `extra` are options that only the jar is given, `needs` those it is given unless somebody says otherwise. Calls
+    /// and settings are left to the runner.
     ///
     /// # Errors
-    /// `invalid_argument`, reasons `wrong_runner` and `job_type_differs`; as [`resolved_environment`], [`code::staged`]
-    /// and [`code::submission`].
+    /// `invalid_argument`, reasons `wrong_runner` and `job_type_differs`; as [`environment_of_code`], [`code::staged`],
+    /// [`brought::staged`] and [`code::submission`].
     pub(in crate::runner) async fn prepare(
         &self,
         context: &Context,
         spec: &JobSpec,
         mut options: Options,
-        (needs, extra): (&[Need], Map<String, Value>),
+        Extra { named, needs, only_jars }: Extra<'_>,
         operator: bool,
     ) -> Result<Submission, Error> {
-        resolved_environment(&options.all)?;
+        environment_of_code(&options.all)?;
         self.fold(&mut options, spec, needs)?;
         // What the program is started with knows nothing of savepoints; the run does.
         let program = JobSpec { savepoint_path: None, ..spec.clone() };
         let (code, told) = code::staged(context, &program, self.name, operator).await?;
+        let files = brought::staged(context, &mut options, named).await?;
         let made = code::submission(&program, code, options.arguments, &OWN, operator)?;
         let calls = vec![captured(&made.argv)];
-        let settings = [(UNBUILT.to_owned(), Value::Object(extra))].into_iter().collect();
+        let settings = [(UNBUILT.to_owned(), Value::Object(only_jars))].into_iter().collect();
         let notes = NOTES.map(str::to_owned).into_iter().chain(told).collect();
-        Ok(Submission { calls, settings, options: options.all, notes, ..made })
+        Ok(Submission { calls, settings, options: options.all, notes, files, ..made })
     }
 
     /// The options the program is given, and those of ours that the jar holds.
@@ -160,12 +177,13 @@ impl Cluster {
         let mut settings = prepared.settings.clone();
         settings.remove(UNBUILT);
         settings.insert("size".into(), jar.size.into());
-        settings.insert(BUILT.into(), true.into());
+        settings.insert(Submission::BUILT.into(), true.into());
         Ok(Build::Built(Box::new(Submission {
             source: Some(jar.id),
             sha256: Some(jar.sha256),
             file_name: Some("pipeline.jar".into()),
             argv: Vec::new(),
+            files: Vec::new(),
             settings,
             ..Submission::clone(prepared)
         })))
@@ -173,8 +191,10 @@ impl Cluster {
 
     /// Adds to the options of a pipeline those that Python's SDK does not know and so leaves out, and ours over all.
     fn complete(&self, options: &mut Map<String, Value>, name: &str, prepared: &Submission) {
-        let dropped = prepared.options.iter().filter(|option| !(self.is_setting)(option) && !option.value.is_null());
-        for option in dropped {
+        // What they name is staged by now, and Java's runner reads one of them.
+        options.retain(|key, _| !brought::names_files(key.trim_start_matches("beam:option:").trim_end_matches(":v1")));
+        let is_jars = |option: &&ResolvedOption| !(self.is_setting)(option) && !brought::names_files(&option.name);
+        for option in prepared.options.iter().filter(|option| is_jars(option) && !option.value.is_null()) {
             options.entry(jar_key(&option.name)).or_insert_with(|| jar_value(&option.value));
         }
         options.insert(jar_key("job_name"), name.into());

@@ -253,7 +253,8 @@ fn script_name(file_name: &str) -> String {
 /// `failed_precondition` for a job that was not submitted here.
 pub(in crate::runner) fn launch(target: &Target, job: &Job) -> Result<Launch, Error> {
     let (Some(_), Some(submission)) = (job.id.token(), &job.submission) else { return Err(not_ours()) };
-    let files = submission.file_name.iter().cloned().zip(submission.source.clone()).collect();
+    let code = submission.file_name.iter().cloned().zip(submission.source.clone());
+    let files = code.chain(submission.files.iter().cloned()).collect();
     Ok(Launch {
         target: target.name.clone(),
         program: "python".into(),

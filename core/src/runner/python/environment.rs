@@ -22,6 +22,26 @@ pub(in crate::runner) fn environment(target: &Target) -> Result<Option<Environme
     named(&text("environment_type"), &text("environment_config"))
 }
 
+/// Word of an environment in which programs that come through the Job API's door bring their own workers.
+pub(in crate::runner) const LOOPBACK: &str = "loopback";
+
+/// The environment in which code of this server's runs its workers.
+///
+/// # Errors
+/// As [`resolved_environment`]; `failed_precondition`, reason `only_at_the_door`.
+pub(in crate::runner) fn environment_of_code(resolved: &[ResolvedOption]) -> Result<Environment, Error> {
+    let environment = resolved_environment(resolved)?;
+    if environment.kind != LOOPBACK {
+        return Ok(environment);
+    }
+    let text = "the target's workers live in the program that submits, and a program that runs here ends once it has \
+                submitted";
+    Err(Error::precondition("only_at_the_door", text).suggest(
+        "run the program yourself with `--runner=PortableRunner --job_endpoint=…` and `--environment_type=LOOPBACK`, or \
+         submit to a target whose `environment_type` is EXTERNAL",
+    ))
+}
+
 /// The environment that resolved options name.
 ///
 /// # Errors
@@ -40,19 +60,28 @@ fn named(kind: &str, config: &str) -> Result<Option<Environment>, Error> {
             ("external".to_owned(), config.to_owned())
         }
         "EXTERNAL" => return Err(bad("EXTERNAL needs `environment_config`, the host:port of a worker pool")),
-        "LOOPBACK" => {
-            return Err(bad(
-                "LOOPBACK needs the submitting program to live on, and here it ends once it has submitted",
-            ));
-        }
-        "DOCKER" => ("docker".to_owned(), String::new()),
-        "PROCESS" => ("process".to_owned(), String::new()),
+        "LOOPBACK" => (LOOPBACK.to_owned(), String::new()),
+        "DOCKER" => ("docker".to_owned(), config.to_owned()),
+        "PROCESS" => ("process".to_owned(), command(config)?),
         _ => match kind.strip_prefix("beam:env:").and_then(|rest| rest.split(':').next()) {
             Some(word) => (word.to_owned(), String::new()),
-            None => return Err(bad("it is EXTERNAL, DOCKER, PROCESS or a name like beam:env:embedded_python:v1")),
+            None => {
+                return Err(bad(
+                    "it is EXTERNAL, DOCKER, PROCESS, LOOPBACK or a name like beam:env:embedded_python:v1",
+                ));
+            }
         },
     };
     Ok(Some(Environment { kind, endpoint, dependencies: 0 }))
+}
+
+/// The program of a PROCESS environment.
+fn command(config: &str) -> Result<String, Error> {
+    let read = serde_json::from_str::<serde_json::Value>(config).ok();
+    let command = read.and_then(|config| config.get("command")?.as_str().map(str::to_owned));
+    command.filter(|command| !command.is_empty()).ok_or_else(|| {
+        bad("PROCESS needs `environment_config`, JSON like {\"command\": \"/opt/apache/beam/boot\"}: Beam's boot program")
+    })
 }
 
 fn bad(message: &str) -> Error {
@@ -80,7 +109,12 @@ mod tests {
         let embedded = target(json!({"environment_type": "beam:env:embedded_python:v1"}));
         assert_eq!(environment(&embedded).unwrap().unwrap().kind, "embedded_python");
         assert_eq!(environment(&target(json!({}))).unwrap(), None);
-        for bad in [json!("LOOPBACK"), json!("EXTERNAL"), json!("magic")] {
+        let boot = target(json!({"environment_type": "PROCESS", "environment_config": "{\"command\": \"/opt/boot\"}"}));
+        assert_eq!(environment(&boot).unwrap().unwrap().endpoint, "/opt/boot");
+        let loopback = merge(&target(json!({"environment_type": "LOOPBACK"})).options, &Map::new(), false).unwrap();
+        assert_eq!(resolved_environment(&loopback).unwrap().kind, LOOPBACK);
+        assert_eq!(environment_of_code(&loopback).unwrap_err().reason(), "only_at_the_door");
+        for bad in [json!("PROCESS"), json!("EXTERNAL"), json!("magic")] {
             let target = target(json!({"environment_type": bad}));
             assert_eq!(environment(&target).unwrap_err().reason(), "bad_environment");
         }

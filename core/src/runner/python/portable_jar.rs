@@ -12,13 +12,18 @@ use crate::{
     effect::{Blob, Origin, Recipe, Source, Use},
     error::{Error, ErrorKind},
     job::Job,
-    job_api::structure,
+    job_api::{
+        environment::{ARTIFACTS, artifacts},
+        structure,
+    },
     runner::{Context, code::stage},
 };
 
 /// The pipeline as JSON, in the job's folder.
 const PIPELINE: &str = "pipeline.json";
 const PIPELINE_BYTES: u64 = 32 << 20;
+/// Largest file that is staged for workers; what stages them bounds all of them together.
+const ARTIFACT_BYTES: u64 = 256 << 20;
 /// Largest jar.
 const JAR_BYTES: u64 = 512 << 20;
 
@@ -36,16 +41,18 @@ pub(super) fn check_target(target: &Target) -> Result<(), Error> {
     ))
 }
 
-/// The jar of the pipeline that [`capture::run`] kept; `complete` adds to the options of the program.
+/// The jar of the pipeline that [`capture::run`] kept, with the files that were staged for its workers; `complete` adds to
+/// the options of the program.
 ///
 /// # Errors
-/// As [`capture::pipeline`]; `failed_precondition`, reason `no_job_server_jar`, when the configured file is not there.
+/// As [`capture::pipeline`]; `invalid_argument`, reason `no_pipeline`, for files it was not brought; `failed_precondition`, reason `no_job_server_jar`, when the configured file is not there.
 pub(super) async fn build(
     context: &Context,
     job: &Job,
     complete: impl FnOnce(&mut Map<String, Value>),
 ) -> Result<Source, Error> {
-    let mut options = structure::read(&capture::pipeline(context, job).await?.options)?;
+    let prepare = capture::pipeline(context, job).await?;
+    let mut options = structure::read(&prepare.options)?;
     complete(&mut options);
     let pipeline = capture::file(context, job, PIPELINE, PIPELINE_BYTES).await?;
     let manifest = json!({"defaultJobName": "pipeline"});
@@ -57,6 +64,13 @@ pub(super) async fn build(
     ] {
         let entry = used(job, Recipe::plain(Origin::Bytes(bytes), PIPELINE_BYTES));
         add.push((name.to_owned(), stage(&context.io, entry).await?.id));
+    }
+    for name in
+        artifacts(&prepare.pipeline).map_err(|_| capture::failed("it needs files that were not staged for it"))?
+    {
+        let left = Origin::Left { job: job.token().to_owned(), name: name.clone() };
+        let source = stage(&context.io, used(job, Recipe::plain(left, ARTIFACT_BYTES))).await?;
+        add.push((format!("{ARTIFACTS}{name}"), source.id));
     }
     let base = Origin::JobServer(context.target.name.clone());
     let jar = used(job, Recipe { add, ..Recipe::plain(base, JAR_BYTES) });

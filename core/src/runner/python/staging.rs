@@ -1,12 +1,14 @@
-//! Options with which a program brings files for its workers: nothing stages them, so they are refused.
+//! Options with which a program brings files for its workers, refused where nothing stages them.
 
 use serde_json::Value;
 
 use crate::{config::Target, error::Error, job::JobSpec, runner::options::same};
 
-/// Beam's options that make it stage files.
-const STAGES: [&str; 6] =
-    ["requirements_file", "setup_file", "extra_package", "extra_packages", "file_to_stage", "files_to_stage"];
+/// Beam's options that name such files.
+pub(super) const NAMES_FILES: [&str; 5] =
+    ["requirements_file", "extra_package", "extra_packages", "file_to_stage", "files_to_stage"];
+/// Its option that names a whole folder by one file in it.
+const SETUP_FILE: &str = "setup_file";
 
 /// Refuses options that would bring files, wherever they come from, before any code runs.
 ///
@@ -30,7 +32,8 @@ pub(in crate::runner) fn check(target: &Target, spec: &JobSpec) -> Result<(), Er
     }
 }
 
-fn is_set(value: &Value) -> bool {
+/// True for a value that names something.
+pub(super) fn is_set(value: &Value) -> bool {
     match value {
         Value::Null | Value::Bool(false) => false,
         Value::String(text) => !text.is_empty(),
@@ -44,7 +47,28 @@ fn name(argument: &str) -> Option<&str> {
 }
 
 fn brings_files(name: &str) -> bool {
-    STAGES.iter().any(|option| same(option, name))
+    NAMES_FILES.iter().chain([&SETUP_FILE]).any(|option| same(option, name))
+}
+
+/// Refuses what is not staged where files are: a source folder, and files that are no option's value.
+///
+/// # Errors
+/// `unsupported`, reason `artifacts_not_staged`.
+pub(super) fn check_cluster(target: &Target, spec: &JobSpec) -> Result<(), Error> {
+    let options = spec.pipeline_options.iter().chain(&target.options).filter(|(_, value)| is_set(value));
+    let folder = options.map(|(name, _)| name.as_str()).find(|name| same(SETUP_FILE, name));
+    if let Some(option) = folder {
+        return Err(Error::unsupported("artifacts_not_staged", "a source folder is not staged for the workers")
+            .with("option", option)
+            .suggest("build a package of it (`pip wheel --no-deps .`) and name that in `extra_packages`"));
+    }
+    let arguments = spec.args.iter().filter_map(|argument| name(argument));
+    match arguments.into_iter().find(|name| brings_files(name)) {
+        Some(option) => Err(Error::unsupported("artifacts_not_staged", "files for the workers are no plain arguments")
+            .with("option", option)
+            .suggest("set it in `pipeline_options`")),
+        None => Ok(()),
+    }
 }
 
 /// The error of a pipeline that brings files.
@@ -88,5 +112,20 @@ mod tests {
         }
         assert_eq!(reason(json!({"setup_file": "s"}), json!({"setupFile": null, "extra_packages": []}), &["x"]), None);
         assert_eq!(reason(json!({}), json!({"requirements_cache": "skip"}), &["requirements_file"]), None);
+    }
+
+    #[test]
+    fn a_cluster_is_brought_files_but_no_folder() {
+        let check = |options: Value, args: &[&str]| {
+            let spec = JobSpec {
+                pipeline_options: serde_json::from_value(options).unwrap(),
+                args: args.iter().map(|arg| (*arg).to_owned()).collect(),
+                ..JobSpec::default()
+            };
+            check_cluster(&Target::new("flink", RunnerKind::Flink), &spec).err().map(|error| error.reason().to_owned())
+        };
+        assert_eq!(check(json!({"requirements_file": "r.txt", "setup_file": null}), &["x"]), None);
+        assert_eq!(check(json!({"setupFile": "setup.py"}), &[]).as_deref(), Some("artifacts_not_staged"));
+        assert_eq!(check(json!({}), &["--extra_package=x"]).as_deref(), Some("artifacts_not_staged"));
     }
 }

@@ -138,6 +138,7 @@ fn submission(
         sha256: Some(source.sha256),
         file_name: Some(source.file_name),
         argv: resolved.argv,
+        files: Vec::new(),
         calls: Vec::new(),
         options: resolved.options,
         notes: NOTES.map(str::to_owned).into(),

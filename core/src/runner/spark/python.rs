@@ -12,7 +12,10 @@ use crate::{
     job::JobSpec,
     runner::{
         Submission,
-        python::cluster::{Cluster, Need, Options, check},
+        python::{
+            brought::taken,
+            cluster::{Cluster, Extra, Need, Options, check},
+        },
     },
 };
 
@@ -36,11 +39,12 @@ impl Spark {
         no_savepoint(spec)?;
         check(target, spec)?;
         check_folder(target)?;
+        let (spec, named) = &taken(spec);
         let Resolved { properties, options, arguments, beams, .. } = options::resolve(spec, target, operator)?;
         let options = Options { all: options, arguments };
         let settings = settings(MAIN, spec, properties);
-        let extra = extra(spec, beams);
-        let mut made = CLUSTER.prepare(&self.context, spec, options, (&[STORAGE], extra), operator).await?;
+        let extra = Extra { named: named.clone(), needs: &[STORAGE], only_jars: extra(spec, beams) };
+        let mut made = CLUSTER.prepare(&self.context, spec, options, extra, operator).await?;
         made.settings.extend(settings);
         made.options.push(flags());
         made.notes.push(CORES.to_owned());
@@ -166,7 +170,7 @@ mod tests {
             (no_pool, spec(), "no_environment"),
             (Target { jar_folder: None, ..pool() }, spec(), "no_jar_folder"),
             (pool(), with(json!({"runner": "FlinkRunner"})), "wrong_runner"),
-            (pool(), with(json!({"requirements_file": "r.txt"})), "artifacts_not_staged"),
+            (pool(), with(json!({"setup_file": "setup.py"})), "artifacts_not_staged"),
             (pool(), savepoint, "unsupported_by_runner"),
         ] {
             assert_eq!(prepare(target, spec, vec![]).reason(), reason);

@@ -1,0 +1,182 @@
+"""Files that a pipeline brings for its workers: fetched from its runner, and installed for those workers alone.
+
+They are what Beam's SDK stages: packages (`extra_packages`), `requirements.txt` with what was
+downloaded for it, a source package (`setup_file`), the pickled main session and plain files. Packages
+go into a folder of their own, in front of the pool's own on `sys.path`, so that jobs which bring
+different versions do not meet. Only what the pool's Python lacks is installed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import importlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+STAGED = "staged"
+REQUIREMENTS = "requirements.txt"
+EXTRA_PACKAGES = "extra_packages.txt"
+SOURCE_PACKAGE = "workflow.tar.gz"
+ROLE_STAGING_TO = "beam:artifact:role:staging_to:v1"
+ROLE_REQUIREMENTS = "beam:artifact:role:pip_requirements_file:v1"
+MOST_BYTES = 1 << 30
+"""Most bytes that one pipeline brings."""
+QUIETLY = ("--quiet", "--no-input", "--disable-pip-version-check")
+FETCH_S = 300.0
+INSTALL_S = 600.0
+
+
+@dataclass(frozen=True)
+class File:
+    """What is staged: the name it gets, and how it is asked for."""
+
+    name: str
+    artifact: Any
+
+
+class WorkerFiles:
+    """The files of all pipelines of a pool, each set once."""
+
+    def __init__(self) -> None:
+        self._folder = Path(tempfile.mkdtemp(prefix="beam-mcp-pool-"))
+        self._lock = threading.Lock()
+
+    def close(self) -> None:
+        """Takes them away."""
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def environment(self, stub: Any, api: Any, dependencies: Any, worker: str) -> dict[str, str]:
+        """What a worker is told so that it finds its files; empty for a pipeline that brings none."""
+        if not dependencies:
+            return {}
+        about = (("worker_id", worker),)
+        asked = api.ResolveArtifactsRequest(artifacts=dependencies)
+        resolved = stub.ResolveArtifacts(asked, timeout=FETCH_S, metadata=about).replacements
+        fetched = Path(tempfile.mkdtemp(prefix="fetched-", dir=self._folder))
+        try:
+            digest = self._fetch(stub, api, fetched, staged(resolved), about)
+            place = self._installed(fetched, digest)
+        finally:
+            shutil.rmtree(fetched, ignore_errors=True)
+        return {"SEMI_PERSISTENT_DIRECTORY": str(place), "PYTHONPATH": str(place / "packages")}
+
+    def _fetch(self, stub: Any, api: Any, folder: Path, files: list[File], about: Any) -> str:
+        """Writes the files; the hash of their names and content."""
+        (folder / STAGED).mkdir()
+        left, whole = MOST_BYTES, hashlib.sha256()
+        for file in files:
+            content = hashlib.sha256()
+            request = api.GetArtifactRequest(artifact=file.artifact)
+            with (folder / STAGED / file.name).open("xb") as target:
+                for piece in stub.GetArtifact(request, timeout=FETCH_S, metadata=about):
+                    left -= len(piece.data)
+                    if left < 0:
+                        raise ValueError(f"the pipeline brings more than {MOST_BYTES} bytes")
+                    content.update(piece.data)
+                    target.write(piece.data)
+            whole.update(f"{file.name}\0{content.hexdigest()}\n".encode())
+        return whole.hexdigest()
+
+    def _installed(self, fetched: Path, digest: str) -> Path:
+        place = self._folder / digest
+        with self._lock:
+            if not place.exists():
+                install(fetched)
+                fetched.rename(place)
+        return place
+
+
+def staged(artifacts: Any) -> list[File]:
+    """Files by the names they are staged under. A name with a folder in it is none."""
+    files: dict[str, File] = {}
+    for artifact in artifacts:
+        name = staged_name(artifact)
+        if os.path.basename(name) != name or name in ("", ".", ".."):
+            raise ValueError(f"the pipeline brings a file named {name!r}")
+        files.setdefault(name, File(name, artifact))
+    return [files[name] for name in sorted(files)]
+
+
+def staged_name(artifact: Any) -> str:
+    """Where Beam's own workers would put it."""
+    if artifact.role_urn == ROLE_REQUIREMENTS:
+        return f"{hashlib.sha256(artifact.SerializeToString()).hexdigest()}-{REQUIREMENTS}"
+    if artifact.role_urn != ROLE_STAGING_TO:
+        raise ValueError(f"the pipeline brings a file in the role {artifact.role_urn}")
+    # Beam is no dependency of this package, but of whoever asks for this.
+    api: Any = importlib.import_module("apache_beam.portability.api")
+    payload = api.beam_runner_api_pb2.ArtifactStagingToRolePayload.FromString(artifact.role_payload)
+    return str(payload.staged_name)
+
+
+def install(folder: Path) -> None:
+    """Installs into `packages` what lies in `staged`: first the packages themselves, then what they lack."""
+    (folder / "packages").mkdir()
+    names = {file.name for file in (folder / STAGED).iterdir()}
+    own = [str(folder / STAGED / name) for name in packages(folder, names)]
+    requirements = [name for name in sorted(names) if name.endswith(REQUIREMENTS)]
+    wanted = [word for name in requirements for word in ("-r", str(folder / STAGED / name))]
+    if own:
+        pip(folder, "--no-deps", "--upgrade", *own)
+    if own or wanted:
+        missing = list(lacking(folder, *own, *wanted))
+        if missing:
+            pip(folder, "--no-deps", *missing)
+
+
+def packages(folder: Path, names: set[str]) -> Iterator[str]:
+    """Names of the packages that are to be installed, as opposed to those that lie there for pip to find."""
+    if EXTRA_PACKAGES in names:
+        listed = (folder / STAGED / EXTRA_PACKAGES).read_text(encoding="utf-8").split("\n")
+        yield from (name.strip() for name in listed if name.strip() in names)
+    if SOURCE_PACKAGE in names:
+        yield SOURCE_PACKAGE
+
+
+def lacking(folder: Path, *wanted: str) -> Iterator[str]:
+    """What pip would install beyond what is there, each at its version or place."""
+    report = json.loads(run_pip(folder, "--dry-run", "--report", "-", *wanted))
+    for item in report["install"]:
+        name, version = item["metadata"]["name"], item["metadata"]["version"]
+        direct = item.get("is_direct", False)
+        yield f"{name} @ {item['download_info']['url']}" if direct else f"{name}=={version}"
+
+
+def pip(folder: Path, *words: str) -> None:
+    """Installs into the folder."""
+    run_pip(folder, "--target", str(folder / "packages"), *words)
+
+
+def run_pip(folder: Path, *words: str) -> str:
+    """The output of `pip install`; what was downloaded beforehand comes before what an index offers."""
+    command = [sys.executable, "-m", "pip", "install", *QUIETLY]
+    command += ["--find-links", str(folder / STAGED), *words]
+    environment = {**os.environ, "PYTHONPATH": str(folder / "packages")}
+    done = subprocess.run(  # noqa: S603 - pip, and files that were fetched
+        command,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=INSTALL_S,
+        check=False,
+    )
+    if done.returncode != 0:
+        lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
+        with contextlib.suppress(ValueError):
+            print(done.stderr, file=sys.stderr)
+        said = next(
+            (line for line in reversed(lines) if "ERROR" in line), lines[-1] if lines else ""
+        )
+        raise RuntimeError(f"the packages of the pipeline cannot be installed: {said}")
+    return done.stdout
