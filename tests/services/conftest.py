@@ -1,6 +1,7 @@
 """Real job services, a real worker pool, and a real server in front of them. run.sh names the programs.
 
-PRISM is Beam's Prism; BEAM_MCP_SERVER the server.
+PRISM is Beam's Prism; BEAM_MCP_SERVER the server; JAVA_JOB_SERVER the class path of Beam's Java job server for Flink,
+GO_PROGRAM and JAVA_PROGRAM programs of the other SDKs (run.sh builds them).
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ from apache_beam.portability.api import beam_job_api_pb2_grpc as stubs
 from real_server import RealServer, until
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+OPENED = ("lang", "net", "io", "nio", "lang.reflect", "text", "time", "util", "util.concurrent")
+JAVA = ["java", "-Xmx512m", *[f"--add-opens=java.base/java.{name}=ALL-UNNAMED" for name in OPENED]]
 MARKER = "beam:option:beam_mcp_job:v1"
 
 
@@ -52,6 +55,11 @@ class Service:
         """What starts it."""
         if self.name == "prism":
             return [os.environ["PRISM"], f"--job_port={self.port}", "--serve_http=false"]
+        if self.name == "java":
+            main = "org.apache.beam.runners.flink.FlinkJobServerDriver"
+            ports = [f"--job-port={self.port}", "--artifact-port=0", "--expansion-port=0"]
+            more = ["--flink-master=[local]", f"--artifacts-dir={self.folder / 'artifacts'}"]
+            return [*JAVA, "-cp", os.environ["JAVA_JOB_SERVER"], main, *ports, *more]
         module = "apache_beam.runners.portability.local_job_service_main"
         return [sys.executable, "-m", module, "--port", str(self.port)]
 
@@ -155,6 +163,37 @@ def server(tmp_path: Path, services: dict[str, Service], pool: str) -> Iterator[
     ports = {name: service.port for name, service in services.items()}
     server = Server(tmp_path, config(ports, pool)).start()
     yield server
+    server.kill()
+
+
+@pytest.fixture(scope="session")
+def java_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """Beam's Java job server, with a Flink inside."""
+    service = Service("java", tmp_path_factory.mktemp("java")).start()
+    yield service
+    service.stop()
+
+
+@pytest.fixture
+def java_server(tmp_path: Path, java_service: Service, pool: str) -> Iterator[Server]:
+    """A server in front of it."""
+    server = Server(tmp_path, config({"java": java_service.port}, pool)).start()
+    yield server
+    server.kill()
+
+
+@pytest.fixture
+def loopback_door(
+    request: pytest.FixtureRequest, tmp_path: Path, services: dict[str, Service]
+) -> Iterator[tuple[Server, str]]:
+    """A server whose Job API is for programs that bring their own workers, and that endpoint."""
+    port = free_port()
+    service = services["prism"] if request.param == "prism" else request.getfixturevalue("java_service")
+    target = {"runner": "portable", "url": f"http://127.0.0.1:{service.port}"}
+    target |= {"python": sys.executable, "options": {"environment_type": "LOOPBACK"}}
+    wanted = {"targets": {request.param: target}, "job_api": {"port": port, "target": request.param}}
+    server = Server(tmp_path, wanted).start()
+    yield server, f"127.0.0.1:{port}"
     server.kill()
 
 

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 from apache_beam.portability.api import beam_job_api_pb2 as api
 
+import capability_matrix
 from conftest import EXAMPLES, Server, Service, config, free_port, pause, token
 from real_server import until
 
@@ -153,6 +154,13 @@ def test_what_the_service_cannot_do_is_refused_with_an_alternative(server: Serve
         status, answer = server.call("POST", f"/jobs/{job_id}/{path}", body)
         assert (status, answer["error"]["details"]["reason"]) == (422, "unsupported_by_runner"), answer
         assert answer["error"]["details"]["suggestion"]
+    assert server.ended(job_id)["state"] == "FINISHED"
+
+
+@BOTH
+def test_a_service_is_held_to_its_capabilities(server: Server, name: str) -> None:
+    job_id = server.submit(name, SLOW.format(mark=str(server.folder / "mark"), each=0.1, count=30))
+    capability_matrix.check(server.call, name, job_id)
     assert server.ended(job_id)["state"] == "FINISHED"
 
 

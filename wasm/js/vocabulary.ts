@@ -396,7 +396,7 @@ export interface RestoreJobInput {
   pipeline_options?: Record<string, unknown>;
   /** Digest of the plan a dry run answered; anything else is refused. */
   plan_digest?: string;
-  /** Savepoint or checkpoint to start from; default: the job's last. */
+  /** Savepoint or checkpoint; default: its last. */
   savepoint_path?: string;
 }
 

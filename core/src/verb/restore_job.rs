@@ -22,7 +22,7 @@ use crate::{
 pub struct Input {
     /// The job to start again; it must have been submitted through beam-mcp.
     pub job_id: String,
-    /// Savepoint or checkpoint to start from; default: the job's last.
+    /// Savepoint or checkpoint; default: its last.
     #[serde(alias = "location")]
     pub savepoint_path: Option<String>,
     /// Name of the new job; default: the same.

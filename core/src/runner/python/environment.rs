@@ -111,7 +111,8 @@ mod tests {
         assert_eq!(environment(&target(json!({}))).unwrap(), None);
         let boot = target(json!({"environment_type": "PROCESS", "environment_config": "{\"command\": \"/opt/boot\"}"}));
         assert_eq!(environment(&boot).unwrap().unwrap().endpoint, "/opt/boot");
-        let loopback = merge(&target(json!({"environment_type": "LOOPBACK"})).options, &Map::new(), false).unwrap();
+        let door = target(json!({"environment_type": "LOOPBACK"}));
+        let loopback = Sources::of(&door, &JobSpec::default(), false).resolve().unwrap();
         assert_eq!(resolved_environment(&loopback).unwrap().kind, LOOPBACK);
         assert_eq!(environment_of_code(&loopback).unwrap_err().reason(), "only_at_the_door");
         for bad in [json!("PROCESS"), json!("EXTERNAL"), json!("magic")] {
