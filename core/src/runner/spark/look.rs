@@ -71,7 +71,10 @@ impl Spark {
                 Ok((Some(JobState::Pending), WAITS.to_owned()))
             }
             ("FAILED", master) => Ok((state, self.reason(master, id).await?)),
-            _ => Ok((state, status.message.as_deref().map(said).unwrap_or_default())),
+            (word, _) => {
+                let text = status.message.as_deref().map(said).unwrap_or_default();
+                Ok((state, if word == "ERROR" && text.is_empty() { LEFT.to_owned() } else { text }))
+            }
         }
     }
 
@@ -102,6 +105,10 @@ impl Spark {
         }
     }
 }
+
+/// Seen on 3.5.9: what a master says of a driver whose worker is gone is ERROR, and nothing else.
+const LEFT: &str = "Spark ended the driver in state ERROR and does not say why: the worker it ran on is gone, and what it \
+                    started there may still run";
 
 /// What a message says, without what Spark puts before every one.
 fn said(message: &str) -> String {
@@ -275,6 +282,9 @@ mod tests {
         assert_eq!((state, word.as_str()), (Some(JobState::Failed), "ERROR"));
         assert!(diagnostics.contains("NoSuchFileException: …/nope.jar"), "{diagnostics}");
         assert!(!diagnostics.contains("/srv"), "{diagnostics}");
+        let silent = serde_json::json!({"driverState": "ERROR", "success": true});
+        let script = vec![(STATUS, json(200, silent)), (MASTER, recorded!("3.5.9/master-ended"))];
+        assert_eq!(seen(look(script)).diagnostics, LEFT);
     }
 
     #[test]
