@@ -60,7 +60,7 @@ def test_a_go_program_counts_right(loopback_door: Door) -> None:
     check_job(server)
 
 
-@DOORS
+@pytest.mark.parametrize("loopback_door", ["prism"], indirect=True)
 def test_a_java_program_counts_right(loopback_door: Door) -> None:
     server, endpoint = loopback_door
     out = server.folder / "counts-java"
