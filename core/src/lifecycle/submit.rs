@@ -299,9 +299,9 @@ async fn find(context: &Context, stored: Stored<Job>) -> Result<Stored<Job>, Err
                 let settled = is_settled(context, job).await?;
                 edit_open(context, job, "absent", |job| watched(job, settled)).await
             }
-            Err(error) => unexplained(context, job, error).await,
+            Err(error) => unexplained(context, stored, error).await,
         },
-        Err(error) => unexplained(context, job, error).await,
+        Err(error) => unexplained(context, stored, error).await,
     }
 }
 
@@ -323,10 +323,15 @@ async fn may_repeat(context: &Context, runner: &Runner, job: &Job) -> Result<boo
     Ok(is_remembered(job, &runner.memory().await?, context.now_ms()))
 }
 
-async fn unexplained(context: &Context, job: &Job, error: Error) -> Result<Stored<Job>, Error> {
+async fn unexplained(context: &Context, stored: Stored<Job>, error: Error) -> Result<Stored<Job>, Error> {
+    let job = &stored.value;
     let error = super::look::note_outage(context, job.id.target(), error);
     if error.gave_up() {
         return Err(error);
+    }
+    // Whoever takes it from a process that is still sending may send beside it.
+    if is_leased(context, job) {
+        return Ok(stored);
     }
     let edit = |job: &mut Job| {
         if job.phase != Phase::Parked {
