@@ -74,6 +74,9 @@ const FIELDS: [(&str, Shape, On, &[&str]); 17] = [
     ("flexrsGoal", Shape::Text, On::Flex, &["flexrs_goal"]),
 ];
 
+/// What is said of the fewest workers.
+const LEAST: &str = "sent as the service option min_num_workers; streaming jobs with Streaming Engine heed it";
+
 /// What other runners must be told of state and checkpoints, and their own settings.
 const CHECKPOINTS: [&str; 3] = ["checkpoint_interval", "checkpointing_interval", "state_backend"];
 const CONFIGURATIONS: [&str; 2] = ["flink_configuration", "spark_configuration"];
@@ -123,8 +126,7 @@ impl Resolved {
         } else if let Some(field) = FIELDS.iter().find(|(_, _, on, names)| is(names) && fits(*on, kind)) {
             self.choose(field.0, shaped(field.1, &option)?, &option)?
         } else if is(&["min_num_workers", "min_workers"]) {
-            self.least = shaped(Shape::Count, &option)?.as_u64();
-            "sent as the service option min_num_workers; streaming jobs with Streaming Engine heed it".into()
+            self.fewest(shaped(Shape::Count, &option)?.as_u64(), &option)?
         } else if is(&["project"]) {
             own(&option, target.project.as_deref(), "other_project")?
         } else if is(&["region"]) {
@@ -134,10 +136,9 @@ impl Resolved {
         } else if is(&["streaming"]) {
             "the template decides that; nothing is sent".into()
         } else if is(&["use_public_ips"]) {
-            self.addresses(truth(&option)?)
+            self.addresses(truth(&option)?, &option)?
         } else if is(&["no_use_public_ips"]) {
-            let private = truth(&option)?;
-            self.addresses(!private)
+            self.addresses(!truth(&option)?, &option)?
         } else if is(&["autoscaling_algorithm"]) && kind == Kind::Flex {
             self.set("autoscalingAlgorithm", autoscaling(&option)?);
             "sent as autoscalingAlgorithm".into()
@@ -167,32 +168,57 @@ impl Resolved {
     /// Sets a field, unless another option that means it is more particular.
     fn choose(&mut self, field: &str, value: Value, option: &ResolvedOption) -> Result<String, Error> {
         let sent = format!("sent as {field}");
-        let rival = self.options.iter_mut().find(|other| other.note == sent);
-        match rival {
-            Some(rival) if rival.from > option.from => return Ok(format!("`{}` says otherwise", rival.name)),
-            Some(rival) if rival.from < option.from => rival.note = format!("`{}` says otherwise", option.name),
-            Some(rival) if self.environment.get(field) != Some(&value) => {
-                return Err(Error::invalid(
-                    "option_twice",
-                    format!("`{}` and `{}` are one option", rival.name, option.name),
-                )
-                .with("field", field)
-                .suggest("set one of them"));
-            }
-            _ => {}
+        let agrees = self.environment.get(field) == Some(&value);
+        if let Some(over) = self.overruled(&sent, field, agrees, option)? {
+            return Ok(over);
         }
         self.set(field, value);
         Ok(sent)
     }
 
-    pub(super) fn set(&mut self, field: &str, value: Value) {
-        self.environment.insert(field.to_owned(), value);
+    fn fewest(&mut self, count: Option<u64>, option: &ResolvedOption) -> Result<String, Error> {
+        let agrees = self.least == count;
+        if let Some(over) = self.overruled(LEAST, "min_num_workers", agrees, option)? {
+            return Ok(over);
+        }
+        self.least = count;
+        Ok(LEAST.to_owned())
     }
 
-    fn addresses(&mut self, public: bool) -> String {
+    fn addresses(&mut self, public: bool, option: &ResolvedOption) -> Result<String, Error> {
         let word = if public { "WORKER_IP_PUBLIC" } else { "WORKER_IP_PRIVATE" };
-        self.set("ipConfiguration", word.into());
-        format!("sent as ipConfiguration {word}")
+        self.choose("ipConfiguration", word.into(), option)
+    }
+
+    /// What is said of an option that another one, sent under the same words, overrules; the other way round that one
+    /// is told so.
+    fn overruled(
+        &mut self,
+        sent: &str,
+        field: &str,
+        agrees: bool,
+        option: &ResolvedOption,
+    ) -> Result<Option<String>, Error> {
+        let Some(rival) = self.options.iter_mut().find(|other| other.note == sent) else { return Ok(None) };
+        if rival.from > option.from {
+            return Ok(Some(format!("`{}` says otherwise", rival.name)));
+        }
+        if rival.from == option.from && !agrees {
+            return Err(Error::invalid(
+                "option_twice",
+                format!("`{}` and `{}` are one option", rival.name, option.name),
+            )
+            .with("field", field)
+            .suggest("set one of them"));
+        }
+        if rival.from < option.from {
+            rival.note = format!("`{}` says otherwise", option.name);
+        }
+        Ok(None)
+    }
+
+    pub(super) fn set(&mut self, field: &str, value: Value) {
+        self.environment.insert(field.to_owned(), value);
     }
 
     /// An argument the program is started with.
@@ -349,9 +375,17 @@ mod tests {
     use crate::{error::ErrorKind, runner::dataflow::testing};
 
     fn try_resolve(caller: Value, kind: Kind, operator: bool) -> Result<Resolved, Error> {
+        resolve_over(json!({"machine_type": "n2-standard-4"}), caller, kind, operator)
+    }
+
+    fn over_target(target: Value, caller: Value) -> Resolved {
+        resolve_over(target, caller, Kind::Flex, false).unwrap()
+    }
+
+    fn resolve_over(own: Value, caller: Value, kind: Kind, operator: bool) -> Result<Resolved, Error> {
         let spec = JobSpec { pipeline_options: serde_json::from_value(caller).unwrap(), ..JobSpec::default() };
         let mut target = testing::target();
-        target.options = serde_json::from_value(json!({"machine_type": "n2-standard-4"})).unwrap();
+        target.options = serde_json::from_value(own).unwrap();
         let metadata = serde_json::from_value(json!({"parameters": [{"name": "output"}]})).unwrap();
         resolve(&spec, &target, kind, Some(&metadata), operator)
     }
@@ -386,6 +420,17 @@ mod tests {
         assert_eq!(over.environment["machineType"], "e2", "the caller wins over the target, whatever the spelling");
         let notes: Vec<_> = over.options.iter().map(|option| option.note.as_str()).collect();
         assert_eq!(notes, ["`worker_machine_type` says otherwise", "sent as machineType"]);
+        for caller in [
+            json!({"min_num_workers": 1, "min_workers": 5}),
+            json!({"use_public_ips": true, "no_use_public_ips": true}),
+        ] {
+            assert_eq!(try_resolve(caller, Kind::Flex, false).unwrap_err().reason(), "option_twice");
+        }
+        try_resolve(json!({"use_public_ips": false, "no_use_public_ips": true}), Kind::Flex, false).unwrap();
+        let fewest = over_target(json!({"min_workers": 5}), json!({"min_num_workers": 1}));
+        assert_eq!(fewest.least, Some(1));
+        let private = over_target(json!({"use_public_ips": true}), json!({"no_use_public_ips": true}));
+        assert_eq!(private.environment["ipConfiguration"], "WORKER_IP_PRIVATE");
     }
 
     #[test]
