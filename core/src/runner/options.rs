@@ -6,7 +6,7 @@ mod beam;
 mod operator;
 mod sources;
 
-pub use beam::is_of_another;
+pub use beam::{in_python, is_of_another};
 pub use operator::is_operator_only;
 pub use sources::Sources;
 

@@ -208,7 +208,7 @@ mod tests {
         assert_eq!(files, ["staged/a.whl", "staged/b.tar.gz", "staged/r.txt"]);
         assert_eq!(
             argv,
-            ["--extraPackages=staged/a.whl", "--extraPackages=staged/b.tar.gz", "--requirements_file=staged/r.txt"]
+            ["--extra_packages=staged/a.whl", "--extra_packages=staged/b.tar.gz", "--requirements_file=staged/r.txt"]
         );
         let target = json!({"extra_packages": ["t.whl"], "requirements_file": "t.txt"});
         let callers = json!({"extraPackages": "c.whl"});

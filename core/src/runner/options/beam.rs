@@ -113,6 +113,12 @@ pub fn is_of_another(name: &str, runner: RunnerKind) -> bool {
     reader.is_some_and(|reader| reader != runner)
 }
 
+/// How Beam's Python spells one of its options; `None` for what only Java knows, and for what is not Beam's.
+pub fn in_python(name: &str) -> Option<&'static str> {
+    let known = known().find(|known| same(known.name, name))?;
+    (!known.name.contains(|c: char| c.is_ascii_uppercase())).then_some(known.name)
+}
+
 fn misfit(option: &ResolvedOption, expected: &str) -> Error {
     Error::invalid("bad_option_value", format!("`{}` takes {expected}", option.name))
         .with("option", &option.name)

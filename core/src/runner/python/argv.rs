@@ -21,7 +21,7 @@ pub(in crate::runner) fn items(options: &[ResolvedOption]) -> Vec<String> {
 }
 
 fn option_items(option: &ResolvedOption) -> Vec<String> {
-    let name = &option.name;
+    let name = spelt(&option.name);
     match &option.value {
         Value::Null => Vec::new(),
         Value::Bool(true) => vec![format!("--{name}")],
@@ -29,6 +29,11 @@ fn option_items(option: &ResolvedOption) -> Vec<String> {
         Value::Array(values) => values.iter().map(|value| format!("--{name}={}", options::text(value))).collect(),
         value => vec![format!("--{name}={}", options::text(value))],
     }
+}
+
+/// Beam's Python ignores its own options in Java's spelling.
+fn spelt(name: &str) -> &str {
+    options::in_python(name).unwrap_or(name)
 }
 
 fn off_flag(name: &str) -> Option<&'static str> {
@@ -73,7 +78,9 @@ pub(in crate::runner) fn note_flags(options: &mut [ResolvedOption]) {
     for option in options {
         let note = match &option.value {
             Value::Null => "left out: it has no value",
-            Value::Bool(false) if off_flag(&option.name).is_none() => "left out: a flag is off unless it is named",
+            Value::Bool(false) if off_flag(spelt(&option.name)).is_none() => {
+                "left out: a flag is off unless it is named"
+            }
             _ => continue,
         };
         note.clone_into(&mut option.note);
@@ -83,4 +90,23 @@ pub(in crate::runner) fn note_flags(options: &mut [ResolvedOption]) {
 /// An option of our own.
 pub(in crate::runner) fn product(name: &str, value: Value, note: &str) -> ResolvedOption {
     ResolvedOption { name: name.to_owned(), value, from: Provenance::Product, note: note.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn python_is_given_its_own_spelling_of_beams_options_and_nobody_elses() {
+        let written = |name: &str| items(&[product(name, json!("v"), "")]);
+        assert_eq!(written("tempLocation"), ["--temp_location=v"]);
+        assert_eq!(written("extra-packages"), ["--extra_packages=v"]);
+        assert_eq!(written("sdkWorkerParallelism"), ["--sdk_worker_parallelism=v"]);
+        assert_eq!(written("checkpointingInterval"), ["--checkpointingInterval=v"], "only Java knows it");
+        assert_eq!(written("inputTable"), ["--inputTable=v"], "the program's own");
+        let mut off = [product("usePublicIps", json!(false), "")];
+        assert_eq!(items(&off), ["--no_use_public_ips"]);
+        note_flags(&mut off);
+        assert_eq!(off[0].note, "");
+    }
 }
