@@ -21,15 +21,21 @@ pub(in crate::runner) fn check(target: &Target, spec: &JobSpec) -> Result<(), Er
         return Err(not_staged(format!("the option `{option}` brings files for the workers, which are not staged"))
             .with("option", option));
     }
-    let unset = |name: &str| spec.pipeline_options.iter().any(|(own, value)| same(own, name) && !is_set(value));
-    let configured = |(name, value): &(&String, &Value)| brings_files(name) && is_set(value) && !unset(name);
-    match target.options.iter().chain(&spec.preset_options).find(configured) {
-        Some((option, _)) => Err(not_staged(format!(
+    match configured(target, spec, brings_files) {
+        Some(option) => Err(not_staged(format!(
             "the target's option `{option}` brings files for the workers, which are not staged"
         ))
         .with("option", option)),
         None => Ok(()),
     }
+}
+
+/// An option that the target or the preset sets, and the caller does not unset.
+fn configured<'a>(target: &'a Target, spec: &'a JobSpec, is_meant: impl Fn(&str) -> bool) -> Option<&'a str> {
+    let unset = |name: &str| spec.pipeline_options.iter().any(|(own, value)| same(own, name) && !is_set(value));
+    let all = target.options.iter().chain(&spec.preset_options);
+    let mut set = all.filter(|(_, value)| is_set(value)).map(|(name, _)| name.as_str());
+    set.find(|name| is_meant(name) && !unset(name))
 }
 
 /// True for a value that names something.
@@ -55,9 +61,10 @@ fn brings_files(name: &str) -> bool {
 /// # Errors
 /// `unsupported`, reason `artifacts_not_staged`.
 pub(super) fn check_cluster(target: &Target, spec: &JobSpec) -> Result<(), Error> {
-    let options = spec.pipeline_options.iter().chain(&target.options).filter(|(_, value)| is_set(value));
-    let folder = options.map(|(name, _)| name.as_str()).find(|name| same(SETUP_FILE, name));
-    if let Some(option) = folder {
+    let is_folder = |name: &str| same(SETUP_FILE, name);
+    let mut set = spec.pipeline_options.iter().filter(|(_, value)| is_set(value)).map(|(name, _)| name.as_str());
+    let callers = set.find(|name| is_folder(name));
+    if let Some(option) = callers.or_else(|| configured(target, spec, is_folder)) {
         return Err(Error::unsupported("artifacts_not_staged", "a source folder is not staged for the workers")
             .with("option", option)
             .suggest("build a package of it (`pip wheel --no-deps .`) and name that in `extra_packages`"));
@@ -127,5 +134,22 @@ mod tests {
         assert_eq!(check(json!({"requirements_file": "r.txt", "setup_file": null}), &["x"]), None);
         assert_eq!(check(json!({"setupFile": "setup.py"}), &[]).as_deref(), Some("artifacts_not_staged"));
         assert_eq!(check(json!({}), &["--extra_package=x"]).as_deref(), Some("artifacts_not_staged"));
+    }
+
+    #[test]
+    fn a_folder_is_refused_in_targets_and_presets_unless_the_caller_takes_it_back() {
+        let check = |target: Value, preset: Value, caller: Value| {
+            let options = |value| serde_json::from_value(value).unwrap();
+            let target = Target { options: options(target), ..Target::new("flink", RunnerKind::Flink) };
+            let spec =
+                JobSpec { preset_options: options(preset), pipeline_options: options(caller), ..JobSpec::default() };
+            check_cluster(&target, &spec).err().map(|error| error.reason().to_owned())
+        };
+        let (none, folder, null) = (json!({}), json!({"setup_file": "setup.py"}), json!({"setupFile": null}));
+        let refused = Some("artifacts_not_staged".to_owned());
+        assert_eq!(check(folder.clone(), none.clone(), none.clone()), refused);
+        assert_eq!(check(none.clone(), folder.clone(), none.clone()), refused);
+        assert_eq!(check(folder.clone(), folder, null), None);
+        assert_eq!(check(json!({"extra_package": "a.whl"}), none.clone(), none), None);
     }
 }
