@@ -133,7 +133,8 @@ fn normal(name: &str) -> String {
     name.chars().filter(|c| !matches!(c, '_' | '-')).map(|c| c.to_ascii_lowercase()).collect()
 }
 
-fn twice(one: &str, other: &str) -> Error {
+/// The error of one option under two spellings.
+pub(super) fn twice(one: &str, other: &str) -> Error {
     Error::invalid("option_twice", format!("`{one}` and `{other}` are one option")).suggest("set it once")
 }
 

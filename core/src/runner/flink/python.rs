@@ -58,7 +58,7 @@ impl Flink {
     ) -> Result<Submission, Error> {
         let target = &self.context.target;
         check(target, spec)?;
-        let (spec, named) = &taken(spec);
+        let (spec, named) = &taken(spec)?;
         let resolved = options::resolve(spec, target, operator)?;
         if let Some(path) = spec.savepoint_path.as_ref().filter(|_| !spec.own_savepoint) {
             check_path(target, path, operator)?;
@@ -98,7 +98,7 @@ mod tests {
     use super::*;
     use crate::{
         config::Target,
-        effect::{Artifact, Fact, Origin, Recipe, Reply},
+        effect::{Artifact, Fact, Origin, Recipe, Reply, Source},
         error::Landed,
         job::Job,
         runner::{
@@ -224,9 +224,34 @@ mod tests {
             (json!({"extra_package": "a.txt"}), vec!["a.txt"], "not_a_package"),
             (json!({"requirements_file": "a b"}), vec!["a b"], "bad_file_name"),
             (json!({"files_to_stage": ["a/x.txt", "b/x.txt"]}), vec!["x.txt", "x.txt"], "two_files_of_one_name"),
+            (json!({"requirements_file": ["a.txt", "b.txt"]}), vec![], "bad_option_value"),
+            (json!({"files_to_stage": many(101)}), vec![], "too_many_files"),
         ] {
             assert_eq!(bring(&json!({}), callers, &names).unwrap_err(), reason);
         }
+        let twins = json!({"requirements_file": "a.txt", "requirementsFile": "b.txt"});
+        let spec = JobSpec { pipeline_options: serde_json::from_value(twins).unwrap(), ..spec() };
+        assert_eq!(prepare(with_job_server(pool()), spec, vec![]).reason(), "option_twice");
+    }
+
+    fn many(count: usize) -> Vec<String> {
+        (0..count).map(|at| format!("{at}.txt")).collect()
+    }
+
+    #[test]
+    fn a_file_named_again_is_brought_once_and_all_together_have_a_bound() {
+        let again = json!({"requirements_file": ["r.txt"], "files_to_stage": vec!["x.txt"; 101]});
+        let (files, argv) = bring(&json!({}), again, &["x.txt", "r.txt"]).unwrap();
+        assert_eq!(files, ["staged/r.txt", "staged/x.txt"]);
+        assert_eq!(argv, ["--files_to_stage=staged/x.txt", "--requirements_file=staged/r.txt"]);
+        let large = |name: &str| match staged(name, name, None) {
+            Reply::Staged(source) => Reply::Staged(Source { size: 129 << 20, ..source }),
+            other => panic!("{other:?}"),
+        };
+        let pipeline_options = serde_json::from_value(json!({"files_to_stage": ["a.bin", "b.bin"]})).unwrap();
+        let script = [staged("words.py", "aa", None), large("a.bin"), large("b.bin")].map(|reply| ("STAGE", reply));
+        let spec = JobSpec { pipeline_options, ..spec() };
+        assert_eq!(prepare(with_job_server(pool()), spec, script.into()).reason(), "files_too_large");
     }
 
     #[test]

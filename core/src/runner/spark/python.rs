@@ -39,7 +39,7 @@ impl Spark {
         no_savepoint(spec)?;
         check(target, spec)?;
         check_folder(target)?;
-        let (spec, named) = &taken(spec);
+        let (spec, named) = &taken(spec)?;
         let Resolved { properties, options, arguments, beams, .. } = options::resolve(spec, target, operator)?;
         let options = Options { all: options, arguments };
         let settings = settings(MAIN, spec, properties);
