@@ -125,7 +125,8 @@ pub struct Job {
     pub ambiguous: bool,
     /// Savepoint that ended it or was taken last.
     pub savepoint_path: Option<String>,
-    /// The newest checkpoint that was seen, from which a job that is lost can be restored; at most a minute behind.
+    /// The newest checkpoint or savepoint that was seen, from which a job that is lost can be restored; at most a minute
+    /// behind.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub checkpoint: Option<LastCheckpoint>,
     /// Which request of ours ended it.

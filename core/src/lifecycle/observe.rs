@@ -130,11 +130,19 @@ fn absent(job: &mut Job, seen: &Seen) {
     job.absences = job.absences.saturating_add(1).min(2);
     if job.absences >= 2 && seen.at_ms.saturating_sub(since) >= LOST_AFTER_MS {
         job.state = JobState::Lost;
-        let newest =
-            seen.newest.clone().filter(|kept| job.checkpoint.as_ref().is_none_or(|old| old.at_ms < kept.at_ms));
+        let newest = seen.newest.clone().filter(|kept| is_newer(job, kept));
         job.checkpoint = newest.or(job.checkpoint.take());
         job.diagnostics = lost(job.checkpoint.as_ref());
     }
+}
+
+/// True when a checkpoint that was seen is newer than the row's. Runners show a savepoint some seconds late: what was
+/// seen shortly after one may be from before it.
+fn is_newer(job: &Job, seen: &LastCheckpoint) -> bool {
+    job.checkpoint.as_ref().is_none_or(|kept| {
+        let is_savepoint = job.savepoint_path.as_ref() == Some(&kept.path);
+        kept.at_ms.saturating_add(if is_savepoint { KEPT_EVERY_MS - 1 } else { 0 }) < seen.at_ms
+    })
 }
 
 fn lost(checkpoint: Option<&LastCheckpoint>) -> String {
@@ -219,6 +227,22 @@ pub(crate) mod tests {
         }
         assert_eq!((running.state, &running.checkpoint), (JobState::Lost, &newest));
         assert!(running.diagnostics.ends_with("the last checkpoint that was seen, chk-9 at 1970-01-01T00:01:30.000Z"));
+    }
+
+    #[test]
+    fn a_look_beside_a_savepoint_may_show_the_checkpoint_before_it() {
+        for (seen_ms, kept) in [(10_000, "sp"), (13_000, "sp"), (71_000, "chk-8")] {
+            let mut running = Job {
+                savepoint_path: Some("sp".into()),
+                checkpoint: Some(LastCheckpoint { path: "sp".into(), at_ms: 11_000 }),
+                ..job(JobState::Running)
+            };
+            let newest = Some(LastCheckpoint { path: "chk-8".into(), at_ms: seen_ms });
+            for at_ms in [100_000, 160_000] {
+                observe(&mut running, &Seen { newest: newest.clone(), ..Seen::new(Look::Absent, at_ms) });
+            }
+            assert_eq!((running.state, running.checkpoint.unwrap().path.as_str()), (JobState::Lost, kept), "{seen_ms}");
+        }
     }
 
     #[test]

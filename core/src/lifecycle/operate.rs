@@ -3,7 +3,7 @@
 use super::settle::is_settled;
 use crate::{
     error::{Error, ErrorKind, Landed, Retry},
-    job::{EndedBy, Job, JobId, JobState, Operation, OperationKind, OperationState, Phase},
+    job::{EndedBy, Job, JobId, JobState, LastCheckpoint, Operation, OperationKind, OperationState, Phase},
     runner::{Backend, Begun, Look, Progress, Runner},
     store::{Audit, Committed, Stored, Write, job_writes, operation_write},
     verb::Context,
@@ -334,6 +334,11 @@ fn settle(job: &mut Job, operation: &Operation, now_ms: u64) {
     let succeeded = operation.state == OperationState::Succeeded;
     if succeeded && operation.savepoint_path.is_some() {
         job.savepoint_path.clone_from(&operation.savepoint_path);
+        // A checkpoint before it may be deleted by now. Of a job that ends with it, nothing else is left.
+        let path = operation.savepoint_path.clone().filter(|_| !operation.kind.ends_job());
+        if !job.state.is_terminal() {
+            job.checkpoint = path.map(|path| LastCheckpoint { path, at_ms: now_ms });
+        }
     }
     if succeeded && operation.kind == OperationKind::Scale {
         job.parallelism = operation.actual.values().max().copied().or(job.parallelism);
@@ -401,6 +406,20 @@ mod tests {
             let mut row = job(JobState::Running);
             settle(&mut row, &operation(kind, OperationState::Succeeded), 5);
             assert_eq!((row.state, row.ended_by, row.savepoint_path.as_deref()), (state, Some(by), Some("file:/sp")));
+        }
+    }
+
+    #[test]
+    fn a_savepoint_is_where_a_job_goes_on_from_until_a_newer_one_is_seen() {
+        let older = Some(LastCheckpoint { path: "chk-7".into(), at_ms: 1 });
+        for (kind, state, kept) in [
+            (OperationKind::Savepoint, OperationState::Succeeded, Some(("file:/sp", 5))),
+            (OperationKind::Savepoint, OperationState::Failed, Some(("chk-7", 1))),
+            (OperationKind::Stop, OperationState::Succeeded, None),
+        ] {
+            let mut row = Job { checkpoint: older.clone(), ..job(JobState::Running) };
+            settle(&mut row, &operation(kind, state), 5);
+            assert_eq!(row.checkpoint.as_ref().map(|kept| (kept.path.as_str(), kept.at_ms)), kept, "{kind:?}");
         }
     }
 
