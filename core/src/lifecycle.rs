@@ -25,6 +25,7 @@ pub use observe::{Seen, observe};
 pub use operate::{drive_operation, request_operation};
 pub(crate) use recent::Recent;
 pub use reconcile::reconcile;
+pub(crate) use settle::outlives;
 pub use share::Share;
 pub use submit::drive_submission;
 pub use watch::Watch;

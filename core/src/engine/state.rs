@@ -11,7 +11,7 @@ use crate::{
     config::{Config, Target},
     error::Error,
     guard::Guard,
-    lifecycle::{Recent, Watch},
+    lifecycle::{Recent, Watch, outlives},
     random::Seed,
     runner::Probe,
     store::ReadJobs,
@@ -58,7 +58,8 @@ impl Default for Live {
 pub struct Health {
     /// Unix milliseconds since which it does not answer; `None`: it answers.
     pub down_since_ms: Option<u64>,
-    /// Unix milliseconds of its first answer after that.
+    /// Unix milliseconds of its first answer after its last silence. To a process that lives on, its very first answer
+    /// is one: what was before is not known.
     pub back_ms: Option<u64>,
     /// Failed calls in a row.
     pub failures: u32,
@@ -145,8 +146,10 @@ impl State {
 
     /// Notes that a target answers.
     pub fn answered(&self, target: &str, now_ms: u64) {
+        let counts_first = outlives(&self.host.kind);
         self.set_health(target, |health| {
-            if health.down_since_ms.take().is_some() {
+            let is_first = counts_first && health.back_ms.is_none();
+            if health.down_since_ms.take().is_some() || is_first {
                 health.back_ms = Some(now_ms);
             }
             health.failures = 0;
@@ -168,5 +171,38 @@ pub struct Claim {
 impl Drop for Claim {
     fn drop(&mut self) {
         self.state.live().busy.remove(&self.work);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn state(kind: &str) -> State {
+        let config = Config::from_json(&json!({"targets": {"sim": {"runner": "simulator"}}})).unwrap();
+        let host = Host {
+            kind: kind.into(),
+            loopback_only: true,
+            authorities: Vec::new(),
+            durable: true,
+            longest_wait_ms: 1,
+            streams: false,
+        };
+        State::new(config, host)
+    }
+
+    #[test]
+    fn a_target_comes_back_with_its_first_answer_to_a_process_that_lives_on() {
+        for (kind, first) in [("server", Some(5)), ("embedded", Some(5)), ("lambda", None)] {
+            let state = state(kind);
+            state.answered("sim", 5);
+            state.answered("sim", 6);
+            assert_eq!(state.health("sim").back_ms, first, "{kind}");
+            state.set_health("sim", |health| health.down_since_ms = Some(7));
+            state.answered("sim", 8);
+            assert_eq!(state.health("sim").back_ms, Some(8), "{kind}");
+        }
     }
 }

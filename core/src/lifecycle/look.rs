@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use super::{Seen, observe};
+use super::{Seen, observe, settle::outlives};
 use crate::{
     error::{Error, ErrorKind},
     flow::Wake,
@@ -15,6 +15,9 @@ use crate::{
 const PATIENCE: Duration = Duration::from_secs(2);
 /// A row younger than this is served as it is.
 const FRESH_MS: u64 = 2_000;
+/// Where processes come and go, a schedule has jobs looked at every minute; without an answer for this long, the runner
+/// was silent.
+const UNLOOKED_MS: u64 = 180_000;
 
 /// The job, looked at anew when the last look is older than `max_age_ms` (2 s where none is given). Where the runner
 /// does not answer, the row as it is: the view then says since when.
@@ -117,7 +120,16 @@ fn seen(context: &Context, job: &Job, look: Look, at_ms: u64) -> Seen {
         Look::Absent => None,
     };
     let newest = context.state.watch(|watch| watch.newest_checkpoint(&name, shown, at_ms));
-    Seen { look, at_ms, back_ms: context.state.health(job.id.target()).back_ms, newest }
+    let known = context.state.health(job.id.target()).back_ms;
+    let told = if outlives(&context.state.host.kind) { None } else { told_by_row(job, at_ms) };
+    Seen { look, at_ms, back_ms: known.max(told), newest }
+}
+
+/// Where processes come and go, none of them knows since when a runner answers, and each would wait its minute for
+/// ever: the row tells when the job was missed last, and where that is long ago, the runner counts as back now.
+fn told_by_row(job: &Job, at_ms: u64) -> Option<u64> {
+    let is_old = job.absences > 0 && at_ms.saturating_sub(job.absent_ms) > UNLOOKED_MS;
+    is_old.then_some(at_ms)
 }
 
 /// Remembers that a target does not answer; gives the error back. A call that was not made says nothing.
@@ -141,4 +153,22 @@ pub(super) async fn tidy(runner: &Runner, before: &Job, after: &Job) -> Result<(
         return Ok(());
     }
     runner.tidy(after).await.or_else(|error| if error.gave_up() { Err(error) } else { Ok(()) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{job::JobState, lifecycle::observe::tests::job};
+
+    #[test]
+    fn where_processes_come_and_go_the_row_tells_of_a_silence() {
+        let mut running = job(JobState::Running);
+        let states = [0, 600_000, 601_000, 630_000, 659_999, 660_000].map(|at_ms| {
+            let seen = Seen { back_ms: told_by_row(&running, at_ms), ..Seen::new(Look::Absent, at_ms) };
+            observe(&mut running, &seen);
+            running.state
+        });
+        assert_eq!(states[..5], [JobState::Running; 5], "one absence before a long silence is none after it");
+        assert_eq!(states[5], JobState::Lost, "and no process has to live for a minute");
+    }
 }

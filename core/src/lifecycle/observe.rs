@@ -13,7 +13,7 @@ pub struct Seen {
     pub look: Look,
     /// Unix milliseconds.
     pub at_ms: u64,
-    /// Unix milliseconds of the runner's first answer after its last silence.
+    /// Unix milliseconds since which the runner answers, as far as that is known.
     pub back_ms: Option<u64>,
     /// The newest checkpoint any look of this process has shown.
     pub newest: Option<LastCheckpoint>,
@@ -27,10 +27,14 @@ impl Seen {
 }
 
 /// A job that its runner does not know for this long, in two answers, is LOST. A runner that has started again answers
-/// before it shows the jobs it recovers, so the time begins anew when it comes back.
+/// before it shows the jobs it recovers, so the time begins anew when it comes back. The row keeps that: whoever looks
+/// next counts from there too.
 const LOST_AFTER_MS: u64 = 60_000;
 /// A row's checkpoint is older by no more than this.
 const KEPT_EVERY_MS: u64 = 60_000;
+
+/// A row's last absence is older by no more than this.
+const ABSENT_EVERY_MS: u64 = 30_000;
 
 /// Applies what the runner said. Terminal rows and illegal moves stay as they are.
 pub fn observe(job: &mut Job, seen: &Seen) {
@@ -125,9 +129,17 @@ fn absent(job: &mut Job, seen: &Seen) {
     if !job.state.is_live() {
         return;
     }
-    let first = *job.absent_since_ms.get_or_insert(seen.at_ms);
+    let first = job.absent_since_ms.unwrap_or(seen.at_ms);
     let since = first.max(seen.back_ms.unwrap_or_default());
+    if since > first {
+        job.absences = 0;
+    }
+    job.absent_since_ms = Some(since);
     job.absences = job.absences.saturating_add(1).min(2);
+    // A row that changes with every look is looked at without a pause.
+    if seen.at_ms.saturating_sub(job.absent_ms) >= ABSENT_EVERY_MS {
+        job.absent_ms = seen.at_ms;
+    }
     if job.absences >= 2 && seen.at_ms.saturating_sub(since) >= LOST_AFTER_MS {
         job.state = JobState::Lost;
         let newest = seen.newest.clone().filter(|kept| is_newer(job, kept));
@@ -206,6 +218,19 @@ pub(crate) mod tests {
         observe(&mut running, &absent(0, None));
         for (at_ms, state) in [(90_000, JobState::Running), (149_999, JobState::Running), (150_000, JobState::Lost)] {
             observe(&mut running, &absent(at_ms, Some(90_000)));
+            assert_eq!(running.state, state, "{at_ms}");
+        }
+    }
+
+    #[test]
+    fn who_looks_next_counts_from_where_the_runner_came_back_too() {
+        let mut running = job(JobState::Running);
+        observe(&mut running, &Seen::new(Look::Absent, 0));
+        let back = Seen { back_ms: Some(600_000), ..Seen::new(Look::Absent, 600_000) };
+        observe(&mut running, &back);
+        assert_eq!((running.state, running.absences, running.absent_ms), (JobState::Running, 1, 600_000));
+        for (at_ms, state) in [(659_999, JobState::Running), (660_000, JobState::Lost)] {
+            observe(&mut running, &Seen::new(Look::Absent, at_ms));
             assert_eq!(running.state, state, "{at_ms}");
         }
     }

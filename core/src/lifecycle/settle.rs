@@ -42,7 +42,7 @@ pub(super) async fn is_silent(context: &Context, job: &Job, long: Duration) -> R
 }
 
 /// True where a process may live through [`SETTLE`].
-fn outlives(host: &str) -> bool {
+pub(crate) fn outlives(host: &str) -> bool {
     !matches!(host, "lambda" | "wasm")
 }
 
