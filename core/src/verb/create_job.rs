@@ -34,8 +34,8 @@ impl Define for CreateJob {
 
     async fn run(context: Context, input: Input) -> Result<Submitted, Error> {
         let ask = Ask { key: input.idempotency_key.clone(), dry_run: input.dry_run, digest: input.plan_digest.clone() };
-        let (spec, target) = input.normalise(&context.state.config)?;
-        submit(context, spec, &target, ask, Self::NAME).await
+        let meant = input.normalise(&context.state.config)?;
+        submit_asked(context, digest_of(&meant.asked), meant.spec, &meant.target, ask, Self::NAME).await
     }
 }
 
@@ -79,7 +79,19 @@ pub(super) async fn submit(
     ask: Ask,
     verb: &'static str,
 ) -> Result<Submitted, Error> {
-    let mut keyed = Keyed::new(&context, verb, ask.key.as_deref(), digest_of(&spec))?;
+    submit_asked(context, digest_of(&spec), spec, target, ask, verb).await
+}
+
+/// The same; `said` is the digest of what the caller said.
+async fn submit_asked(
+    context: Context,
+    said: String,
+    spec: JobSpec,
+    target: &Target,
+    ask: Ask,
+    verb: &'static str,
+) -> Result<Submitted, Error> {
+    let mut keyed = Keyed::new(&context, verb, ask.key.as_deref(), said)?;
     if let Some(id) = keyed.subject(&context).await? {
         return apply::replay(&context, &JobId::parse(&id)?).await;
     }

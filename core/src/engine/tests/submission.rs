@@ -22,6 +22,22 @@ fn the_same_key_is_the_same_job_and_another_content_is_refused() {
 }
 
 #[test]
+fn the_same_key_is_the_same_job_after_the_operator_has_edited_the_preset() {
+    let with = |script: &str, code: &str| {
+        let preset = json!({"code_path": code, "args": [script], "options": {"simulator_script": script}});
+        json!({"targets": {"sim": {"runner": "simulator", "presets": {"nightly": preset, "daily": {}}}}})
+    };
+    let mut world = World::configured(&json!({}), &with("running", "a.py"));
+    let input = json!({"target": "sim", "preset": "nightly", "idempotency_key": "k1"});
+    let first = world.ok("create_job", &input);
+    world.restart_with(&with("batch", "b.py"));
+    let second = world.ok("create_job", &input);
+    assert_eq!((second["job_id"].as_str(), second["replayed"].as_bool()), (first["job_id"].as_str(), Some(true)));
+    let other = json!({"target": "sim", "preset": "daily", "name": "nightly", "idempotency_key": "k1"});
+    assert_eq!(world.err("create_job", &other).kind(), ErrorKind::IdempotencyKeyReused);
+}
+
+#[test]
 fn the_same_key_is_refused_as_the_first_call_was() {
     let mut world = World::new(&json!({}));
     let input = json!({"name": "refused", "idempotency_key": "k1"});

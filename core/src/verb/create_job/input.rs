@@ -69,16 +69,37 @@ pub struct Input {
     pub plan_digest: Option<String>,
 }
 
+/// What a call of `create_job` means.
+pub(crate) struct Normalised {
+    /// What the caller said, with nothing of the preset but its name: the same call is the same after the operator has
+    /// edited the preset.
+    pub(crate) asked: JobSpec,
+    /// What is submitted.
+    pub(crate) spec: JobSpec,
+    /// Where.
+    pub(crate) target: Target,
+}
+
 impl Input {
     /// The spec that is meant, and its target.
     ///
     /// # Errors
     /// `invalid_argument` for contradicting aliases and bad values, or [`Config::target`]'s.
-    pub(crate) fn normalise(mut self, config: &Config) -> Result<(JobSpec, Target), Error> {
+    pub(crate) fn normalise(mut self, config: &Config) -> Result<Normalised, Error> {
         let runner = same("runner_type", self.runner_type.take(), "runner", self.runner.take())?;
         let target = find_target(config, self.target.as_deref(), runner.as_deref())?.clone();
         let preset = self.preset.as_deref().map(|name| target.preset(name)).transpose()?;
-        self = preset.into_iter().fold(self, Self::over);
+        let asked = self.clone().spec(&target, None)?;
+        let spec = if preset.is_some() { self.spec(&target, preset)? } else { asked.clone() };
+        Ok(Normalised { asked, spec, target })
+    }
+
+    fn spec(self, target: &Target, preset: Option<&Preset>) -> Result<JobSpec, Error> {
+        let this = preset.into_iter().fold(self, Self::over);
+        this.put_together(target, preset.map(|preset| preset.options.clone()).unwrap_or_default())
+    }
+
+    fn put_together(self, target: &Target, preset_options: Map<String, Value>) -> Result<JobSpec, Error> {
         let code_path = same("code_path", self.code_path, "pipeline_path", self.pipeline_path)?;
         let (yaml_path, yaml) = yaml_form(self.yaml)?;
         let code_path = same("code_path", code_path, "yaml", yaml_path)?;
@@ -88,7 +109,7 @@ impl Input {
             ("options", self.options),
             ("top level", top_level(self.project, self.region, self.temp_location, self.parallelism)),
         ])?;
-        let spec = JobSpec {
+        Ok(JobSpec {
             job_name: checked_name(job_name.or(self.preset.clone()), code_path.as_deref().or(self.module.as_deref()))?,
             target: target.name.clone(),
             job_type: self.job_type.as_deref().map(job_type).transpose()?,
@@ -102,12 +123,11 @@ impl Input {
             template_parameters: self.template_parameters,
             pipeline_options,
             preset: self.preset,
-            preset_options: preset.map(|preset| preset.options.clone()).unwrap_or_default(),
+            preset_options,
             savepoint_path: self.savepoint_path,
             own_savepoint: false,
             allow_non_restored_state: self.allow_non_restored_state,
-        };
-        Ok((spec, target))
+        })
     }
 
     /// What the caller left open is as the preset has it.
@@ -207,7 +227,7 @@ mod tests {
     fn read(input: Value) -> Result<JobSpec, Error> {
         let config = Config::from_json(&json!({"targets": {
             "flink": {"runner": "flink", "url": "http://127.0.0.1:8081"}, "sim": {"runner": "simulator"}}}))?;
-        serde_json::from_value::<Input>(input).unwrap().normalise(&config).map(|(spec, _)| spec)
+        serde_json::from_value::<Input>(input).unwrap().normalise(&config).map(|meant| meant.spec)
     }
 
     #[test]
@@ -253,7 +273,7 @@ mod tests {
         let read = |more: Value| {
             let mut input = json!({"target": "sim", "preset": "nightly"});
             input.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-            serde_json::from_value::<Input>(input).unwrap().normalise(&config).map(|(spec, _)| spec)
+            serde_json::from_value::<Input>(input).unwrap().normalise(&config).map(|meant| meant.spec)
         };
         let plain = read(json!({})).unwrap();
         assert_eq!((plain.job_name.as_str(), plain.code_path.as_deref()), ("nightly", Some("words.py")));
