@@ -266,10 +266,21 @@ fn refused(job: &mut Job, error: &Error, now_ms: u64, seed: &crate::random::Seed
         (job.phase, job.state, job.ambiguous) = (Phase::Unknown, JobState::SubmitUnknown, true);
     } else if !error.gave_up() && (error.retry() == Retry::Never || job.sends() >= PERMITS) {
         (job.state, job.ended_ms, job.phase) = (JobState::Failed, Some(now_ms), Phase::Submitted);
-        job.refusal = Some(Box::new(error.into()));
+        job.refusal = Some(Box::new((&last_word(error)).into()));
     } else {
         job.phase = Phase::Intent;
         job.retry_at_ms = now_ms + wait_ms(error, job.attempts, seed);
+    }
+}
+
+/// The error as the answer about a job that is sent no more, whatever a new one might come to.
+fn last_word(error: &Error) -> Error {
+    match error.retry() {
+        Retry::Never => error.clone(),
+        Retry::Safe | Retry::After(_) => error.clone().retry_as(Retry::Never).suggest(format!(
+            "{}; this job has FAILED and is not sent again: submit it under a new idempotency key",
+            error.suggestion()
+        )),
     }
 }
 
@@ -392,4 +403,28 @@ pub(super) async fn record(context: &Context, seen: &Job, look: Look) -> Result<
     let stored = stored.await?;
     context.state.observed(context.rows.tenant(), seen.id.as_str(), at_ms);
     Ok(stored)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{lifecycle::observe::tests::job, random::Seed};
+
+    #[test]
+    fn what_was_tried_to_the_end_is_never_worth_repeating() {
+        let busy = Error::new(ErrorKind::RateLimited, "runner_busy", "too many jobs")
+            .suggest("wait for one of them to end")
+            .retry_as(Retry::After(Duration::from_secs(9)))
+            .landed_as(Landed::No);
+        for (attempts, state) in [(PERMITS - 1, JobState::Submitting), (PERMITS, JobState::Failed)] {
+            let mut row = Job { phase: Phase::Sending, attempts, ..job(JobState::Submitting) };
+            refused(&mut row, &busy, 9, &Seed::new([0; 32]));
+            assert_eq!((row.state, row.refusal.is_some()), (state, state == JobState::Failed));
+            let Some(kept) = row.refusal else { continue };
+            let again = Error::from(*kept);
+            assert_eq!((again.reason(), again.retry()), ("runner_busy", Retry::Never));
+            assert!(again.suggestion().starts_with("wait for one of them to end; "), "{}", again.suggestion());
+            assert!(again.suggestion().ends_with("under a new idempotency key"), "{}", again.suggestion());
+        }
+    }
 }
