@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +66,16 @@ def dies(message: dict[str, Any]) -> None:
         say({"id": message["id"], "result": text("again")})
 
 
+def flushes(message: dict[str, Any]) -> None:
+    """Closes its output at the first call of a tool, and writes down its state after that."""
+    modern(message) if message["method"] == "server/discover" else None
+    if message["method"] == "tools/call":
+        os.close(sys.stdout.fileno())
+        time.sleep(0.3)
+        Path(MORE[0]).write_text("state")
+        os._exit(0)
+
+
 def endless(message: dict[str, Any]) -> None:
     """Answers with a line that has no end."""
     if message["method"] == "server/discover":
@@ -73,5 +85,6 @@ def endless(message: dict[str, Any]) -> None:
     return None
 
 
+WAYS = {"modern": modern, "old": old, "dies": dies, "flushes": flushes, "endless": endless}
 while True:
-    {"modern": modern, "old": old, "dies": dies, "endless": endless}[WAY](hear())
+    WAYS[WAY](hear())

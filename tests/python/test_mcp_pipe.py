@@ -114,6 +114,15 @@ def test_a_server_that_ends_is_started_again(tmp_path: Path) -> None:
         assert connection.call_tool("a", repeatable=True)["content"][0]["text"] == "again"
 
 
+def test_a_server_that_closes_its_output_may_still_write_down_its_state(tmp_path: Path) -> None:
+    with (
+        MCPConnection.stdio(scripted("flushes", tmp_path / "state")) as connection,
+        pytest.raises(errors.UnavailableError, match="ended before the answer"),
+    ):
+        connection.call_tool("a")
+    assert (tmp_path / "state").read_text() == "state"
+
+
 def test_a_line_without_end_ends_its_server(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pipe, "MOST_LINE", 1 << 20)
     with (

@@ -159,19 +159,21 @@ class _Child:
                 self._listeners.remove(stream)
 
     def _read(self) -> None:
-        # A closed pipe is how `end` stops this thread.
+        line = b""
         with contextlib.suppress(OSError, ValueError):
-            while (line := self._stdout.readline(MOST_LINE)) and line.endswith(b"\n"):
+            while (line := self._stdout.readline(MOST_LINE)).endswith(b"\n"):
                 self._deliver(line)
         with self._lock:
             self.ended = True
             for stream in (*self._streams.values(), *self._listeners):
                 stream.put(None)
-        # One that cut its output, or never ends a line, is of no use any more.
+        self._unwritten.put(None)
+        # One that never ends a line is of no use any more; one that closed its output may have state to write down.
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(PATIENCE if len(line) < MOST_LINE else 0)
         self._process.kill()
         self._process.wait()
         self._stdout.close()
-        self._unwritten.put(None)
 
     def _deliver(self, line: bytes) -> None:
         number = route(line.decode(errors="replace"))
