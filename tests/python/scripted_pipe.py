@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 WAY, *MORE = sys.argv[1:]
+SECRETS = ("BEAM_MCP_TOKEN", "BEAM_MCP_API_KEY")
 HELLO = {"capabilities": {"tools": {}}, "serverInfo": {"name": "scripted", "version": "1"}}
 
 
@@ -76,6 +77,14 @@ def flushes(message: dict[str, Any]) -> None:
         os._exit(0)
 
 
+def tells_secrets(message: dict[str, Any]) -> None:
+    """Answers with what its environment says of this product."""
+    modern(message) if message["method"] == "server/discover" else None
+    if message["method"] == "tools/call":
+        names = [name for name in ("PATH", *SECRETS) if name in os.environ]
+        say({"id": message["id"], "result": text(" ".join(names))})
+
+
 def endless(message: dict[str, Any]) -> None:
     """Answers with a line that has no end."""
     if message["method"] == "server/discover":
@@ -85,6 +94,6 @@ def endless(message: dict[str, Any]) -> None:
     return None
 
 
-WAYS = {"modern": modern, "old": old, "dies": dies, "flushes": flushes, "endless": endless}
+WAYS = {way.__name__: way for way in (modern, old, dies, flushes, tells_secrets, endless)}
 while True:
     WAYS[WAY](hear())

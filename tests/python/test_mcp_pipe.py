@@ -123,6 +123,19 @@ def test_a_server_that_closes_its_output_may_still_write_down_its_state(tmp_path
     assert (tmp_path / "state").read_text() == "state"
 
 
+def test_the_secrets_of_another_server_are_not_given_to_a_program(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("BEAM_MCP_TOKEN", "secret")
+    monkeypatch.setenv("BEAM_MCP_API_KEY", "secret")
+    for env, want in (
+        (None, "PATH"),
+        ({"BEAM_MCP_TOKEN": "its own"}, "PATH BEAM_MCP_TOKEN"),
+    ):
+        with MCPConnection.stdio(scripted("tells_secrets"), env=env) as connection:
+            assert connection.call_tool("a")["content"][0]["text"] == want
+
+
 def test_a_line_without_end_ends_its_server(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pipe, "MOST_LINE", 1 << 20)
     with (

@@ -26,6 +26,7 @@ MOST_KEPT = 64
 """Lines for nobody in particular that are kept until somebody asks something."""
 PATIENCE = 2.0
 """Seconds a server gets to end after its input has, and again after it was told to."""
+SECRETS = ("BEAM_MCP_TOKEN", "BEAM_MCP_API_KEY")
 ANYONE = 0
 LINES = [("content-type", "application/x-ndjson")]
 ACCEPTED = HttpResponse(202, [], b"")
@@ -41,9 +42,13 @@ class Pipe:
         env: Mapping[str, str] | None = None,
         cwd: str | os.PathLike[str] | None = None,
     ) -> None:
-        """`env` is added to this process's environment; the program's errors go where this process's go."""
+        """`env` is added to this process's environment; the program's errors go where this process's go.
+
+        `BEAM_MCP_TOKEN` and `BEAM_MCP_API_KEY` are secrets of another server: only `env` can give them.
+        """
         self._argv = shlex.split(command) if isinstance(command, str) else list(command)
-        self._env = {**os.environ, **(env or {})}
+        ours = {name: value for name, value in os.environ.items() if name not in SECRETS}
+        self._env = {**ours, **(env or {})}
         self._cwd = cwd
         self._lock = threading.Lock()
         self._child: _Child | None = None
