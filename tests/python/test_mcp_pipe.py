@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shlex
+import subprocess
 import sys
 import threading
 from pathlib import Path
@@ -158,9 +160,40 @@ def test_nothing_is_left_when_it_is_closed(command: list[str]) -> None:
     connection = MCPConnection.stdio(command)
     connection.connect()
     connection.close()
-    assert not [
-        one for one in threading.enumerate() if one.name == "beam-mcp-pipe" and one.is_alive()
-    ]
+    assert not reading()
+
+
+def reading() -> list[threading.Thread]:
+    return [one for one in threading.enumerate() if one.name == "beam-mcp-pipe"]
+
+
+def wrapped(way: str) -> list[str]:
+    """Behind another program, which does not hand signals on."""
+    return ["sh", "-c", shlex.join(scripted(way)) + "; true"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no groups of processes")
+def test_a_server_behind_a_wrapper_ends_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pipe, "PATIENCE", 0.2)
+    connection = MCPConnection.stdio(wrapped("stays"))
+    connection.connect()
+    connection.close()
+    assert not reading()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no groups of processes")
+def test_a_server_ends_with_the_program_that_started_it() -> None:
+    program = f"""
+from beam_mcp_client.mcp import MCPConnection, pipe
+pipe.PATIENCE = 0.2
+MCPConnection.stdio({wrapped("stays")!r}).connect()
+raise KeyboardInterrupt
+"""
+    # The server shares its errors: they end when it has ended too.
+    ran = subprocess.run(
+        [sys.executable, "-c", program], stderr=subprocess.PIPE, timeout=20, check=False
+    )
+    assert b"KeyboardInterrupt" in ran.stderr
 
 
 def test_the_command_speaks_to_programs(

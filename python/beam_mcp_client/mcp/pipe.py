@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import json
 import os
 import shlex
+import signal
 import subprocess
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
@@ -92,6 +95,8 @@ class Pipe:
                 stdout=subprocess.PIPE,
                 env=self._env,
                 cwd=self._cwd,
+                # A wrapper such as `sh -c` or `npx` hands no signal on: its whole group gets it.
+                start_new_session=True,
             )
         except (OSError, ValueError, IndexError) as error:
             raise Fault("refused", f"{' '.join(self._argv[:1])}: {error}") from error
@@ -123,12 +128,14 @@ class _Child:
         self._kept: deque[bytes] = deque(maxlen=MOST_KEPT)
         self._unwritten: SimpleQueue[bytes | None] = SimpleQueue()
         self.ended = False
-        self._threads = [
+        self._reader, self._writer = (
             threading.Thread(target=work, daemon=True, name="beam-mcp-pipe")
             for work in (self._read, self._write)
-        ]
-        for thread in self._threads:
-            thread.start()
+        )
+        self._reader.start()
+        self._writer.start()
+        # The keys of a terminal do not reach a session of its own.
+        atexit.register(self.end)
 
     def write(self, body: Body) -> None:
         """Writes a line, as soon as the program takes it."""
@@ -174,11 +181,13 @@ class _Child:
                 stream.put(None)
         self._unwritten.put(None)
         # One that never ends a line is of no use any more; one that closed its output may have state to write down.
-        with contextlib.suppress(subprocess.TimeoutExpired):
+        try:
             self._process.wait(PATIENCE if len(line) < MOST_LINE else 0)
-        self._process.kill()
-        self._process.wait()
+        except subprocess.TimeoutExpired:
+            self._stop(kindly=False)
+            self._process.wait()
         self._stdout.close()
+        atexit.unregister(self.end)
 
     def _deliver(self, line: bytes) -> None:
         number = route(line.decode(errors="replace"))
@@ -190,15 +199,23 @@ class _Child:
                 self._streams[number].put(line)
 
     def end(self) -> None:
-        """Ends the program, first kindly."""
+        """Ends the program, and what it started, first kindly."""
         self._unwritten.put(None)
-        for stop in (self._process.terminate, self._process.kill):
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self._process.wait(PATIENCE)
+        for kindly in (True, False):
+            self._reader.join(PATIENCE)
+            if not self._reader.is_alive():
                 break
-            stop()
-        for thread in self._threads:
+            self._stop(kindly)
+        for thread in (self._reader, self._writer):
             thread.join(PATIENCE)
+
+    def _stop(self, kindly: bool) -> None:
+        if sys.platform == "win32":
+            self._process.terminate()
+        else:
+            # The group is gone, or somebody else's by now.
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._process.pid, signal.SIGTERM if kindly else signal.SIGKILL)
 
 
 class LineStream:
