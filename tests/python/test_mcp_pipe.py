@@ -8,6 +8,7 @@ import shlex
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,15 @@ from beam_mcp_client import MCPClient, errors
 from beam_mcp_client.cli import main
 from beam_mcp_client.mcp import AsyncMCPConnection, MCPConnection, Notification, pipe
 from beam_mcp_client.mcp.options import Era
+from beam_mcp_client.transport import Fault
 from real_server import SERVER
 
 CONFIG: dict[str, Any] = {"targets": {"sim": {"runner": "simulator", "speed": 20}}}
+
+
+def lines_of(stream: pipe.LineStream) -> Iterator[bytes]:
+    while line := stream.read(1.0):
+        yield line
 
 
 @pytest.fixture
@@ -145,6 +152,27 @@ def test_a_line_without_end_ends_its_server(monkeypatch: pytest.MonkeyPatch) -> 
         pytest.raises(errors.UnavailableError),
     ):
         connection.call_tool("a")
+
+
+def test_what_nobody_reads_is_not_kept_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pipe, "MOST_UNREAD", 10)
+    stream = pipe.LineStream(lambda: None)
+    for _ in range(4):
+        stream.put(b"12345")
+        assert stream.read(1.0) == b"12345"
+    # One line is taken whatever its length.
+    stream.put(b"123456789012")
+    ended = pipe.LineStream(lambda: None)
+    ended.put(b"123456789012")
+    ended.put(None)
+    assert stream.read(1.0) == b"123456789012"
+    assert list(lines_of(ended)) == [b"123456789012"]
+    for _ in range(1000):
+        stream.put(b"12345")
+    heard: list[bytes] = []
+    with pytest.raises(Fault, match="faster than they are read"):
+        heard.extend(lines_of(stream))
+    assert heard == [b"12345"] * 2
 
 
 def test_what_cannot_be_started_says_so() -> None:

@@ -27,6 +27,8 @@ MOST_LINE = 32 << 20
 """Longest line of a server, in bytes."""
 MOST_KEPT = 64
 """Lines for nobody in particular that are kept until somebody asks something."""
+MOST_UNREAD = 64 << 20
+"""Bytes that wait for the reader of one stream; one line may be longer."""
 PATIENCE = 2.0
 """Seconds a server gets to end after its input has, and again after it was told to."""
 SECRETS = ("BEAM_MCP_TOKEN", "BEAM_MCP_API_KEY")
@@ -224,11 +226,23 @@ class LineStream:
     def __init__(self, leave: Callable[[], None]) -> None:
         self.status, self.headers = 200, LINES
         self._lines: SimpleQueue[bytes | None] = SimpleQueue()
+        self._lock = threading.Lock()
+        self._unread = 0
+        self._full = False
         self._leave = leave
 
     def put(self, line: bytes | None) -> None:
-        """The next line; `None` at the end of the program."""
-        self._lines.put(line)
+        """The next line; `None` at the end of the program.
+
+        Nobody waits for a slow reader: all calls share the pipe, also the one that the reader may be about to make.
+        """
+        with self._lock:
+            if line and self._full:
+                return
+            if line:
+                self._unread += len(line)
+                self._full = self._unread > max(MOST_UNREAD, len(line))
+            self._lines.put(None if self._full else line)
 
     def read(self, timeout: float, abort: Abort | None = None) -> bytes:
         """A line; nothing at the end."""
@@ -244,6 +258,10 @@ class LineStream:
             raise TimeoutError
         if line is None:
             self.put(None)
+            if self._full:
+                raise Fault("too_large", "the server's lines come faster than they are read")
+        with self._lock:
+            self._unread -= len(line or b"")
         return line or b""
 
     def close(self) -> None:
