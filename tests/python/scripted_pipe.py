@@ -69,6 +69,20 @@ def dies(message: dict[str, Any]) -> None:
         say({"id": message["id"], "result": text("again")})
 
 
+def retires(message: dict[str, Any]) -> None:
+    """2025-11-25: ends after one answered call, and takes none before its handshake."""
+    if message["method"] == "initialize":
+        with Path(MORE[0]).open("a") as runs:
+            runs.write("greeted ")
+        say({"id": message["id"], "result": {"protocolVersion": "2025-11-25", **HELLO}})
+        assert hear()["method"] == "notifications/initialized"
+        call = hear()
+        say({"id": call["id"], "result": text("fine")})
+        sys.exit(0)
+    if "id" in message:
+        say({"id": message["id"], "error": {"code": -32600, "message": "no handshake"}})
+
+
 def flushes(message: dict[str, Any]) -> None:
     """Closes its output at the first call of a tool, and writes down its state after that."""
     modern(message) if message["method"] == "server/discover" else None
@@ -101,6 +115,9 @@ def endless(message: dict[str, Any]) -> None:
     return None
 
 
-WAYS = {way.__name__: way for way in (modern, old, dies, flushes, tells_secrets, stays, endless)}
+WAYS = {
+    way.__name__: way
+    for way in (modern, old, dies, retires, flushes, tells_secrets, stays, endless)
+}
 while True:
     WAYS[WAY](hear())

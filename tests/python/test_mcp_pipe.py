@@ -8,7 +8,9 @@ import shlex
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -121,6 +123,34 @@ def test_a_server_that_ends_is_started_again(tmp_path: Path) -> None:
         assert connection.call_tool("a")["content"][0]["text"] == "again"
     with MCPConnection.stdio(scripted("dies", tmp_path / "twice")) as connection:
         assert connection.call_tool("a", repeatable=True)["content"][0]["text"] == "again"
+
+
+def ended() -> None:
+    """Waits until no program is there any more."""
+    end = time.monotonic() + 5
+    while reading() and time.monotonic() < end:
+        time.sleep(0.01)
+    assert not reading()
+
+
+def test_a_server_that_ended_between_calls_is_greeted_again(tmp_path: Path) -> None:
+    runs = tmp_path / "runs"
+    with MCPConnection.stdio(scripted("retires", runs)) as connection:
+        for _ in range(3):
+            assert connection.call_tool("a")["content"][0]["text"] == "fine"
+            ended()
+    assert runs.read_text() == "greeted " * 3
+
+
+def test_who_listens_to_a_server_that_ended_hears_of_the_next_one(tmp_path: Path) -> None:
+    runs = tmp_path / "runs"
+    with MCPConnection.stdio(scripted("retires", runs)) as connection:
+        connection.call_tool("a")
+        ended()
+        told = [one.method.rpartition("/")[2] for one in islice(connection.listen(tools=True), 2)]
+        # What changed until the second one was not told.
+        assert told == ["acknowledged"] * 2
+    assert runs.read_text() == "greeted " * 2
 
 
 def test_a_server_that_closes_its_output_may_still_write_down_its_state(tmp_path: Path) -> None:

@@ -33,8 +33,12 @@ PATIENCE = 2.0
 """Seconds a server gets to end after its input has, and again after it was told to."""
 SECRETS = ("BEAM_MCP_TOKEN", "BEAM_MCP_API_KEY")
 ANYONE = 0
+SESSION = "mcp-session-id"
+"""A handshake holds for one run of the program: each run is a session, as servers behind HTTP have them."""
 LINES = [("content-type", "application/x-ndjson")]
 ACCEPTED = HttpResponse(202, [], b"")
+NO_SESSION = HttpResponse(404, [], b"")
+"""The session is over: whoever gets this greets the program anew and asks again; nothing was written."""
 
 
 class Pipe:
@@ -57,23 +61,23 @@ class Pipe:
         self._cwd = cwd
         self._lock = threading.Lock()
         self._child: _Child | None = None
+        self._runs = 0
 
     def send(self, request: HttpRequest, abort: Abort | None = None) -> HttpResponse:
-        """Writes what is not answered."""
-        self._running().write(request.body)
+        """Writes what is not answered; what has no body ends a session, which ends with the program."""
+        if request.body and (child := self._running(request)):
+            child.write(request.body)
         return ACCEPTED
 
     def open(self, request: HttpRequest, abort: Abort | None = None) -> Answer:
         """Writes a request, and gives what comes for it; without a body, what comes for nobody else."""
-        child = self._running()
-        if not request.body:
-            return child.listen(ANYONE)
-        number = _request(request.body)
-        if number is None:
+        child = self._running(request)
+        number = _request(request.body) if request.body else ANYONE
+        if child is None:
+            return _ended(number)
+        answer = WholeAnswer(ACCEPTED) if number is None else child.listen(number)
+        if request.body:
             child.write(request.body)
-            return WholeAnswer(ACCEPTED)
-        answer = child.listen(number)
-        child.write(request.body)
         return answer
 
     def close(self) -> None:
@@ -83,11 +87,17 @@ class Pipe:
         if child is not None:
             child.end()
 
-    def _running(self) -> _Child:
+    def _running(self, request: HttpRequest) -> _Child | None:
+        """The program; `None` where that of the request's session has ended."""
+        session = dict(request.headers).get(SESSION)
         with self._lock:
-            if self._child is None or self._child.ended:
-                self._child = _Child(self._start())
-            return self._child
+            child = self._child
+            if child is None or child.ended:
+                if session is not None:
+                    return None
+                self._runs += 1
+                child = self._child = _Child(self._start(), str(self._runs))
+            return child if session in (None, child.session) else None
 
     def _start(self) -> subprocess.Popen[bytes]:
         try:
@@ -104,6 +114,15 @@ class Pipe:
             raise Fault("refused", f"{' '.join(self._argv[:1])}: {error}") from error
 
 
+def _ended(number: int | None) -> Answer:
+    """What is answered for a program that has ended: nobody waits for what is no request."""
+    if number == ANYONE:
+        stream = LineStream(lambda: None)
+        stream.put(None)
+        return stream
+    return WholeAnswer(ACCEPTED if number is None else NO_SESSION)
+
+
 def _request(body: Body) -> int | None:
     """The id of what is written, where it is a request."""
     message: dict[str, Any] = json.loads(_bytes(body))
@@ -118,8 +137,8 @@ def _bytes(body: Body) -> bytes:
 class _Child:
     """One run of the program."""
 
-    def __init__(self, process: subprocess.Popen[bytes]) -> None:
-        self._process = process
+    def __init__(self, process: subprocess.Popen[bytes], session: str) -> None:
+        self._process, self.session = process, session
         self._stdin, self._stdout = (
             cast("IO[bytes]", process.stdin),
             cast("IO[bytes]", process.stdout),
@@ -155,6 +174,7 @@ class _Child:
     def listen(self, number: int) -> LineStream:
         """What comes for a request, or for nobody else."""
         stream = LineStream(lambda: self._forget(number, stream))
+        stream.headers = [*LINES, (SESSION, self.session)]
         with self._lock:
             if number == ANYONE:
                 self._listeners.append(stream)
