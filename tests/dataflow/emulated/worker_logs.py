@@ -26,7 +26,9 @@ QUOTED = r'"(?:[^"\\]|\\.)*"'
 RESTRICTION = re.compile(
     rf"(?:resource\.type=(?P<type>{QUOTED})|resource\.labels\.job_id=(?P<job>{QUOTED})"
     rf"|NOT log_id\((?P<but>{QUOTED})\)|severity>=(?P<severity>[A-Z]+)"
-    rf"|timestamp>=(?P<since>{QUOTED})|(?P<text>{QUOTED}))(?: AND |$)"
+    rf"|timestamp>=(?P<since>{QUOTED})"
+    rf"|\(textPayload:(?P<text>{QUOTED}) OR jsonPayload\.message:(?P=text)"
+    r" OR jsonPayload\.exception:(?P=text)\))(?: AND |$)"
 )
 
 
@@ -114,5 +116,5 @@ def fits(entry: dict[str, Any], wanted: dict[str, str]) -> bool:
         and SEVERITIES.index(entry["severity"])
         >= SEVERITIES.index(wanted.get("severity", "DEFAULT"))
         and ("since" not in wanted or instant(entry["timestamp"]) >= instant(wanted["since"]))
-        and wanted.get("text", "").lower() in json.dumps(entry).lower()
+        and wanted.get("text", "").lower() in entry["jsonPayload"]["message"].lower()
     )

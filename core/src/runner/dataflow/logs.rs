@@ -20,9 +20,9 @@ const MOST_PAGES: usize = 20;
 
 /// Where a page ended: the time of its last entry, and how many entries of that time were shown.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-struct Place {
-    at_ms: u64,
-    shown: usize,
+pub(super) struct Place {
+    pub(super) at_ms: u64,
+    pub(super) shown: usize,
 }
 
 #[derive(Debug)]
@@ -36,7 +36,7 @@ impl Dataflow {
         let from = query.page_token.as_deref().map(place).transpose()?;
         let start_ms = from.map(|place| place.at_ms).max(query.since_ms).filter(|ms| *ms > 0);
         let (mut placed, whole) = self.messages(job, query, start_ms).await?;
-        let workers = self.worker_log(job, query, start_ms, from.is_none()).await?;
+        let workers = self.worker_log(job, query, start_ms, from).await?;
         placed.extend(workers.placed);
         placed.retain(|placed| workers.read_until_ms.is_none_or(|until_ms| placed.at_ms <= until_ms));
         placed.sort_by_key(|placed| placed.at_ms);
@@ -44,6 +44,10 @@ impl Dataflow {
         page.notes.push(workers.note);
         if !whole {
             page.notes.push("there are more messages than are read at once: go on with next_page_token".into());
+        }
+        if page.next_page_token.is_none() {
+            page.next_page_token =
+                workers.read_until_ms.map(|until_ms| token(from.unwrap_or_default().or_at(until_ms)));
         }
         if page.next_page_token.is_none() && !job.state.is_terminal() {
             page.next_page_token = Some(token(from.unwrap_or_default()));
@@ -149,6 +153,11 @@ fn after(all: impl Iterator<Item = Placed>, from: Place) -> Vec<Placed> {
 }
 
 impl Place {
+    /// Where nothing more is to be shown before a time.
+    fn or_at(self, until_ms: u64) -> Self {
+        if until_ms > self.at_ms { Self { at_ms: until_ms, shown: 0 } } else { self }
+    }
+
     fn after(self, placed: &Placed) -> Self {
         let shown = if placed.at_ms == self.at_ms { self.shown + 1 } else { 1 };
         Self { at_ms: placed.at_ms, shown }

@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use super::{
     Dataflow,
     flow::native_id,
-    logs::{Placed, placed},
+    logs::{Place, Placed, placed},
     request, response,
 };
 use crate::{
@@ -22,6 +22,8 @@ use crate::{
 
 /// Most entries Cloud Logging gives at once.
 const MOST_OF_A_PAGE: u32 = 1_000;
+/// Pages that are asked for while they hold nothing that is to be shown.
+const MOST_PAGES: usize = 10;
 const NAME_BYTES: usize = 256;
 /// Where the logs of a Dataflow job lie; job messages are among them, and are read from Dataflow itself.
 const LOGS: &str = "dataflow.googleapis.com/";
@@ -61,44 +63,82 @@ struct Resource {
 }
 
 impl Dataflow {
-    /// The newest entries, or, from a time on, the first.
+    /// The newest entries, or, from a place on, the first.
     pub(super) async fn worker_log(
         &self,
         job: &Job,
         query: &LogQuery,
         start_ms: Option<u64>,
-        newest: bool,
+        from: Option<Place>,
     ) -> Result<WorkerLog, Error> {
-        let body = json!({
-            "resourceNames": [format!("projects/{}", self.context.target.project.as_deref().unwrap_or_default())],
-            "filter": filter(native_id(job)?, query, start_ms),
-            "orderBy": if newest { "timestamp desc" } else { "timestamp asc" },
-            "pageSize": query.max_results.clamp(1, MOST_OF_A_PAGE),
-        });
-        let Some(request) = request::entries_request(&self.context.target, body) else {
-            return Ok(untold("what workers write is in Cloud Logging, and the target has no `logging_url`"));
-        };
-        match self.context.send_aside(request).await.and_then(|answer| response::read::<Entries>(&answer)) {
-            Ok(answer) => Ok(read(&job.id.to_string(), &answer, newest)),
+        let filter = filter(native_id(job)?, query, start_ms);
+        match self.entries(&filter, query, from).await {
+            Ok(Some((entries, more))) => Ok(read(&job.id.to_string(), &entries, more, start_ms, from)),
+            Ok(None) => Ok(untold("what workers write is in Cloud Logging, and the target has no `logging_url`")),
             Err(error) if error.gave_up() => Err(error),
             Err(error) => {
                 Ok(untold(&format!("what workers write could not be read from Cloud Logging: {}", error.message())))
             }
         }
     }
+
+    /// Entries up to the first page with news, and whether there are more. An empty page may have others after it.
+    async fn entries(
+        &self,
+        filter: &str,
+        query: &LogQuery,
+        from: Option<Place>,
+    ) -> Result<Option<(Vec<Entry>, bool)>, Error> {
+        let (mut entries, mut page) = (Vec::new(), String::new());
+        for _ in 0..MOST_PAGES {
+            let body = self.page_of_entries(filter, query, from, &page);
+            let Some(request) = request::entries_request(&self.context.target, body) else { return Ok(None) };
+            let answer = response::read::<Entries>(&self.context.send_aside(request).await?)?;
+            entries.extend(answer.entries);
+            page = answer.next_page_token;
+            if page.is_empty() || has_news(&entries, query, from) {
+                break;
+            }
+        }
+        Ok(Some((entries, !page.is_empty())))
+    }
+
+    fn page_of_entries(&self, filter: &str, query: &LogQuery, from: Option<Place>, page: &str) -> Value {
+        // What was shown of the moment a page begins at comes once more.
+        let shown = from.and_then(|from| u32::try_from(from.shown).ok()).unwrap_or_default();
+        let mut body = Map::new();
+        let project = self.context.target.project.as_deref().unwrap_or_default();
+        body.insert("resourceNames".into(), json!([format!("projects/{project}")]));
+        body.insert("filter".into(), filter.into());
+        body.insert("orderBy".into(), if from.is_none() { "timestamp desc" } else { "timestamp asc" }.into());
+        body.insert("pageSize".into(), query.max_results.saturating_add(shown).clamp(1, MOST_OF_A_PAGE).into());
+        if !page.is_empty() {
+            body.insert("pageToken".into(), page.into());
+        }
+        body.into()
+    }
+}
+
+/// True where an entry is to be shown that was not.
+fn has_news(entries: &[Entry], query: &LogQuery, from: Option<Place>) -> bool {
+    let from = from.unwrap_or_default();
+    let placed = entries.iter().map(|entry| written("", entry));
+    let fitting: Vec<u64> =
+        placed.filter(|placed| query.admits(&placed.entry, Some(placed.at_ms))).map(|placed| placed.at_ms).collect();
+    fitting.len() > from.shown || fitting.iter().any(|at_ms| *at_ms > from.at_ms)
 }
 
 fn untold(note: &str) -> WorkerLog {
     WorkerLog { note: note.to_owned(), ..WorkerLog::default() }
 }
 
-fn read(job_id: &str, answer: &Entries, newest: bool) -> WorkerLog {
-    let mut placed: Vec<Placed> = answer.entries.iter().map(|entry| written(job_id, entry)).collect();
-    if newest {
+fn read(job_id: &str, entries: &[Entry], more: bool, start_ms: Option<u64>, from: Option<Place>) -> WorkerLog {
+    let mut placed: Vec<Placed> = entries.iter().map(|entry| written(job_id, entry)).collect();
+    if from.is_none() {
         placed.reverse();
     }
-    let more = !newest && !answer.next_page_token.is_empty();
-    let read_until_ms = placed.last().filter(|_| more).map(|last| last.at_ms);
+    let last = placed.last().map_or(start_ms.unwrap_or_default(), |last| last.at_ms);
+    let read_until_ms = (more && from.is_some()).then_some(last);
     WorkerLog { placed, read_until_ms, note: "what workers write is read from Cloud Logging".to_owned() }
 }
 
@@ -112,7 +152,10 @@ fn filter(id: &str, query: &LogQuery, start_ms: Option<u64>) -> String {
     ];
     parts.extend(query.min_severity.and_then(least).map(|word| format!("severity>={word}")));
     parts.extend(start_ms.map(|ms| format!("timestamp>={}", quoted(&rfc3339(ms)))));
-    parts.extend(query.contains.as_deref().map(quoted));
+    parts.extend(query.contains.as_deref().map(quoted).map(|text| {
+        // A text by itself is looked for in every field, of which we show these.
+        format!("(textPayload:{text} OR jsonPayload.message:{text} OR jsonPayload.exception:{text})")
+    }));
     parts.join(" AND ")
 }
 
@@ -244,7 +287,56 @@ mod tests {
             ..asked(5, None)
         };
         let filter = filter("id", &query, None);
-        assert!(filter.ends_with(r#"severity>=ERROR AND "a\" OR severity>=DEFAULT OR \"""#), "{filter}");
+        let quoted = r#""a\" OR severity>=DEFAULT OR \"""#;
+        let end = format!(
+            "severity>=ERROR AND (textPayload:{quoted} OR jsonPayload.message:{quoted} OR \
+             jsonPayload.exception:{quoted})"
+        );
+        assert!(filter.ends_with(&end), "{filter}");
+    }
+
+    /// Messages of Dataflow's from a second on.
+    fn messages_from(second: u32) -> String {
+        format!(
+            "GET jobs/{{id}}/messages?minimumImportance=JOB_MESSAGE_DETAILED\
+             &startTime=2026-11-25T20%3A00%3A{second:02}.000Z&pageSize=200"
+        )
+    }
+
+    #[test]
+    fn what_was_shown_of_a_moment_leaves_room_for_the_rest_of_it() {
+        let from = messages_from(3);
+        let wrote =
+            answer(200, json!({"entries": [entry(3, "a"), entry(3, "b"), entry(3, "c")], "nextPageToken": "p"}));
+        let script = vec![(from.as_str(), answer(200, json!({}))), (ENTRIES, wrote)];
+        let played = logs(asked(1, Some("1795636803000.2")), script);
+        assert_eq!(played.body()["pageSize"], 3);
+        let page = played.end.unwrap();
+        assert_eq!((texts(&page), page.next_page_token.as_deref()), (vec!["c"], Some("1795636803000.3")));
+    }
+
+    #[test]
+    fn pages_without_news_are_followed_and_never_the_end() {
+        let from = messages_from(3);
+        let query = || LogQuery { contains: Some("Quota".into()), ..asked(1, Some("1795636803000.1")) };
+        let none = |entries: Value| (ENTRIES, answer(200, json!({"entries": entries, "nextPageToken": "p"})));
+        let begin = || (from.as_str(), answer(200, json!({"jobMessages": [message(9, "Quota, later")]})));
+        let found = (ENTRIES, answer(200, json!({"entries": [entry(5, "Quota")]})));
+        let script = vec![begin(), none(json!([])), none(json!([entry(4, "quota")])), found];
+        let played = logs(query(), script);
+        assert_eq!(played.body()["pageToken"], "p");
+        assert_eq!(texts(&played.end.unwrap()), ["Quota"], "and no more than one");
+        let endless = |page: Value| (0..MOST_PAGES).map(move |_| none(page.clone()));
+        let script = [begin()].into_iter().chain(endless(json!([entry(4, "quota")]))).collect();
+        let page = logs(query(), script).end.unwrap();
+        assert_eq!(
+            (page.logs.len(), page.next_page_token.as_deref()),
+            (0, Some("1795636804000.0")),
+            "it goes on there"
+        );
+        let script = [begin()].into_iter().chain(endless(json!([]))).collect();
+        let page = logs(query(), script).end.unwrap();
+        assert_eq!((page.logs.len(), page.next_page_token.as_deref()), (0, Some("1795636803000.1")));
     }
 
     #[test]
