@@ -323,7 +323,7 @@ def test_what_workers_write_is_read_from_cloud_logging(server: Server, emulator:
     ]
     assert [one["message"] for one in errors] == [f"trouble {number}" for number in range(5)]
     asked = [body["filter"] for body in emulator.called("entries.list")]
-    assert 'severity>=ERROR AND "trouble"' in asked[-1]
+    assert 'severity>=ERROR AND (textPayload:"trouble" OR' in asked[-1]
 
 
 def test_a_log_is_read_on_without_a_gap(server: Server, emulator: Emulator) -> None:
