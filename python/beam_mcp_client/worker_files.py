@@ -13,6 +13,7 @@ import hashlib
 import importlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -31,6 +32,8 @@ ROLE_STAGING_TO = "beam:artifact:role:staging_to:v1"
 ROLE_REQUIREMENTS = "beam:artifact:role:pip_requirements_file:v1"
 MOST_BYTES = 1 << 30
 """Most bytes that one pipeline brings."""
+OF_ROLE = re.compile(rf"[0-9a-f]{{64}}-{re.escape(REQUIREMENTS)}")
+"""What `staged_name` calls a requirements file that has a role of its own."""
 QUIETLY = ("--quiet", "--no-input", "--disable-pip-version-check")
 FETCH_S = 300.0
 INSTALL_S = 600.0
@@ -124,7 +127,9 @@ def install(folder: Path) -> None:
     (folder / "packages").mkdir()
     names = {file.name for file in (folder / STAGED).iterdir()}
     own = [str(folder / STAGED / name) for name in packages(folder, names)]
-    requirements = [name for name in sorted(names) if name.endswith(REQUIREMENTS)]
+    requirements = [
+        name for name in sorted(names) if name == REQUIREMENTS or OF_ROLE.fullmatch(name)
+    ]
     wanted = [word for name in requirements for word in ("-r", str(folder / STAGED / name))]
     if own:
         pip(folder, "--no-deps", "--upgrade", *own)
