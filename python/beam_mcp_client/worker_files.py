@@ -24,6 +24,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from . import worker_environment
+
 STAGED = "staged"
 REQUIREMENTS = "requirements.txt"
 EXTRA_PACKAGES = "extra_packages.txt"
@@ -166,7 +168,7 @@ def run_pip(folder: Path, *words: str) -> str:
     """The output of `pip install`; what was downloaded beforehand comes before what an index offers."""
     command = [sys.executable, "-m", "pip", "install", *QUIETLY]
     command += ["--find-links", str(folder / STAGED), *words]
-    environment = {**os.environ, "PYTHONPATH": str(folder / "packages")}
+    environment = {**worker_environment.of_pip(), "PYTHONPATH": str(folder / "packages")}
     done = subprocess.run(  # noqa: S603 - pip, and files that were fetched
         command,
         env=environment,

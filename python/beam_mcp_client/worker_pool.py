@@ -28,7 +28,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-from . import errors
+from . import errors, worker_environment
 from .worker_files import WorkerFiles
 
 WORKER = "apache_beam.runners.worker.sdk_worker_main"
@@ -38,8 +38,6 @@ LOOK_S = 0.2
 PROVISION_S = 20.0
 """Longest the runner may take to tell a worker's options."""
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
-ALLOWED = ("HOME", "LANG", "PATH", "TMPDIR", "TZ", "VIRTUAL_ENV")
-"""What a worker sees of the pool's environment; `LC_*` and `BEAM_*` besides."""
 
 
 @dataclass
@@ -148,18 +146,13 @@ def _end(workers: list[Worker]) -> None:
 
 
 def _environment(request: Any, options: str) -> dict[str, str]:
-    kept = {name: value for name, value in os.environ.items() if _is_allowed(name)}
     return {
-        **kept,
+        **worker_environment.of_worker(),
         "WORKER_ID": request.worker_id,
         "CONTROL_API_SERVICE_DESCRIPTOR": str(request.control_endpoint),
         "LOGGING_API_SERVICE_DESCRIPTOR": str(request.logging_endpoint),
         "PIPELINE_OPTIONS": options,
     }
-
-
-def _is_allowed(name: str) -> bool:
-    return name in ALLOWED or name.startswith(("LC_", "BEAM_"))
 
 
 def _provision(request: Any) -> Any:

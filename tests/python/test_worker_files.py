@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from itertools import pairwise
 from pathlib import Path
 
@@ -28,3 +29,30 @@ def test_only_the_requirements_of_the_pipeline_are_installed(
     worker_files.install(tmp_path)
     read = [Path(word).name for before, word in pairwise(asked) if before == "-r"]
     assert read == [of_role, "requirements.txt"]
+
+
+def test_a_package_that_is_built_sees_no_secrets_of_the_pool(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown = (
+        "PIP_INDEX_URL",
+        "HTTPS_PROXY",
+        "no_proxy",
+        "SSL_CERT_FILE",
+        "REQUESTS_CA_BUNDLE",
+        "LC_ALL",
+    )
+    for name in (*shown, "AWS_SECRET_ACCESS_KEY", "PIPELINE_PASSWORD"):
+        monkeypatch.setenv(name, "x")
+    fake = tmp_path / "python"
+    fake.write_text("#!/bin/sh\nexec env\n")
+    fake.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(fake))
+    seen = dict(
+        line.split("=", 1)
+        for line in worker_files.run_pip(tmp_path, "x").splitlines()
+        if "=" in line
+    )
+    assert {name for name in shown if seen.get(name) != "x"} == set()
+    assert {"AWS_SECRET_ACCESS_KEY", "PIPELINE_PASSWORD"}.isdisjoint(seen)
+    assert seen["PYTHONPATH"] == str(tmp_path / "packages")
