@@ -75,10 +75,8 @@ impl Link {
         let id = self.shared.state().next_id();
         let asked = message::modern(self.options(), id, "server/discover", &Map::new());
         let heard = match self.ask_peer(&asked, id).await {
-            // Old servers behind pipes do not answer what comes before the handshake.
-            Err(error) if self.is_pipe() && error.kind() == ErrorKind::DeadlineExceeded => {
-                return Ok(Found::Older(None));
-            }
+            // Old servers behind pipes do not answer what comes before the handshake, or end on it.
+            Err(error) if self.is_pipe() && is_silence(&error) => return Ok(Found::Older(None)),
             heard => heard?,
         };
         match heard {
@@ -131,6 +129,10 @@ impl Link {
         }
         Err(failure::refusal(&crate::effect::Response { status, headers: opened.headers, body: "".into() }))
     }
+}
+
+fn is_silence(error: &Error) -> bool {
+    error.kind() == ErrorKind::DeadlineExceeded || error.reason() == "stream_lost"
 }
 
 fn read(status: u16, answer: Value) -> Result<Found, Error> {

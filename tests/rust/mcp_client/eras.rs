@@ -1,7 +1,8 @@
 use serde_json::json;
 
 use super::script::{
-    accepted, answer, answer_with, call, check, discovered, error, fault, greeted, options, requests, result, said,
+    accepted, answer, answer_with, call, check, discovered, ended, error, fault, greeted, lines, options, piped,
+    requests, result, said,
 };
 
 fn legacy() -> serde_json::Value {
@@ -147,4 +148,23 @@ fn a_server_that_changed_its_era_is_asked_anew() {
 
 fn discovered_as(id: u64) -> Vec<serde_json::Value> {
     answer(200, &result(id, &json!({"supportedVersions": ["2026-07-28"], "capabilities": {}})))
+}
+
+#[test]
+fn a_server_that_ends_on_the_probe_is_greeted() {
+    let hello =
+        json!({"protocolVersion": "2025-11-25", "capabilities": {}, "serverInfo": {"name": "s", "version": "2"}});
+    let name = "pipe_ends_on_the_probe";
+    let ends = check(
+        name,
+        "Behind a pipe: a server that ends on what comes before the handshake is begun anew with it.",
+        piped(),
+        vec![call(
+            "connect",
+            json!({}),
+            [[lines(&[]), vec![ended()]].concat(), lines(&[result(2, &hello)]), accepted()],
+        )],
+    );
+    assert_eq!(requests(name, 0)[1]["body"]["json"]["method"], "initialize");
+    assert_eq!(ends[0]["protocolVersion"], "2025-11-25");
 }

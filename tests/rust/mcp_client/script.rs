@@ -160,6 +160,17 @@ pub(super) fn stream(pieces: &[&str]) -> Vec<Value> {
     std::iter::once(head).chain(pieces.iter().map(|text| piece(text))).collect()
 }
 
+/// Options of a connection to a server behind a pipe.
+pub(super) fn piped() -> Value {
+    options(json!({"url": "stdio:"}))
+}
+
+/// The head of a stream of lines, and messages on it.
+pub(super) fn lines(messages: &[Value]) -> Vec<Value> {
+    let head = opened(200, &[("content-type", "application/x-ndjson")]);
+    std::iter::once(head).chain(messages.iter().map(|message| piece(&format!("{message}\n")))).collect()
+}
+
 /// One event with a message.
 pub(super) fn event(message: &Value) -> String {
     format!("event: message\ndata: {message}\n\n")
