@@ -197,10 +197,12 @@ pub(super) async fn listen<S: Surface>(
     loop {
         for frame in frames.drain(..) {
             if exchange.io.emit(frame).await.is_err() {
-                return Ok(ended(surface, id, &exchange).await);
+                return Ok(ended(surface, id, &exchange, &tag).await);
             }
         }
-        let Ok(news) = watched.next(&exchange.io, REST).await else { return Ok(ended(surface, id, &exchange).await) };
+        let Ok(news) = watched.next(&exchange.io, REST).await else {
+            return Ok(ended(surface, id, &exchange, &tag).await);
+        };
         for (.., news) in news {
             if let Some((method, mut params)) = told(surface, &exchange, news).await {
                 wire::set(&mut params, "_meta", tag.clone());
@@ -218,14 +220,17 @@ fn acknowledged(filter: &Filter, tag: &Value) -> String {
 
 /// The last message of a subscription that the host ends. Where all share one channel, a notification names the one that
 /// is over; a client that ended it itself hears nothing more.
-async fn ended<S: Surface>(surface: &S, id: &Id, exchange: &Exchange) -> Vec<u8> {
-    if exchange.client.lines {
-        let params = json!({"requestId": id, "reason": "the server stops"});
-        if exchange.io.emit(wire::notification("notifications/cancelled", &params)).await.is_err() {
-            return Vec::new();
-        }
+async fn ended<S: Surface>(surface: &S, id: &Id, exchange: &Exchange, tag: &Value) -> Vec<u8> {
+    if exchange.client.lines && exchange.io.emit(stopped(id, tag)).await.is_err() {
+        return Vec::new();
     }
     wire::success(id, wire::ListenEnded::new(id, surface.info()))
+}
+
+/// The notification that names the subscription which is over.
+fn stopped(id: &Id, tag: &Value) -> String {
+    let params = json!({"requestId": id, "reason": "the server stops", "_meta": tag});
+    wire::notification("notifications/cancelled", &params)
 }
 
 /// How the stream of a session begins.
@@ -367,5 +372,14 @@ mod tests {
             assert!(Filter::read(Some(bad.clone())).is_err(), "{bad}");
         }
         assert!(Filter::read(None).is_err());
+    }
+
+    #[test]
+    fn the_end_of_a_subscription_carries_its_id_as_all_its_messages_do() {
+        let id = Id::Text("a".into());
+        let tag = json!({"io.modelcontextprotocol/subscriptionId": id});
+        let told: Value = serde_json::from_str(&stopped(&id, &tag)).unwrap();
+        assert_eq!(told["params"]["requestId"], "a");
+        assert_eq!(told["params"]["_meta"], tag);
     }
 }

@@ -70,7 +70,10 @@ impl Link {
             let Some(message) = self.next(events, wanted).await? else {
                 return Err(self.lost().landed_as(Landed::No));
             };
-            if message.get("method").is_some() && !is_of(&message, wanted.id) {
+            if let Some(end) = cancelled(&message, wanted.id) {
+                return Ok(end);
+            }
+            if message.get("method").is_some() && !self.is_of(&message, wanted.id) {
                 // News of another stream, or of none: whoever mixes them up is not to be believed.
                 return Err(failure::no_answer().with("sent", "news without the id of their subscription"));
             }
@@ -79,6 +82,13 @@ impl Link {
                 return failure::result(answer).map(Value::Object);
             }
         }
+    }
+
+    /// True for news that carry the id of their subscription, in its own type; behind a pipe also for those that carry
+    /// none, which the host gives to whoever listens.
+    fn is_of(&self, message: &Value, id: u64) -> bool {
+        let tag = message.get("params").and_then(|params| params.get("_meta")?.get(SUBSCRIPTION));
+        tag.map_or(self.is_pipe(), |tag| *tag == id)
     }
 
     /// The stream of a session's news, after the resources were subscribed to.
@@ -121,8 +131,10 @@ impl Link {
     }
 }
 
-/// True for news that carry the id of their subscription, in its own type.
-fn is_of(message: &Value, id: u64) -> bool {
-    let tag = message.get("params").and_then(|params| params.get("_meta")?.get(SUBSCRIPTION));
-    tag.is_some_and(|tag| *tag == id)
+/// Why a server cancels a subscription: how it ends one where all share a channel, whose answer may not come.
+fn cancelled(message: &Value, id: u64) -> Option<Value> {
+    let is_end = message.get("method").is_some_and(|method| *method == "notifications/cancelled");
+    let params = message.get("params").filter(|_| is_end)?;
+    let is_ours = params.get("requestId").is_some_and(|request| *request == id);
+    is_ours.then(|| params.get("reason").map_or_else(|| json!({}), |reason| json!({"reason": reason})))
 }

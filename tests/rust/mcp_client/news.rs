@@ -1,7 +1,8 @@
 use serde_json::{Value, json};
 
 use super::script::{
-    answer, call, check, discovered, effects, ended, event, greeted, opened, options, requests, result, stream,
+    answer, call, check, discovered, effects, ended, event, greeted, lines, opened, options, piped, requests, result,
+    stream,
 };
 
 fn news(method: &str, id: u64) -> String {
@@ -99,4 +100,26 @@ fn the_news_of_a_session_come_on_its_own_stream() {
     assert_eq!(requests(name, 1)[0]["body"]["json"]["method"], "resources/subscribe");
     assert_eq!(ends[1]["code"], "cancelled");
     assert_eq!(ends[2]["details"]["reason"], "no_news");
+}
+
+#[test]
+fn behind_a_pipe_a_subscription_is_ended_by_its_cancellation() {
+    let name = "listen_behind_a_pipe";
+    let tag = json!({"io.modelcontextprotocol/subscriptionId": 2});
+    let acknowledged = json!({"jsonrpc": "2.0", "method": ACK, "params": {"_meta": tag}});
+    let untagged = json!({"jsonrpc": "2.0", "method": CHANGED});
+    let cancelled = json!({"jsonrpc": "2.0", "method": "notifications/cancelled",
+        "params": {"requestId": 2, "reason": "the server stops"}});
+    let modern = result(1, &json!({"supportedVersions": ["2026-07-28"], "capabilities": {}}));
+    let ends = check(
+        name,
+        "News without a tag are anyone's behind a pipe; notifications/cancelled with the id of the listen is its end.",
+        piped(),
+        vec![
+            call("connect", json!({}), [lines(&[modern])]),
+            call("listen", json!({"toolsListChanged": true}), [lines(&[acknowledged, untagged, cancelled])]),
+        ],
+    );
+    assert_eq!(told(name, 1), [ACK, CHANGED]);
+    assert_eq!(ends[1], json!({"reason": "the server stops"}));
 }
