@@ -6,6 +6,7 @@ use beam_mcp_core::{
     Call, Flow, Now, Step,
     auth::Caller,
     effect::{Blob, Effect, Reply, Response},
+    error::ErrorKind,
     mcp_client::Connection,
 };
 use serde_json::{Value, json};
@@ -32,7 +33,11 @@ impl Running {
 }
 
 fn start(connection: &Connection, seed: u8) -> Running {
-    let call = Call::local(Caller::nobody(), Duration::MAX, [seed; 32]);
+    start_until(connection, seed, Duration::MAX)
+}
+
+fn start_until(connection: &Connection, seed: u8, deadline: Duration) -> Running {
+    let call = Call::local(Caller::nobody(), deadline, [seed; 32]);
     Running { flow: connection.start("connect", Value::Null, call), now: Now::default() }
 }
 
@@ -108,4 +113,29 @@ fn who_is_given_up_leaves_the_turn_to_the_next() {
     assert!(matches!(challenged(&mut second), Effect::Sleep { .. }));
     drop(first);
     assert!(matches!(second.effect(Reply::Elapsed), Effect::Send(_)));
+}
+
+#[test]
+fn who_runs_out_of_its_own_time_leaves_the_turn_to_the_next() {
+    let connection = connection();
+    let (mut first, mut second) = (start_until(&connection, 1, Duration::from_secs(1)), start(&connection, 2));
+    let asked = asks(&mut first);
+    assert!(matches!(challenged(&mut second), Effect::Sleep { .. }));
+    first.now.mono = Duration::from_secs(2);
+    let Step::Done(Err(error)) = first.step(back(&asked)) else { panic!("goes on") };
+    assert_eq!(error.kind(), ErrorKind::DeadlineExceeded);
+    assert!(matches!(second.effect(Reply::Elapsed), Effect::Send(_)));
+}
+
+#[test]
+fn a_failure_is_that_of_its_own_turn_alone() {
+    let connection = connection();
+    let mut first = start(&connection, 1);
+    asks(&mut first);
+    assert!(matches!(first.step(Reply::Unsupported { reason: "nobody answers".into() }), Step::Done(Err(_))));
+    let (mut second, mut third) = (start(&connection, 2), start(&connection, 3));
+    asks(&mut second);
+    assert!(matches!(challenged(&mut third), Effect::Sleep { .. }));
+    drop(second);
+    assert!(matches!(third.effect(Reply::Elapsed), Effect::Send(_)));
 }

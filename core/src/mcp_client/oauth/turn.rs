@@ -6,7 +6,7 @@ use super::{
     super::link::{Link, Shared},
     Challenge, bearer,
 };
-use crate::error::{Error, Retry};
+use crate::error::{Error, ErrorKind, Retry};
 
 /// Time between two looks at another call's sign-in, and the longest it is waited for: a person may be at work.
 const PACE: Duration = Duration::from_millis(100);
@@ -55,7 +55,7 @@ impl Link {
                 Turn::Mine(holder) => {
                     let ended = self.authorize(challenge).await;
                     self.shared.state().tokens.sign_in.failed =
-                        ended.as_ref().err().filter(|error| !error.gave_up()).cloned();
+                        ended.as_ref().err().filter(|error| is_of_all(error)).cloned();
                     drop(holder);
                     return ended;
                 }
@@ -83,7 +83,13 @@ impl Link {
         if let Some(error) = sign_in.failed.clone().filter(|_| seen.is_some_and(|seen| seen != sign_in.ended)) {
             return Err(error);
         }
-        sign_in.busy = true;
+        // A turn that is dropped fails nobody.
+        (sign_in.busy, sign_in.failed) = (true, None);
         Ok(Turn::Mine(Holder(Arc::clone(&self.shared))))
     }
+}
+
+/// False for what is over for one call alone: it was cancelled, or its own time ran out.
+fn is_of_all(error: &Error) -> bool {
+    !error.gave_up() && error.kind() != ErrorKind::DeadlineExceeded
 }
