@@ -36,14 +36,24 @@ def test_submit_get_list_cancel(api: Api, flink: Ask) -> None:
     assert again.status_code == 200, again.text
 
 
+def listed_savepoint(api: Api, job: str) -> Any:
+    """Flink lists it some seconds late (`web.refresh-interval`)."""
+    end = time.monotonic() + 20
+    while time.monotonic() < end:
+        for one in api.get(f"/api/v1/jobs/{job}/checkpoints")["data"]["checkpoints"]:
+            if one["kind"] == "savepoint":
+                return one
+        time.sleep(0.3)
+    raise AssertionError("Flink does not list the savepoint")
+
+
 def test_savepoint_stop_and_restore(api: Api, flink: Ask) -> None:
     job = api.submit(pipeline_options={"rate": 5})
     api.wait(job, "RUNNING")
     saved = api.call("POST", f"/api/v1/jobs/{job}/savepoint", {})
     assert saved.status_code == 200, saved.text
     assert saved.json()["savepoint_path"].startswith("file:")
-    listed = api.get(f"/api/v1/jobs/{job}/checkpoints")["data"]
-    taken = next(one for one in listed["checkpoints"] if one["kind"] == "savepoint")
+    taken = listed_savepoint(api, job)
     assert (taken["status"], taken["path"]) == ("COMPLETED", saved.json()["savepoint_path"])
     stopped = api.call("POST", f"/api/v1/jobs/{job}/cancel", {"mode": "stop"})
     assert stopped.status_code == 200, stopped.text
