@@ -101,6 +101,13 @@ def tells_secrets(message: dict[str, Any]) -> None:
         say({"id": message["id"], "result": text(" ".join(names))})
 
 
+def chats(message: dict[str, Any]) -> None:
+    """2026-07-28: news for nobody in particular beside a subscription."""
+    if message["method"] == "tools/call":
+        say({"method": "notifications/message", "params": {"level": "info", "data": "chat"}})
+    modern(message)
+
+
 def stays(message: dict[str, Any]) -> None:
     """Goes on when its input has ended."""
     modern(message)
@@ -117,7 +124,7 @@ def endless(message: dict[str, Any]) -> None:
 
 WAYS = {
     way.__name__: way
-    for way in (modern, old, dies, retires, flushes, tells_secrets, stays, endless)
+    for way in (modern, old, dies, retires, flushes, tells_secrets, chats, stays, endless)
 }
 while True:
     WAYS[WAY](hear())

@@ -20,7 +20,7 @@ from beam_mcp_client import MCPClient, errors
 from beam_mcp_client.cli import main
 from beam_mcp_client.mcp import AsyncMCPConnection, MCPConnection, Notification, pipe
 from beam_mcp_client.mcp.options import Era
-from beam_mcp_client.transport import Fault
+from beam_mcp_client.transport import Fault, HttpRequest
 from real_server import SERVER
 
 CONFIG: dict[str, Any] = {"targets": {"sim": {"runner": "simulator", "speed": 20}}}
@@ -103,6 +103,20 @@ def test_lines_that_are_no_messages_are_passed_over(tmp_path: Path) -> None:
         assert connection.call_tool("a")["content"][0]["text"] == "fine"
     # What is not waited for any more is cancelled: the call, and the subscription.
     assert json.loads(told.read_text())["requestId"] > 3
+
+
+def test_what_is_for_nobody_is_not_given_to_a_subscription(tmp_path: Path) -> None:
+    program = pipe.Pipe(scripted("chats", tmp_path / "told"))
+
+    def ask(number: int, method: str) -> Any:
+        body = json.dumps({"id": number, "method": method, "params": {}}).encode()
+        return program.open(HttpRequest("POST", "/", [], body))
+
+    try:
+        ask(1, "subscriptions/listen")
+        assert b"notifications/message" in ask(2, "tools/call").read(2.0)
+    finally:
+        program.close()
 
 
 def test_a_server_that_is_silent_before_its_handshake_is_greeted() -> None:

@@ -32,6 +32,7 @@ MOST_UNREAD = 64 << 20
 PATIENCE = 2.0
 """Seconds a server gets to end after its input has, and again after it was told to."""
 SECRETS = ("BEAM_MCP_TOKEN", "BEAM_MCP_API_KEY")
+SUBSCRIBE = "subscriptions/listen"
 ANYONE = 0
 SESSION = "mcp-session-id"
 """A handshake holds for one run of the program: each run is a session, as servers behind HTTP have them."""
@@ -76,6 +77,8 @@ class Pipe:
         if child is None:
             return _ended(number)
         answer = WholeAnswer(ACCEPTED) if number is None else child.listen(number)
+        if isinstance(answer, LineStream):
+            answer.subscribes = bool(request.body) and _method(request.body) == SUBSCRIBE
         if request.body:
             child.write(request.body)
         return answer
@@ -127,6 +130,11 @@ def _request(body: Body) -> int | None:
     """The id of what is written, where it is a request."""
     message: dict[str, Any] = json.loads(_bytes(body))
     return message.get("id") if "method" in message else None
+
+
+def _method(body: Body) -> str | None:
+    message: dict[str, Any] = json.loads(_bytes(body))
+    return message.get("method")
 
 
 def _bytes(body: Body) -> bytes:
@@ -215,7 +223,9 @@ class _Child:
         number = route(line.decode(errors="replace"))
         with self._lock:
             if number == ANYONE:
-                anyone = next(iter((*self._listeners, *self._streams.values())), None)
+                # A subscription takes nothing without its own id, if anybody else is there.
+                others = sorted(self._streams.values(), key=lambda stream: stream.subscribes)
+                anyone = next(iter((*self._listeners, *others)), None)
                 anyone.put(line) if anyone is not None else self._kept.append(line)
             elif number in self._streams:
                 self._streams[number].put(line)
@@ -244,7 +254,7 @@ class LineStream:
     """The lines of one request."""
 
     def __init__(self, leave: Callable[[], None]) -> None:
-        self.status, self.headers = 200, LINES
+        self.status, self.headers, self.subscribes = 200, LINES, False
         self._lines: SimpleQueue[bytes | None] = SimpleQueue()
         self._lock = threading.Lock()
         self._unread = 0
