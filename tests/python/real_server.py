@@ -18,14 +18,14 @@ SERVER = os.environ.get("BEAM_MCP_SERVER", "beam-mcp-server")
 DEADLINE = 120.0
 
 
-def until(look: Any, what: str) -> Any:
+def until(look: Any, what: str, within: float = DEADLINE) -> Any:
     """The first true thing that is seen."""
-    end = time.monotonic() + DEADLINE
+    end = time.monotonic() + within
     while time.monotonic() < end:
         if seen := look():
             return seen
         time.sleep(0.01)
-    raise AssertionError(f"not within {DEADLINE} s: {what}")
+    raise AssertionError(f"not within {within} s: {what}")
 
 
 class RealServer:

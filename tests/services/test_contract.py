@@ -280,10 +280,11 @@ def test_after_a_restart_of_prism_the_same_id_is_another_job(tmp_path: Path, poo
         until(mark.exists, "it works")
         service.stop()
         service.start()
-        second = server.submit("prism", SLOW.format(mark=str(other), each=0.5, count=200))
+        # It outlasts the minute after which the first is LOST.
+        second = server.submit("prism", SLOW.format(mark=str(other), each=0.5, count=1000))
         until(other.exists, "the other one works")
         assert server.job(second)["native_id"].startswith("job-001.")
-        until(lambda: server.job(first)["state"] == "LOST", "the first one is lost")
+        until(lambda: server.job(first)["state"] == "LOST", "the first one is lost", 240)
         server.call("POST", f"/jobs/{first}/cancel", {"mode": "cancel"})
         assert service.jobs(token(second))[0].state == api.JobState.RUNNING, "the wrong job was canceled"
         status, answer = server.call("POST", f"/jobs/{second}/cancel", {"mode": "cancel"})
