@@ -57,7 +57,8 @@ pub struct Checkpoint {
     pub id: u64,
     /// The runner's word, for instance `COMPLETED`, `FAILED` or `IN_PROGRESS`.
     pub status: String,
-    /// `checkpoint` (automatic), `savepoint`, or `final_savepoint` (of a stop or drain).
+    /// `checkpoint` (automatic), `savepoint`, `final_savepoint` (of a stop or drain), or `other`: a word the runner has
+    /// and this version does not know.
     pub kind: String,
     /// RFC 3339 of its start.
     pub started_at: String,

@@ -288,8 +288,7 @@ def metrics(options: argparse.Namespace) -> None:
         for metric in [*found.user, *found.system]
     ]
     show.rows(rows, METRIC_COLUMNS, "table", "name")
-    for note in found.notes or ():
-        print(f"note: {show.printable(note)}", file=sys.stderr)
+    show.notes(found.notes)
 
 
 def graph(options: argparse.Namespace) -> None:
@@ -303,8 +302,7 @@ def graph(options: argparse.Namespace) -> None:
         show.record(found, (), options.output, "job_id")
         return
     show.rows(found.stages, STAGE_COLUMNS, "table", "name")
-    for note in found.notes or ():
-        print(f"note: {show.printable(note)}", file=sys.stderr)
+    show.notes(found.notes)
 
 
 def checkpoints(options: argparse.Namespace) -> None:
@@ -315,8 +313,7 @@ def checkpoints(options: argparse.Namespace) -> None:
         show.record(found, (), options.output, "job_id")
         return
     show.rows(found.checkpoints, CHECKPOINT_COLUMNS, "table", "id")
-    for note in found.notes or ():
-        print(f"note: {show.printable(note)}", file=sys.stderr)
+    show.notes(found.notes)
 
 
 def logs(options: argparse.Namespace) -> None:
@@ -333,8 +330,7 @@ def logs(options: argparse.Namespace) -> None:
             page = more
             if not more and not job.terminal:
                 client.wait_for_change(options.job_id, job.version, 2)
-    for note in page.notes:
-        print(f"note: {show.printable(note)}", file=sys.stderr)
+    show.notes(page.notes)
 
 
 def _page(client: MCPClient, options: argparse.Namespace, token: str | None) -> LogList:

@@ -104,6 +104,12 @@ def error(error: MCPError) -> None:
     print("\n".join(lines), file=sys.stderr)
 
 
+def notes(found: Sequence[str] | None) -> None:
+    """What a reader should know, beside the output."""
+    for note in found or ():
+        print(f"note: {printable(note)}", file=sys.stderr)
+
+
 def printable(value: Any) -> str:
     """Text without what would steer a terminal."""
     if value is None:
