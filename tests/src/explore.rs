@@ -15,7 +15,7 @@ mod rule;
 mod run;
 mod world;
 
-pub use flow::{Ending, Stepped, Turn, of};
+pub use flow::{Ending, Stepped, Turn, later, of};
 pub use graph::Graph;
 pub use rule::{Bounds, Rule, Violation};
 pub use run::{CANCELLED, Run, Taken, WRONG_KIND};

@@ -13,6 +13,8 @@ pub(super) const SETTLE: Duration = Duration::from_secs(15 * 60);
 /// Where processes come and go: looks that must have found nothing, this far apart, over [`SETTLE`] of wall time.
 const LOOKS: u32 = 10;
 const APART_MS: u64 = 30_000;
+/// For this long after a permit, a process that did not take it leaves a submission that is not found alone.
+const LEASE: Duration = Duration::from_secs(20);
 
 /// True when a submission that was just looked for and not found cannot arrive any more.
 ///
@@ -25,8 +27,7 @@ pub(super) async fn is_settled(context: &Context, job: &Job) -> Result<bool, Err
 /// True when looks have found nothing for this long, by the same clocks.
 pub(super) async fn is_silent(context: &Context, job: &Job, long: Duration) -> Result<bool, Error> {
     if outlives(&context.state.host.kind) {
-        let key = format!("{}/{}/{}/{}", context.rows.tenant(), job.id, job.generation, job.attempts);
-        let now = context.io.now().mono;
+        let (key, now) = (permit(context, job), context.io.now().mono);
         let since = context.state.watch(|watch| watch.absent_since(key, now));
         return Ok(now.saturating_sub(since) >= long);
     }
@@ -39,6 +40,28 @@ pub(super) async fn is_silent(context: &Context, job: &Job, long: Duration) -> R
     };
     let counted = context.rows.change_job(&job.id, "counted", change).await?;
     Ok(has_been_absent(&counted.value, now, long))
+}
+
+/// True while the process that took the permit may still be sending. Walls' clocks differ from process to process, so
+/// each counts from when it first saw the permit; where processes come and go, only the wall's time is left.
+pub(super) fn is_leased(context: &Context, job: &Job) -> bool {
+    if job.phase != Phase::Sending {
+        return false;
+    }
+    if outlives(&context.state.host.kind) {
+        return context.io.now().mono.saturating_sub(note_permit(context, job)) < LEASE;
+    }
+    Duration::from_millis(context.now_ms().saturating_sub(job.sent_ms)) < LEASE
+}
+
+/// Notes the permit of a row, where this process has not seen it yet. Gives when it first saw it, on its own clock.
+pub(super) fn note_permit(context: &Context, job: &Job) -> Duration {
+    let (key, now) = (permit(context, job), context.io.now().mono);
+    context.state.watch(|watch| watch.permitted_since(key, now))
+}
+
+fn permit(context: &Context, job: &Job) -> String {
+    format!("{}/{}/{}/{}", context.rows.tenant(), job.id, job.generation, job.attempts)
 }
 
 /// True where a process may live through [`SETTLE`].

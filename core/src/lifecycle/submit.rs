@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use super::{
     Seen, observe, permit,
-    settle::{is_settled, is_silent},
+    settle::{is_leased, is_settled, is_silent, note_permit},
 };
 use crate::{
     error::{Error, ErrorKind, Landed, Retry},
@@ -32,8 +32,6 @@ use crate::{
 const PERMITS: u32 = 5;
 /// Longest one send takes: an upload of 512 MiB and a slow `main`.
 const LONGEST_SUBMISSION: Duration = Duration::from_secs(600);
-/// For this long after a permit, a process that did not take it leaves a submission that is not found alone.
-const LEASE_MS: u64 = 20_000;
 
 /// Takes an unfinished submission one step on: at most one send.
 ///
@@ -143,7 +141,9 @@ async fn permit(
         }
         Ok(Vec::new())
     };
-    context.rows.change_job(&stored.value.id, "permit", edit).await
+    let permitted = context.rows.change_job(&stored.value.id, "permit", edit).await?;
+    note_permit(context, &permitted.value);
+    Ok(permitted)
 }
 
 fn in_other_hands() -> Error {
@@ -314,11 +314,6 @@ async fn find(context: &Context, stored: Stored<Job>) -> Result<Stored<Job>, Err
         },
         Err(error) => unexplained(context, stored, error).await,
     }
-}
-
-/// The process that took the permit may still be sending.
-fn is_leased(context: &Context, job: &Job) -> bool {
-    job.phase == Phase::Sending && context.now_ms() < job.sent_ms.saturating_add(LEASE_MS)
 }
 
 /// A second submission would be the first, the runner would show that by now, and nobody wants the job gone. How long it

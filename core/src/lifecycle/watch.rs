@@ -20,6 +20,7 @@ const GONE: Duration = Duration::from_secs(600);
 #[derive(Debug)]
 pub struct Watch {
     settling: BTreeMap<String, Duration>,
+    permits: Recent<Duration>,
     /// What was shown, and when last.
     shown: Recent<(u64, Duration)>,
     /// The newest checkpoint of each job that was looked at.
@@ -37,6 +38,7 @@ impl Default for Watch {
     fn default() -> Self {
         Self {
             settling: BTreeMap::new(),
+            permits: Recent::new(SETTLING),
             shown: Recent::new(SHOWN),
             checkpoints: Recent::new(CHECKPOINTS),
             cursors: BTreeMap::new(),
@@ -54,6 +56,15 @@ impl Watch {
             self.settling.pop_first();
         }
         *self.settling.entry(submission).or_insert(now)
+    }
+
+    /// When this process first saw a permit to submit, on its monotonic clock; now, where it never did.
+    pub(super) fn permitted_since(&mut self, permit: String, now: Duration) -> Duration {
+        if let Some(since) = self.permits.get(&permit) {
+            return *since;
+        }
+        self.permits.insert(permit, now, |since| *since + GONE < now);
+        now
     }
 
     /// Where the last round of a scan ended.

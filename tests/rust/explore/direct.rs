@@ -85,7 +85,7 @@ fn tick_over_a_running_job() {
 fn tick_over_a_held_child() {
     let died = scene().after_death_at("signal release", "create_job", &words());
     hold(
-        &died.with_troubles(CONFLICTS).tick("direct_tick_held"),
+        &died.with_troubles(CONFLICTS).later_tick("direct_tick_held"),
         "tick over a child whose server died before it let it go",
     );
 }

@@ -162,7 +162,7 @@ fn tick_over_a_running_job() {
 #[test]
 fn tick_over_a_submission() {
     let died = scene().after_death_at("send POST /jars/…/run", "create_job", &rate());
-    hold(&died.tick("flink_tick_submission"), "tick over a submission whose process died before it was sent");
+    hold(&died.later_tick("flink_tick_submission"), "tick over a submission whose process died before it was sent");
 }
 
 #[test]

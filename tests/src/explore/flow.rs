@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use beam_mcp_core::{
     Error, ErrorKind, Flow, Now, Step,
     effect::{Effect, Reply},
@@ -37,6 +39,22 @@ struct Told<T> {
 /// A flow with words for its successes (empty where there is nothing to say).
 pub fn of<T: std::fmt::Debug + 'static>(flow: Flow<T>, word: fn(&T) -> String) -> Box<dyn Stepped> {
     Box::new(Told { flow, word })
+}
+
+struct Later {
+    by: Duration,
+    flow: Box<dyn Stepped>,
+}
+
+/// A flow of a process that began so long before the exploration.
+pub fn later(by: Duration, flow: Box<dyn Stepped>) -> Box<dyn Stepped> {
+    Box::new(Later { by, flow })
+}
+
+impl Stepped for Later {
+    fn step(&mut self, now: Now, reply: Option<Reply>) -> Turn {
+        self.flow.step(Now { mono: now.mono + self.by, ..now }, reply)
+    }
 }
 
 impl<T: std::fmt::Debug> Stepped for Told<T> {

@@ -12,7 +12,7 @@ use beam_mcp_core::{
 use serde_json::{Value, json};
 
 use super::Host;
-use crate::explore::{Bounds, Subject, World, nothing_more, of};
+use crate::explore::{Bounds, Subject, World, later, nothing_more, of};
 
 /// When an exploration begins (`explore::run`), and how long before it the scene was set.
 const BEGINS_MS: u64 = 1_800_000_000_000;
@@ -113,10 +113,19 @@ impl Scene {
         verb: &str,
         input: &Value,
         dies: impl Fn(&str) -> bool,
-        mut other: Option<(&str, &str)>,
-    ) -> Played {
+        other: Option<(&str, &str)>,
+    ) -> Played<Value> {
         self.calls += 1;
         let mut flow = run(&self.config, verb, input.clone(), self.calls);
+        self.walk(&mut flow, dies, other)
+    }
+
+    fn walk<T>(
+        &mut self,
+        flow: &mut Flow<T>,
+        dies: impl Fn(&str) -> bool,
+        mut other: Option<(&str, &str)>,
+    ) -> Played<T> {
         let (mut reply, mut labels, mut mono) = (None, Vec::new(), Duration::ZERO);
         loop {
             let now = Now { mono, wall_ms: self.wall_ms };
@@ -148,10 +157,28 @@ impl Scene {
     /// A round of the reconciler to explore in this scene.
     pub fn tick(&self, name: &'static str) -> Subject {
         let config = self.config.clone();
-        self.subject(name, false, move || {
-            let flow =
-                with(&config, 0, |context| async move { lifecycle::reconcile(&context, &lifecycle::Share::All).await });
-            of(flow, |delay| format!("again in {} s", delay.as_secs()))
+        self.subject(name, false, move || of(round(state(&config), DEADLINE), again))
+    }
+
+    /// The same in a process whose last round, two minutes ago, ended as it ordinarily does: what it leaves to others
+    /// for a while it has left long enough.
+    ///
+    /// # Panics
+    /// When that round did not end well.
+    pub fn later_tick(&self, name: &'static str) -> Subject {
+        let passed = Duration::from_millis(BEFORE_MS);
+        let watched = |scene: &mut Self| {
+            let state = state(&scene.config);
+            let (end, _) = scene.walk(&mut round(state.clone(), DEADLINE), |_| false, None);
+            end.expect("the round ends").expect("the round ends well");
+            state
+        };
+        let mut scene = self.clone();
+        watched(&mut scene);
+        let before = self.clone();
+        scene.subject(name, false, move || {
+            let state = watched(&mut before.clone());
+            later(passed, of(round(state, DEADLINE + passed), again))
         })
     }
 
@@ -163,7 +190,7 @@ impl Scene {
         let (config, host) = (self.config.clone(), host());
         let start = move || {
             let engine = Engine::new(config.clone(), host.clone()).expect("an engine");
-            let flow = engine.handle(inbound.clone(), call(0));
+            let flow = engine.handle(inbound.clone(), call(0, DEADLINE));
             of(flow, |response| response.status.to_string())
         };
         self.subject(name, false, start)
@@ -193,7 +220,7 @@ impl Scene {
     }
 }
 
-type Played = (Option<Result<Value, Error>>, Vec<String>);
+type Played<T> = (Option<Result<T, Error>>, Vec<String>);
 
 fn host() -> engine::Host {
     engine::Host {
@@ -206,21 +233,27 @@ fn host() -> engine::Host {
     }
 }
 
-fn call(random: u8) -> Call {
-    Call::local(Caller::with_role("local", Role::Operator), DEADLINE, [random; 32])
+fn call(random: u8, deadline: Duration) -> Call {
+    Call::local(Caller::with_role("local", Role::Operator), deadline, [random; 32])
 }
 
-fn with<T, F>(config: &Config, random: u8, work: impl FnOnce(verb::Context) -> F) -> Flow<T>
-where
-    F: Future<Output = Result<T, Error>> + Send + 'static,
-{
-    let state = Arc::new(State::new(config.clone(), host()));
-    Flow::new(move |io| work(verb::Context::new(io, call(random), state)))
+fn state(config: &Config) -> Arc<State> {
+    Arc::new(State::new(config.clone(), host()))
 }
 
 fn run(config: &Config, verb: &str, input: Value, random: u8) -> Flow<Value> {
-    let verb = verb::find(verb).expect("a verb");
-    with(config, random, move |context| verb.run(context, input))
+    let (verb, state) = (verb::find(verb).expect("a verb"), state(config));
+    Flow::new(move |io| verb.run(verb::Context::new(io, call(random, DEADLINE), state), input))
+}
+
+fn round(state: Arc<State>, deadline: Duration) -> Flow<Duration> {
+    Flow::new(move |io| async move {
+        lifecycle::reconcile(&verb::Context::new(io, call(0, deadline), state), &lifecycle::Share::All).await
+    })
+}
+
+fn again(delay: &Duration) -> String {
+    format!("again in {} s", delay.as_secs())
 }
 
 /// A success in a few words: where the job and its operation are, and how far the answer goes.

@@ -47,18 +47,28 @@ fn a_submission_cut_off_anywhere_is_finished_once() {
 
 #[test]
 fn a_submission_under_way_is_left_to_its_sender_also_while_the_runner_cannot_be_asked() {
+    // Ten seconds after its submission the cluster falls silent for as long.
+    left_to_its_sender(&json!({"script": "outage", "speed": 2.0}), 0);
+}
+
+#[test]
+fn a_submission_under_way_is_left_to_its_sender_by_a_process_whose_wall_clock_is_ahead() {
+    left_to_its_sender(&json!({"script": "outage"}), 11_000);
+}
+
+fn left_to_its_sender(sim: &Value, ahead_ms: u64) {
     let mut held = 0;
     for steps in 0.. {
-        let mut world = World::new(&json!({"script": "outage", "speed": 2.0}));
+        let mut world = World::new(sim);
         world.dies_after = Some(steps);
         let died = world.try_run(CREATE, &create()).is_err();
         let is_sending = |world: &World| only_job(world).is_some_and(|job| job["phase"] == "sending");
         if is_sending(&world) {
             held += 1;
-            // Ten seconds after its submission the cluster falls silent for as long.
             world.advance(11_000);
+            world.ahead_ms = ahead_ms;
             world.restart();
-            world.ticks(3);
+            world.ticks(8);
             assert!(is_sending(&world), "{steps}: {:?}", only_job(&world));
             world.ticks(60);
             assert!(!is_sending(&world), "{steps}");

@@ -30,6 +30,8 @@ pub(super) struct World {
     pub(super) store: MapStore,
     pub(super) role: Role,
     elapsed: Duration,
+    /// How far the process's wall clock is ahead of the world's, in milliseconds.
+    pub(super) ahead_ms: u64,
     calls: u64,
     topics: BTreeMap<String, u64>,
     moves: u64,
@@ -67,6 +69,7 @@ impl World {
             store: MapStore::default(),
             role: Role::Operator,
             elapsed: Duration::ZERO,
+            ahead_ms: 0,
             calls: 0,
             topics: BTreeMap::new(),
             moves: 0,
@@ -91,7 +94,7 @@ impl World {
 
     pub(super) fn now(&self) -> Now {
         let ms = u64::try_from(self.elapsed.as_millis()).unwrap();
-        Now { mono: self.elapsed, wall_ms: START_MS + ms }
+        Now { mono: self.elapsed, wall_ms: START_MS + ms + self.ahead_ms }
     }
 
     pub(super) fn advance(&mut self, ms: u64) {
