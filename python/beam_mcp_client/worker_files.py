@@ -18,13 +18,13 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from . import worker_environment
+from .worker_places import Place, WorkerPlaces
 
 STAGED = "staged"
 REQUIREMENTS = "requirements.txt"
@@ -49,56 +49,46 @@ class File:
     artifact: Any
 
 
-class WorkerFiles:
-    """The files of all pipelines of a pool, each set once."""
+def entered(places: WorkerPlaces, stub: Any, api: Any, dependencies: Any, worker: str) -> Place:
+    """The place of what a pipeline brings, for a worker that leaves it when it has ended."""
+    about = (("worker_id", worker),)
+    asked = api.ResolveArtifactsRequest(artifacts=dependencies)
+    resolved = stub.ResolveArtifacts(asked, timeout=FETCH_S, metadata=about).replacements
+    fetched = Path(tempfile.mkdtemp(prefix="fetched-", dir=places.root))
 
-    def __init__(self) -> None:
-        self._folder = Path(tempfile.mkdtemp(prefix="beam-mcp-pool-"))
-        self._lock = threading.Lock()
+    def set_up(folder: Path) -> None:
+        install(fetched)
+        fetched.rename(folder)
 
-    def close(self) -> None:
-        """Takes them away."""
-        shutil.rmtree(self._folder, ignore_errors=True)
+    try:
+        digest = fetch(stub, api, fetched, staged(resolved), about)
+        return places.enter(digest, set_up)
+    finally:
+        shutil.rmtree(fetched, ignore_errors=True)
 
-    def environment(self, stub: Any, api: Any, dependencies: Any, worker: str) -> dict[str, str]:
-        """What a worker is told so that it finds its files; empty for a pipeline that brings none."""
-        if not dependencies:
-            return {}
-        about = (("worker_id", worker),)
-        asked = api.ResolveArtifactsRequest(artifacts=dependencies)
-        resolved = stub.ResolveArtifacts(asked, timeout=FETCH_S, metadata=about).replacements
-        fetched = Path(tempfile.mkdtemp(prefix="fetched-", dir=self._folder))
-        try:
-            digest = self._fetch(stub, api, fetched, staged(resolved), about)
-            place = self._installed(fetched, digest)
-        finally:
-            shutil.rmtree(fetched, ignore_errors=True)
-        return {"SEMI_PERSISTENT_DIRECTORY": str(place), "PYTHONPATH": str(place / "packages")}
 
-    def _fetch(self, stub: Any, api: Any, folder: Path, files: list[File], about: Any) -> str:
-        """Writes the files; the hash of their names and content."""
-        (folder / STAGED).mkdir()
-        left, whole = MOST_BYTES, hashlib.sha256()
-        for file in files:
-            content = hashlib.sha256()
-            request = api.GetArtifactRequest(artifact=file.artifact)
-            with (folder / STAGED / file.name).open("xb") as target:
-                for piece in stub.GetArtifact(request, timeout=FETCH_S, metadata=about):
-                    left -= len(piece.data)
-                    if left < 0:
-                        raise ValueError(f"the pipeline brings more than {MOST_BYTES} bytes")
-                    content.update(piece.data)
-                    target.write(piece.data)
-            whole.update(f"{file.name}\0{content.hexdigest()}\n".encode())
-        return whole.hexdigest()
+def fetch(stub: Any, api: Any, folder: Path, files: list[File], about: Any) -> str:
+    """Writes the files; the hash of their names and content."""
+    (folder / STAGED).mkdir()
+    left, whole = MOST_BYTES, hashlib.sha256()
+    for file in files:
+        content = hashlib.sha256()
+        request = api.GetArtifactRequest(artifact=file.artifact)
+        with (folder / STAGED / file.name).open("xb") as target:
+            for piece in stub.GetArtifact(request, timeout=FETCH_S, metadata=about):
+                left -= len(piece.data)
+                if left < 0:
+                    raise ValueError(f"the pipeline brings more than {MOST_BYTES} bytes")
+                content.update(piece.data)
+                target.write(piece.data)
+        whole.update(f"{file.name}\0{content.hexdigest()}\n".encode())
+    return whole.hexdigest()
 
-    def _installed(self, fetched: Path, digest: str) -> Path:
-        place = self._folder / digest
-        with self._lock:
-            if not place.exists():
-                install(fetched)
-                fetched.rename(place)
-        return place
+
+def environment(place: Place) -> dict[str, str]:
+    """What a worker is told so that it finds its files."""
+    packages = str(place.folder / "packages")
+    return {"SEMI_PERSISTENT_DIRECTORY": str(place.folder), "PYTHONPATH": packages}
 
 
 def staged(artifacts: Any) -> list[File]:

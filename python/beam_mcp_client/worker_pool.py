@@ -28,8 +28,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-from . import errors, worker_environment
-from .worker_files import WorkerFiles
+from . import errors, worker_environment, worker_files
+from .worker_places import Place, WorkerPlaces
 
 WORKER = "apache_beam.runners.worker.sdk_worker_main"
 GRACE_S = 10.0
@@ -48,6 +48,8 @@ class Worker:
     runner: str
     """Address of its control service."""
     process: subprocess.Popen[bytes]
+    place: Place | None
+    """Where its files are."""
 
     def is_alive(self) -> bool:
         return self.process.poll() is None
@@ -66,9 +68,10 @@ class WorkerPool:
     """The workers of a pool. Its methods are those of Beam's `BeamFnExternalWorkerPool` service."""
 
     def __init__(self) -> None:
+        worker_environment.keep_to_oneself()
         self._api = _api("beam_fn_api_pb2")
         self._workers: list[Worker] = []
-        self._files = WorkerFiles()
+        self._places = WorkerPlaces()
         self._lock = threading.Lock()
         self._closed = False
 
@@ -83,7 +86,20 @@ class WorkerPool:
 
     def _start(self, request: Any) -> None:
         info = _provision(request)
-        environment = {**_environment(request, _options(info)), **self._fetched(request, info)}
+        self._forget_ended()
+        place = self._entered(request, info)
+        environment = _environment(request, _options(info))
+        if place:
+            environment.update(worker_files.environment(place))
+        try:
+            self._launch(request, environment, place)
+        except BaseException:
+            if place:
+                self._places.leave(place)
+            raise
+        print(f"worker {request.worker_id} started", file=sys.stderr)
+
+    def _launch(self, request: Any, environment: dict[str, str], place: Place | None) -> None:
         with self._lock:
             if self._closed:
                 raise RuntimeError("the worker pool is ending")
@@ -93,20 +109,29 @@ class WorkerPool:
                 env=environment,
                 start_new_session=True,
             )
-            worker = Worker(request.worker_id, request.control_endpoint.url, process)
-            self._workers = [*filter(Worker.is_alive, self._workers), worker]
-        print(f"worker {request.worker_id} started", file=sys.stderr)
+            worker = Worker(request.worker_id, request.control_endpoint.url, process, place)
+            self._workers = [*self._workers, worker]
 
-    def _fetched(self, request: Any, info: Any) -> dict[str, str]:
-        """What leads the worker to the files its pipeline brings."""
+    def _forget_ended(self) -> None:
+        with self._lock:
+            ended = [worker for worker in self._workers if not worker.is_alive()]
+            self._workers = [worker for worker in self._workers if worker not in ended]
+        for worker in ended:
+            if worker.place:
+                self._places.leave(worker.place)
+
+    def _entered(self, request: Any, info: Any) -> Place | None:
+        """Where the files are that the worker's pipeline brings, if it brings any."""
         if info is None or not info.dependencies:
-            return {}
+            return None
         api, stubs = _api("beam_artifact_api_pb2"), _api("beam_artifact_api_pb2_grpc")
         url = request.artifact_endpoint.url or info.artifact_endpoint.url
         unbounded = [("grpc.max_receive_message_length", -1)]
         with _beam("grpc").insecure_channel(url, options=unbounded) as channel:
             stub = stubs.ArtifactRetrievalServiceStub(channel)
-            return self._files.environment(stub, api, info.dependencies, request.worker_id)
+            return worker_files.entered(
+                self._places, stub, api, info.dependencies, request.worker_id
+            )
 
     def StopWorker(self, request: Any, context: Any) -> Any:  # noqa: N802 - the service's name
         """Sees to it that a worker of this id ends, once its runner is gone; none of another runner's."""
@@ -132,7 +157,7 @@ class WorkerPool:
         with self._lock:
             self._closed, workers = True, self._workers
         _end(workers)
-        self._files.close()
+        self._places.close()
 
 
 def _end(workers: list[Worker]) -> None:

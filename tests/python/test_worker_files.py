@@ -8,7 +8,23 @@ from pathlib import Path
 
 import pytest
 
-from beam_mcp_client import worker_files
+from beam_mcp_client import worker_environment, worker_files
+
+SECRETS = (
+    "AWS_SECRET_ACCESS_KEY",
+    "PIPELINE_PASSWORD",
+    "BEAM_MCP_TOKEN",
+    "BEAM_MCP_API_KEY",
+    "BEAM_SERVICE_OVERRIDES",
+)
+
+
+def test_a_worker_sees_no_secrets_of_the_pool(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in (*SECRETS, "PIP_INDEX_URL", "LC_ALL", "TZ"):
+        monkeypatch.setenv(name, "x")
+    seen = worker_environment.of_worker()
+    assert seen.keys().isdisjoint({*SECRETS, "PIP_INDEX_URL"})
+    assert {seen["LC_ALL"], seen["TZ"]} == {"x"}
 
 
 def test_only_the_requirements_of_the_pipeline_are_installed(
@@ -42,7 +58,7 @@ def test_a_package_that_is_built_sees_no_secrets_of_the_pool(
         "REQUESTS_CA_BUNDLE",
         "LC_ALL",
     )
-    for name in (*shown, "AWS_SECRET_ACCESS_KEY", "PIPELINE_PASSWORD"):
+    for name in (*shown, *SECRETS):
         monkeypatch.setenv(name, "x")
     fake = tmp_path / "python"
     fake.write_text("#!/bin/sh\nexec env\n")
@@ -54,5 +70,5 @@ def test_a_package_that_is_built_sees_no_secrets_of_the_pool(
         if "=" in line
     )
     assert {name for name in shown if seen.get(name) != "x"} == set()
-    assert {"AWS_SECRET_ACCESS_KEY", "PIPELINE_PASSWORD"}.isdisjoint(seen)
+    assert seen.keys().isdisjoint(SECRETS)
     assert seen["PYTHONPATH"] == str(tmp_path / "packages")

@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from beam_mcp_client import worker_environment, worker_pool
 from wheels import wheel
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
@@ -163,6 +164,32 @@ def test_it_takes_its_workers_along(pool: Pool) -> None:
 
 # Importing Beam collects what other tests left to the garbage collector.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_worker_reads_no_secret_of_its_pool(tmp_path: Path) -> None:
+    grpc: Any = importlib.import_module("grpc")
+    api: Any = importlib.import_module("apache_beam.portability.api")
+    pool = Pool(tmp_path / "pool.log", BEAM_MCP_TOKEN="s3cret", TZ="UTC")
+    with grpc.insecure_channel(f"127.0.0.1:{pool.port}") as channel:
+        stub = api.beam_fn_api_pb2_grpc.BeamFnExternalWorkerPoolStub(channel)
+        request = api.beam_fn_api_pb2.StartWorkerRequest(worker_id="w")
+        request.control_endpoint.url = request.logging_endpoint.url = "127.0.0.1:9"
+        assert stub.StartWorker(request, timeout=30).error == ""
+        [worker] = pool.children()
+        environment = Path(f"/proc/{worker}/environ").read_text()
+        assert "TZ=UTC" in environment
+        assert "s3cret" not in environment
+    assert pool.stop() == 0
+
+
+def test_the_pool_itself_is_closed_to_its_workers() -> None:
+    asked = "import ctypes; print(ctypes.CDLL(None).prctl(3))"
+    script = f"from beam_mcp_client import worker_pool; worker_pool.WorkerPool(); {asked}"
+    command = [sys.executable, "-c", script]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.strip() == "0", "PR_GET_DUMPABLE: others of its user read no environment"
+
+
+# Importing Beam collects what other tests left to the garbage collector.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_runner_ends_no_worker_of_another_that_has_the_same_id(pool: Pool) -> None:
     grpc: Any = importlib.import_module("grpc")
     api: Any = importlib.import_module("apache_beam.portability.api")
@@ -184,6 +211,23 @@ def test_a_runner_ends_no_worker_of_another_that_has_the_same_id(pool: Pool) -> 
         stub.StopWorker(api.beam_fn_api_pb2.StopWorkerRequest(worker_id="1-1"), timeout=30)
         time.sleep(2)
         assert pool.children() == [second], "its runner is there"
+
+
+def test_a_worker_that_has_ended_uses_its_files_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker_environment, "keep_to_oneself", lambda: None)
+    pool = worker_pool.WorkerPool()
+    places = [pool._places.enter(digest, Path.mkdir) for digest in "ab"]
+    processes = [subprocess.Popen(["sleep", duration]) for duration in ("0", "60")]
+    pool._workers = [
+        worker_pool.Worker("w", "", process, place)
+        for process, place in zip(processes, places, strict=True)
+    ]
+    processes[0].wait(30)
+    pool._forget_ended()
+    assert [place.users for place in places] == [0, 1]
+    processes[1].kill()
+    processes[1].wait(30)
+    pool.close()
 
 
 def test_an_address_in_use_is_said(pool: Pool) -> None:
