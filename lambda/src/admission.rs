@@ -9,7 +9,13 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
+    thread::available_parallelism,
     time::{Duration, Instant},
+};
+
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    task::yield_now,
 };
 
 /// Working time of a request that is well: half of what a p99 may be at most.
@@ -17,6 +23,9 @@ const GOOD: Duration = Duration::from_millis(10);
 /// So many are worked on also where each takes long: what is let in waits for its turn on the cores behind all others.
 const LEAST: f64 = 8.0;
 const MOST: f64 = 512.0;
+/// Of those that are let in, so many for each core take part at once; the others wait in a queue of their own, so that
+/// who is to be refused waits behind these alone.
+const TURNS: usize = 2;
 /// What health and cancellations may take beyond the limit.
 const RESERVE: usize = 64;
 
@@ -34,6 +43,7 @@ pub enum Urgency {
 pub struct Admission {
     state: Mutex<State>,
     refused: AtomicU64,
+    turns: Arc<Semaphore>,
 }
 
 #[derive(Debug)]
@@ -44,7 +54,12 @@ struct State {
 
 impl Default for Admission {
     fn default() -> Self {
-        Self { state: Mutex::new(State { working: 0, limit: 64.0 }), refused: AtomicU64::new(0) }
+        let cores = available_parallelism().map_or(1, usize::from);
+        Self {
+            state: Mutex::new(State { working: 0, limit: 64.0 }),
+            refused: AtomicU64::new(0),
+            turns: Arc::new(Semaphore::new(TURNS * cores)),
+        }
     }
 }
 
@@ -66,7 +81,7 @@ impl Admission {
         state.working += 1;
         drop(state);
         let clock = Mutex::new(Stopwatch { worked: Duration::ZERO, since: Some(Instant::now()) });
-        Ok(Arc::new(Working { admission: Arc::clone(self), clock }))
+        Ok(Arc::new(Working { admission: Arc::clone(self), urgency, clock }))
     }
 
     /// Requests worked on now, and how many may be.
@@ -101,6 +116,7 @@ impl State {
 #[derive(Debug)]
 pub struct Working {
     admission: Arc<Admission>,
+    urgency: Urgency,
     clock: Mutex<Stopwatch>,
 }
 
@@ -113,6 +129,21 @@ struct Stopwatch {
 impl Working {
     fn clock(&self) -> MutexGuard<'_, Stopwatch> {
         self.clock.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits for this request's turn on the cores, which lasts until it is dropped: before the request waits for anybody
+    /// else. What is urgent needs none.
+    pub async fn turn(&self) -> Option<OwnedSemaphorePermit> {
+        if self.urgency == Urgency::High {
+            return None;
+        }
+        if let Ok(turn) = Arc::clone(&self.admission.turns).try_acquire_owned() {
+            return Some(turn);
+        }
+        let turn = Arc::clone(&self.admission.turns).acquire_owned().await.ok();
+        // Tokio runs what was just woken before all that is ready: connections come first.
+        yield_now().await;
+        turn
     }
 
     /// The request waits from here until the rest is dropped.
@@ -159,6 +190,8 @@ impl Drop for Rest {
 
 #[cfg(test)]
 mod tests {
+    use tokio::time::timeout;
+
     use super::*;
 
     #[test]
@@ -185,6 +218,23 @@ mod tests {
         assert!(admission.enter(Urgency::Normal).is_err());
         drop((waiting, more));
         assert_eq!(admission.now().0, 0);
+    }
+
+    #[tokio::test]
+    async fn a_few_take_part_at_once_and_what_is_urgent_always() {
+        let admission = Arc::new(Admission::default());
+        let inside: Vec<_> = (0..64).map(|_| admission.enter(Urgency::Normal).unwrap()).collect();
+        let places = admission.turns.available_permits();
+        assert!((TURNS..64).contains(&places), "{places}");
+        let mut turns = Vec::new();
+        for working in inside.iter().take(places) {
+            turns.push(working.turn().await);
+        }
+        let mut next = std::pin::pin!(inside[63].turn());
+        assert!(timeout(Duration::from_millis(1), next.as_mut()).await.is_err(), "no place is left");
+        assert!(admission.enter(Urgency::High).unwrap().turn().await.is_none());
+        turns.pop();
+        assert!(next.await.is_some());
     }
 
     #[test]

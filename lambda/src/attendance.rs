@@ -13,7 +13,7 @@ use std::{
 };
 
 use beam_mcp_core::effect::{Frame, Reply};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, OwnedSemaphorePermit};
 
 use crate::{
     admission::{Rest, Working},
@@ -88,6 +88,12 @@ impl Attendance {
     /// The flow waits until this is dropped.
     pub fn rest(&self) -> Option<Rest> {
         self.working().as_ref().map(Working::rest)
+    }
+
+    /// The flow's turn to work, where it is counted as work.
+    pub async fn turn(&self) -> Option<OwnedSemaphorePermit> {
+        let working = self.working().clone()?;
+        working.turn().await
     }
 
     /// The flow has ended.

@@ -69,17 +69,24 @@ impl Driver {
     }
 
     async fn steps<T>(&self, mut flow: Flow<T>, caller: &Attendance) -> Result<T, Error> {
+        let mut turn = caller.turn().await;
         let mut step = flow.step(self.clock.now(), None);
         loop {
             let effect = match step {
                 Step::Done(result) => return result,
                 Step::Effect(effect) => effect,
             };
+            if is_wait(&effect) {
+                turn = None;
+            }
             let reply = if flow.must_finish() || !is_tearable(&effect) {
                 self.perform(effect, caller).await
             } else {
                 self.perform_unless_left(effect, caller).await
             };
+            if turn.is_none() {
+                turn = caller.turn().await;
+            }
             let cancelled = reply == Reply::Cancelled;
             step = flow.step(self.clock.now(), Some(reply));
             if cancelled {
@@ -203,7 +210,7 @@ mod tests {
     };
 
     use super::*;
-    use crate::testing::driver;
+    use crate::{admission::Urgency, testing::driver};
 
     fn commit(id: &str) -> Commit {
         let put = Put { schema: 1, expires_at: None, value: "{}".into() };
@@ -265,6 +272,21 @@ mod tests {
         driver.drive(write, &Attendance::new(Purpose::Answer)).await.unwrap();
         assert_eq!(waiting.await.unwrap(), Ok(Wake::Topics(vec![("job/flink:b".into(), 1, String::new())])));
         assert_eq!(driver.committed.count(&Share::Target("flink".into())), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_waits_gives_its_turn_to_others() {
+        let driver = Arc::new(driver());
+        let mut flows = tokio::task::JoinSet::new();
+        for _ in 0..64 {
+            let (driver, caller) = (driver.clone(), Attendance::new(Purpose::Answer));
+            caller.works(driver.admission.enter(Urgency::Normal).unwrap());
+            let sleeping = Flow::new(|io| async move { io.sleep(Duration::from_secs(60)).await });
+            flows.spawn(async move { driver.drive(sleeping, &caller).await });
+        }
+        let began = tokio::time::Instant::now();
+        assert!(flows.join_all().await.iter().all(Result::is_ok));
+        assert!(began.elapsed() < Duration::from_secs(61), "{:?}", began.elapsed());
     }
 
     #[tokio::test(start_paused = true)]
