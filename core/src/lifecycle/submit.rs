@@ -67,6 +67,11 @@ async fn send(context: &Context, stored: Stored<Job>) -> Result<Stored<Job>, Err
         Err(error) if error.gave_up() => return Err(error),
         Err(error) => return not_sent(context, &stored, error).await,
     };
+    if stored.value.ambiguous
+        && let Some(found) = look_again(context, &runner, &stored).await?
+    {
+        return Ok(found);
+    }
     let memory = match memory(&runner).await {
         Ok(memory) => memory,
         Err(error) if error.gave_up() => return Err(error),
@@ -99,6 +104,20 @@ async fn built_later(context: &Context, stored: &Stored<Job>) -> Result<Stored<J
 /// Read where it matters: a runner that makes two jobs of two submissions is never sent a second one.
 async fn memory(runner: &Runner) -> Result<Memory, Error> {
     if runner.identity().deduplicates() { runner.memory().await } else { Ok(Memory::Unknown) }
+}
+
+/// What was not shown when the send was decided on may be by now, and a runner that shows things late may take a second
+/// submission for the first only while the job is active. `None`: it is not there.
+async fn look_again(context: &Context, runner: &Runner, stored: &Stored<Job>) -> Result<Option<Stored<Job>>, Error> {
+    if runner.lag().is_zero() {
+        return Ok(None);
+    }
+    match runner.look(&stored.value).await {
+        Ok(Look::Absent) => Ok(None),
+        Ok(look @ Look::Seen(_)) => record(context, &stored.value, look).await.map(Some),
+        Err(error) if error.gave_up() => Err(error),
+        Err(error) => not_sent(context, stored, error).await.map(Some),
+    }
 }
 
 /// True when a runner whose memory is this takes the next submission for the first of this generation.
