@@ -79,14 +79,14 @@ pub(super) async fn submit(
     ask: Ask,
     verb: &'static str,
 ) -> Result<Submitted, Error> {
-    submit_asked(context, digest_of(&spec), spec, target, ask, verb).await
+    submit_asked(context, digest_of(&spec), Ok(spec), target, ask, verb).await
 }
 
-/// The same; `said` is the digest of what the caller said.
+/// The same; `said` is the digest of what the caller said, and a repeated call needs no `spec` that still can be had.
 async fn submit_asked(
     context: Context,
     said: String,
-    spec: JobSpec,
+    spec: Result<JobSpec, Error>,
     target: &Target,
     ask: Ask,
     verb: &'static str,
@@ -95,6 +95,7 @@ async fn submit_asked(
     if let Some(id) = keyed.subject(&context).await? {
         return apply::replay(&context, &JobId::parse(&id)?).await;
     }
+    let spec = spec?;
     let token = token(&context, target, ask.key.as_deref());
     let submission =
         context.runner(&target.name)?.prepare(&spec, &token, context.call.caller.may(Scope::Admin)).await?;

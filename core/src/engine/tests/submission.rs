@@ -38,6 +38,19 @@ fn the_same_key_is_the_same_job_after_the_operator_has_edited_the_preset() {
 }
 
 #[test]
+fn the_same_key_is_the_same_job_after_the_operator_has_removed_the_preset() {
+    let with = |presets: Value| json!({"targets": {"sim": {"runner": "simulator", "presets": presets}}});
+    let mut world = World::configured(&json!({}), &with(json!({"nightly": {"code_path": "a.py"}})));
+    let input = |key: &str| json!({"target": "sim", "preset": "nightly", "idempotency_key": key});
+    let first = world.ok("create_job", &input("k1"));
+    world.restart_with(&with(json!({})));
+    let second = world.ok("create_job", &input("k1"));
+    assert_eq!((second["job_id"].as_str(), second["replayed"].as_bool()), (first["job_id"].as_str(), Some(true)));
+    assert_eq!(world.err("create_job", &input("k2")).reason(), "unknown_preset");
+    assert_eq!(world.store.rows("job").len(), 1);
+}
+
+#[test]
 fn the_same_key_is_refused_as_the_first_call_was() {
     let mut world = World::new(&json!({}));
     let input = json!({"name": "refused", "idempotency_key": "k1"});

@@ -74,8 +74,8 @@ pub(crate) struct Normalised {
     /// What the caller said, with nothing of the preset but its name: the same call is the same after the operator has
     /// edited the preset.
     pub(crate) asked: JobSpec,
-    /// What is submitted.
-    pub(crate) spec: JobSpec,
+    /// What is submitted; refused where the target has no such preset, which a call that is repeated may not care about.
+    pub(crate) spec: Result<JobSpec, Error>,
     /// Where.
     pub(crate) target: Target,
 }
@@ -88,9 +88,11 @@ impl Input {
     pub(crate) fn normalise(mut self, config: &Config) -> Result<Normalised, Error> {
         let runner = same("runner_type", self.runner_type.take(), "runner", self.runner.take())?;
         let target = find_target(config, self.target.as_deref(), runner.as_deref())?.clone();
-        let preset = self.preset.as_deref().map(|name| target.preset(name)).transpose()?;
         let asked = self.clone().spec(&target, None)?;
-        let spec = if preset.is_some() { self.spec(&target, preset)? } else { asked.clone() };
+        let spec = match self.preset.clone() {
+            Some(name) => target.preset(&name).and_then(|preset| self.spec(&target, Some(preset))),
+            None => Ok(asked.clone()),
+        };
         Ok(Normalised { asked, spec, target })
     }
 
@@ -227,7 +229,7 @@ mod tests {
     fn read(input: Value) -> Result<JobSpec, Error> {
         let config = Config::from_json(&json!({"targets": {
             "flink": {"runner": "flink", "url": "http://127.0.0.1:8081"}, "sim": {"runner": "simulator"}}}))?;
-        serde_json::from_value::<Input>(input).unwrap().normalise(&config).map(|meant| meant.spec)
+        serde_json::from_value::<Input>(input).unwrap().normalise(&config)?.spec
     }
 
     #[test]
@@ -273,7 +275,7 @@ mod tests {
         let read = |more: Value| {
             let mut input = json!({"target": "sim", "preset": "nightly"});
             input.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-            serde_json::from_value::<Input>(input).unwrap().normalise(&config).map(|meant| meant.spec)
+            serde_json::from_value::<Input>(input).unwrap().normalise(&config).and_then(|meant| meant.spec)
         };
         let plain = read(json!({})).unwrap();
         assert_eq!((plain.job_name.as_str(), plain.code_path.as_deref()), ("nightly", Some("words.py")));
