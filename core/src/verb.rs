@@ -26,6 +26,7 @@ mod resolve;
 pub mod restore_job;
 pub mod resubmit_job;
 pub mod scale_job;
+mod shown;
 pub mod update_job;
 mod view;
 pub mod wait_for_change;

@@ -9,4 +9,5 @@ mod shares;
 mod submission;
 mod surface;
 mod upkeep;
+mod withheld;
 mod world;

@@ -75,7 +75,7 @@ pub(super) fn targets(context: Context, _: HttpRequest, _: Input) -> PageFuture 
             .targets()
             .map(|target| {
                 json!({"name": target.name, "runner_type": target.runner, "description": target.description,
-                    "options": target.options})
+                    "options": context.shown_options(target.options.clone())})
             })
             .collect();
         Ok(answer(&context, 200, "targets: done".into(), json!({"targets": targets})))
@@ -109,7 +109,7 @@ pub(super) fn configuration(context: Context, _: HttpRequest, input: Input) -> P
             "settings": submission.settings,
             "code_sha256": submission.sha256,
         });
-        Ok(answer(&context, 200, "configuration: done".into(), data))
+        Ok(answer(&context, 200, "configuration: done".into(), context.shown_document(data)))
     })
 }
 

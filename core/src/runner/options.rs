@@ -5,10 +5,12 @@
 mod beam;
 mod operator;
 mod sources;
+mod withheld;
 
 pub use beam::{in_python, is_of_another};
 pub use operator::is_operator_only;
 pub use sources::Sources;
+pub use withheld::{WITHHELD, withhold, withhold_argument, withhold_members};
 
 use serde_json::Value;
 

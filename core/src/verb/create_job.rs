@@ -102,7 +102,7 @@ async fn submit_asked(
     let plan = plan(&spec, &submission, &token);
     plan.confirm(ask.digest.as_deref())?;
     if ask.dry_run {
-        return Ok(Submitted { plan: Some(plan), ..Submitted::default() });
+        return Ok(Submitted { plan: Some(plan.shown_to(&context.call.caller)), ..Submitted::default() });
     }
     let id = JobId::own(&target.name, &token);
     apply::apply(&context, &mut keyed, id, target, spec, submission, verb).await

@@ -110,7 +110,7 @@ impl Define for ListRunners {
             let guard = context.state.guard(&target.name).map(|guard| guard.snapshot(context.io.now().mono));
             runners.push(RunnerView {
                 breaker: guard.map_or("closed", |guard| guard.breaker).into(),
-                ..view(&target, at_ms, probe)
+                ..view(&context.shown_target(&target), at_ms, probe)
             });
         }
         Ok(Output { runners })

@@ -2,6 +2,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::{
+    auth::{Caller, Scope},
     error::Error,
     random::sha256_hex,
     runner::{PlannedCall, ResolvedOption},
@@ -25,6 +26,19 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// The plan as a caller reads it.
+    #[must_use]
+    pub(super) fn shown_to(self, caller: &Caller) -> Self {
+        if caller.may(Scope::Admin) {
+            return self;
+        }
+        Self {
+            calls: self.calls.into_iter().map(PlannedCall::withheld).collect(),
+            options: self.options.into_iter().map(ResolvedOption::withheld).collect(),
+            ..self
+        }
+    }
+
     /// The plan with its digest: SHA-256 over all the rest and what it is bound to (job version, code hash).
     #[must_use]
     pub fn sealed(mut self, bound_to: &str) -> Self {

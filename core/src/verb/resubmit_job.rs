@@ -72,7 +72,7 @@ impl Define for ResubmitJob {
         nobody_ends(&job.value)?;
         absent(&context, &job.value).await?;
         let submission = prepared(&context, &job.value).await?;
-        let plan = plan(&job.value, &submission);
+        let plan = plan(&job.value, &submission).shown_to(&context.call.caller);
         if let Some(answer) = ask.confirm(&plan)? {
             return Ok(answer);
         }

@@ -36,6 +36,12 @@ const CALLERS_KEYS: [&str; 21] = [
     "state.backend.type",
 ];
 
+/// True for an entry that only an operator may set.
+pub(in crate::runner) fn is_operators_entry(key: &str) -> bool {
+    let listed = |entry: &str| entry == key || (entry.ends_with('.') && key.starts_with(entry));
+    !CALLERS_KEYS.into_iter().any(listed)
+}
+
 /// Checks one entry.
 ///
 /// # Errors
@@ -51,8 +57,7 @@ pub(super) fn check_entry(key: &str, value: &Value, operator: bool) -> Result<()
         .with("key", key));
     }
     check_value(key, &text(value))?;
-    let listed = |entry: &str| entry == key || (entry.ends_with('.') && key.starts_with(entry));
-    if operator || CALLERS_KEYS.into_iter().any(listed) {
+    if operator || !is_operators_entry(key) {
         return Ok(());
     }
     Err(Error::new(

@@ -33,6 +33,7 @@ mod subtask;
 #[cfg(test)]
 mod testing;
 
+pub(in crate::runner) use configuration::is_operators_entry;
 pub use exception::JobException;
 
 use super::{

@@ -42,6 +42,8 @@ mod submit;
 #[cfg(test)]
 mod testing;
 
+pub(in crate::runner) use properties::is_operators_property;
+
 use super::{
     Backend, Bearer, Begun, Build, Context, Look, PlannedCall, Probe, Progress, Sighting, Submission, Submitted,
     python::{capture, cluster},

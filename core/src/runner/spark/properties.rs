@@ -65,6 +65,12 @@ const CALLERS_KEYS: [&str; 46] = [
 /// Properties that beam-mcp itself sets: nobody else may, or a driver could not be told from another.
 const OWN_KEYS: [&str; 4] = [MARKER, "spark.app.name", "spark.master", "spark.submit.deployMode"];
 
+/// True for a property that only an operator may set.
+pub(in crate::runner) fn is_operators_property(key: &str) -> bool {
+    let listed = |entry: &str| entry == key || (entry.ends_with('.') && key.starts_with(entry));
+    !CALLERS_KEYS.into_iter().chain(OWN_KEYS).any(listed)
+}
+
 /// Checks one property. A quotation mark could pretend another property in a driver's launch command.
 ///
 /// # Errors
@@ -86,8 +92,7 @@ pub(super) fn check_entry(key: &str, value: &Value, operator: bool) -> Result<()
             .with("option", key)
             .suggest("leave it out: the master is the target's `spark_master`, the name the job's `job_name`"));
     }
-    let listed = |entry: &str| entry == key || (entry.ends_with('.') && key.starts_with(entry));
-    if operator || CALLERS_KEYS.into_iter().any(listed) {
+    if operator || !is_operators_property(key) {
         return Ok(());
     }
     Err(Error::new(

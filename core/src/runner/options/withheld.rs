@@ -1,0 +1,163 @@
+//! What callers who may not set an option do not read of it: its value. Name and provenance they do.
+
+use serde_json::{Map, Value};
+
+use super::is_operator_only;
+use crate::runner::{PlannedCall, Provenance, ResolvedOption, flink::is_operators_entry, spark::is_operators_property};
+
+/// What stands in the place of a value.
+pub const WITHHELD: &str = "(only for operators)";
+
+/// Flink's and Spark's own settings, and where a launch on Dataflow has the experiments.
+const FLINKS: [&str; 2] = ["flink_configuration", "flinkConfiguration"];
+const SPARKS: &str = "spark_configuration";
+const EXPERIMENTS: &str = "additionalExperiments";
+
+/// True for a name whose value only operators read, as an option, an entry of a configuration or a field that is sent.
+fn is_withheld(name: &str) -> bool {
+    let name = name.trim_start_matches("beam:option:").trim_end_matches(":v1");
+    match name.split_once('.') {
+        Some((map, entry)) if FLINKS.contains(&map) => is_operators_entry(entry),
+        Some((map, property)) if map == SPARKS => is_operators_property(property),
+        Some(("spark", _)) => is_operators_property(name),
+        _ => name == EXPERIMENTS || is_operator_only(name),
+    }
+}
+
+/// Takes the values out of a document: of members, of arguments `--name=value`, of rows with `name` and `value`.
+pub fn withhold(value: &mut Value) {
+    match value {
+        Value::Object(members) => withhold_members(members),
+        Value::Array(items) => items.iter_mut().for_each(withhold),
+        Value::String(text) => withhold_argument(text),
+        _ => {}
+    }
+}
+
+/// The same in a map of options.
+pub fn withhold_members(members: &mut Map<String, Value>) {
+    let row = members.get("name").and_then(Value::as_str).is_some_and(is_withheld);
+    let ours = members.get("from").is_some_and(|from| from == "product");
+    for (name, value) in members {
+        let is_value = row && !ours && matches!(name.as_str(), "value" | "note");
+        if is_value || is_withheld(name) {
+            *value = WITHHELD.into();
+        } else if FLINKS.contains(&name.as_str()) {
+            withhold_entries(value);
+        } else {
+            withhold(value);
+        }
+    }
+}
+
+/// Flink's entries are known by where they stand alone.
+fn withhold_entries(entries: &mut Value) {
+    for (_, value) in entries.as_object_mut().into_iter().flatten().filter(|(key, _)| is_operators_entry(key)) {
+        *value = WITHHELD.into();
+    }
+}
+
+/// The same in one argument of a program.
+pub fn withhold_argument(argument: &mut String) {
+    let Some((name, _)) = argument.split_once('=').filter(|(name, _)| name.starts_with('-')) else { return };
+    if is_withheld(name.trim_start_matches('-')) {
+        *argument = format!("{name}={WITHHELD}");
+    }
+}
+
+impl ResolvedOption {
+    /// The option without a value that only operators read.
+    #[must_use]
+    pub fn withheld(mut self) -> Self {
+        if self.from != Provenance::Product && is_withheld(&self.name) {
+            self.value = WITHHELD.into();
+            self.note.clear();
+        } else {
+            withhold(&mut self.value);
+        }
+        self
+    }
+}
+
+impl PlannedCall {
+    /// The call without values that only operators read.
+    #[must_use]
+    pub fn withheld(mut self) -> Self {
+        withhold(&mut self.body);
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    const SECRET: &str = "tcp://inner:1";
+
+    fn shown(mut value: Value) -> String {
+        withhold(&mut value);
+        value.to_string()
+    }
+
+    #[test]
+    fn no_operators_option_of_beam_is_read_in_any_shape() {
+        let vector = include_str!("../../../../tests/vectors/beam/options-2.77.0.json");
+        let options: Value = serde_json::from_str(vector).unwrap();
+        let named = |list: &str| options[list].as_array().unwrap().iter().map(|name| name.as_str().unwrap().to_owned());
+        let shapes = |name: &str| {
+            [
+                json!({"options": {name: [SECRET]}}),
+                json!({"argv": ["a", format!("--{name}={SECRET}")]}),
+                json!([{"name": name, "value": {"deep": SECRET}, "from": "target", "note": SECRET}]),
+                json!({"unbuilt": {format!("beam:option:{name}:v1"): SECRET}}),
+            ]
+        };
+        for name in named("operator").chain(named("java_operator")) {
+            for shape in shapes(&name) {
+                let text = shown(shape);
+                assert!(!text.contains(SECRET) && text.contains(&name), "{text}");
+            }
+        }
+        for name in named("caller").chain(named("java_caller")) {
+            for shape in shapes(&name) {
+                assert_eq!(shown(shape.clone()), shape.to_string());
+            }
+        }
+    }
+
+    #[test]
+    fn what_callers_may_not_set_of_flink_spark_and_dataflow_they_do_not_read() {
+        let secret = [
+            json!({"flinkConfiguration": {"s3.secret-key": SECRET}}),
+            json!({"flink_configuration": {"s3.secret-key": SECRET}}),
+            json!({"name": "flink_configuration.s3.secret-key", "value": SECRET, "from": "preset"}),
+            json!({"sparkProperties": {"spark.hadoop.fs.s3a.secret.key": SECRET}}),
+            json!({"name": "spark_configuration.spark.hadoop.fs.s3a.secret.key", "value": SECRET, "from": "target"}),
+            json!({"environment": {"additionalExperiments": [SECRET], "serviceAccountEmail": SECRET}}),
+            json!({"environment": {"additionalPipelineOptions": [format!("--pubsubRootUrl={SECRET}")]}}),
+        ];
+        for document in secret {
+            assert!(!shown(document.clone()).contains(SECRET), "{document}");
+        }
+        let open = json!({"flinkConfiguration": {"restart-strategy.type": "none"}, "name": "words", "value": 1,
+            "sparkProperties": {"spark.cores.max": "2", "spark.app.name": "words-ab", "spark.master": "spark://m:1"},
+            "argv": ["-v", "--output=/a=b", "setup_file=x"]});
+        assert_eq!(shown(open.clone()), open.to_string());
+    }
+
+    #[test]
+    fn an_option_keeps_its_name_and_where_it_comes_from() {
+        let option = |from| ResolvedOption {
+            name: "environment_config".into(),
+            value: SECRET.into(),
+            from,
+            note: format!("sent as {SECRET}"),
+        };
+        let shown = option(Provenance::Target).withheld();
+        let kept = (shown.name.as_str(), shown.value.as_str(), shown.from, shown.note.as_str());
+        assert_eq!(kept, ("environment_config", Some(WITHHELD), Provenance::Target, ""));
+        assert_eq!(option(Provenance::Product).withheld().value, SECRET, "what we set is no secret");
+    }
+}
