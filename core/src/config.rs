@@ -12,6 +12,7 @@ mod seed_form;
 mod target;
 
 pub use check::{nearest, server as check_server, slip};
+pub use google::ALL_REGIONS;
 pub use preset::Preset;
 pub use target::{CredentialRef, DEFAULT_MAX_JOBS, Identity, RunnerKind, Target, TokenSource};
 

@@ -283,6 +283,39 @@ def test_jobs_of_others_are_listed_page_by_page(server: Server, emulator: Emulat
     assert {one["origin"] for one in listed()} == {"discovered"}
 
 
+def test_a_target_of_all_regions_lists_them_in_one_call_and_acts_in_each(
+    emulator: Emulator, tmp_path: Path
+) -> None:
+    west = emulator.regions.open("europe-west1")
+    west.timing.hidden = 0
+    west.add_jobs(["there"])
+    emulator.identity.required = False
+    settings = config(emulator, region="-")
+    settings["targets"]["home"] = config(emulator)["targets"]["df"]
+    running = Server(tmp_path, settings)
+    running.start()
+    try:
+        here = running.job(streaming(running, target="home"))["native_id"]
+        there = f"df:@europe-west1.{next(iter(west.jobs))}"
+        here = f"df:@us-central1.{here}"
+        until(
+            lambda: (
+                {here, there}
+                <= {one["job_id"] for one in running.ok("GET", "/jobs")["data"]["jobs"]}
+            ),
+            "both are listed",
+        )
+        said = capability_matrix.check(running.call, "df", here)
+        assert {"cancel", "drain", "savepoints"} <= said
+        assert "template_submit" not in said
+        assert running.ok("GET", f"/jobs/{there}/logs")["data"]["logs"]
+        running.ok("POST", f"/jobs/{there}/cancel", {})
+        assert running.wait(there, "CANCELED")["ended_by"] == "cancel"
+        assert running.job(here)["state"] == "RUNNING"
+    finally:
+        running.kill()
+
+
 def test_metrics_are_committed_and_tentative(server: Server) -> None:
     job = streaming(server)
     metrics = server.ok("GET", f"/jobs/{job}/metrics")["data"]

@@ -33,7 +33,7 @@ def closed() -> Iterator[None]:
         OPEN.pop().close()
 
 
-def locations(emulator: Emulator, credentials: Any = None) -> Any:
+def projects(emulator: Emulator, credentials: Any = None) -> Any:
     key = emulator.identity.service_account(emulator.url)
     credentials = credentials or service_account.Credentials.from_service_account_info(
         key, scopes=SCOPES
@@ -43,7 +43,11 @@ def locations(emulator: Emulator, credentials: Any = None) -> Any:
         "dataflow", "v1b3", static_discovery=True, credentials=credentials, client_options=options
     )
     OPEN.append(client)
-    return client.projects().locations()
+    return client.projects()
+
+
+def locations(emulator: Emulator, credentials: Any = None) -> Any:
+    return projects(emulator, credentials).locations()
 
 
 def launch(api: Any, name: str, **more: Any) -> Any:
@@ -100,6 +104,25 @@ def test_a_batch_job_lives_as_the_document_says(emulator: Emulator) -> None:
     ).execute()
     shown(api, job, "JOB_STATE_CANCELLED")
     assert api.jobs().list(filter="ACTIVE", **PLACE).execute() == {"jobs": []}
+
+
+def test_one_list_goes_over_all_regions(emulator: Emulator) -> None:
+    west = emulator.regions.open("europe-west1")
+    for service, name in ((emulator.service, "here"), (west, "there")):
+        service.timing.hidden = 0
+        service.add_jobs([name])
+    jobs = projects(emulator).jobs()
+    first = jobs.aggregated(projectId="acme-prod", filter="ACTIVE", pageSize=1).execute()
+    token = first["nextPageToken"]
+    second = jobs.aggregated(projectId="acme-prod", pageSize=1, pageToken=token).execute()
+    listed = [(job["name"], job["location"]) for job in first["jobs"] + second["jobs"]]
+    assert listed == [("here", "us-central1"), ("there", "europe-west1")]
+    assert refusal(jobs.aggregated(projectId="other")) == (403, "PERMISSION_DENIED")
+    (there,) = west.jobs
+    elsewhere = projects(emulator).locations().jobs()
+    assert refusal(elsewhere.get(jobId=there, **PLACE)) == (404, "NOT_FOUND")
+    place = PLACE | {"location": "europe-west1"}
+    assert elsewhere.get(jobId=there, **place).execute()["name"] == "there"
 
 
 def test_a_name_is_taken_once_while_its_job_is_active(emulator: Emulator) -> None:

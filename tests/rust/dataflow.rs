@@ -47,6 +47,7 @@ fn requests() -> Vec<Request> {
     vec![
         request::jobs_request(&target, Filter::Active, 200, Some("p/2")),
         request::jobs_request(&target, Filter::Named("words-0bea"), 200, None),
+        request::aggregated_request(&target, 200, Some("p/2")),
         request::job_request(&target, JOB, false),
         request::job_request(&target, JOB, true),
         request::template_request(&target, "gs://dataflow-templates/latest/Word_Count"),

@@ -3,6 +3,8 @@
 use super::{CredentialRef, RunnerKind, Target, TokenSource, check::bad};
 use crate::error::Error;
 
+/// The region of a target that watches all of them.
+pub const ALL_REGIONS: &str = "-";
 /// Google's own address; calls name the region in their path.
 const SERVICE: &str = "https://dataflow.googleapis.com";
 const LOGGING: &str = "https://logging.googleapis.com";
@@ -31,8 +33,9 @@ pub(super) fn check(path: &str, target: &Target) -> Result<(), Error> {
     if !target.project.as_deref().is_some_and(|project| plain(project, "-.:")) {
         return Err(bad(&format!("{path}.project"), &format!("{needs}: the id of the project is expected")));
     }
-    if !target.region.as_deref().is_some_and(|region| plain(region, "-")) {
-        return Err(bad(&format!("{path}.region"), &format!("{needs}: a region such as us-central1 is expected")));
+    if !target.region.as_deref().is_some_and(|region| region == ALL_REGIONS || plain(region, "-")) {
+        let expected = "a region such as us-central1 is expected, or `-` to watch all";
+        return Err(bad(&format!("{path}.region"), &format!("{needs}: {expected}")));
     }
     match target.template_prefixes.iter().find(|prefix| !prefix.starts_with("gs://")) {
         Some(other) => Err(bad(&format!("{path}.template_prefixes"), &format!("`{other}` is no gs:// path"))),
@@ -61,6 +64,7 @@ mod tests {
     #[test]
     fn a_dataflow_target_is_one_project_in_one_region() {
         let own = read(json!({"runner": "dataflow", "project": "p-1", "region": "europe-west1"})).unwrap();
+        read(json!({"runner": "dataflow", "project": "p-1", "region": "-"})).unwrap();
         assert_eq!(own.url.as_deref(), Some("https://dataflow.googleapis.com"));
         assert_eq!(own.logging_url.as_deref(), Some("https://logging.googleapis.com"));
         assert_eq!(own.credential.unwrap().token, Some(TokenSource::GoogleDefault));
@@ -69,6 +73,7 @@ mod tests {
             (json!({"runner": "dataflow", "project": "P", "region": "r"}), "targets.df.project"),
             (json!({"runner": "dataflow", "project": "p"}), "targets.df.region"),
             (json!({"runner": "dataflow", "project": "p", "region": "r/../x"}), "targets.df.region"),
+            (json!({"runner": "dataflow", "project": "p", "region": "--"}), "targets.df.region"),
             (
                 json!({"runner": "dataflow", "project": "p", "region": "r", "options": {"region": "x"}}),
                 "options.region",

@@ -116,7 +116,7 @@ pub struct Target {
     /// Google Cloud project (Dataflow).
     #[serde(default)]
     pub project: Option<String>,
-    /// Region (Dataflow).
+    /// Region (Dataflow); `-` watches the jobs of all regions of the project, and starts none.
     #[serde(default)]
     pub region: Option<String>,
     /// Base URL of Cloud Logging, where workers' logs are (Dataflow); Google's own where `url` is.

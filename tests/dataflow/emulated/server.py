@@ -11,6 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 from emulated.document import Invalid, of_path
 from emulated.faults import Faults
 from emulated.identity import Identity
+from emulated.regions import Regions
 from emulated.service import Refusal, Service
 
 WORDS = {
@@ -33,6 +34,7 @@ class Emulator:
 
     def __init__(self, **place: str) -> None:
         self.service = Service(**place)
+        self.regions = Regions(self.service)
         self.identity = Identity()
         self.faults = Faults()
         self.calls: list[tuple[str, dict[str, Any]]] = []
@@ -125,7 +127,7 @@ class Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             return
         try:
-            answer = self.emulator.service.handle(call)
+            answer = self.emulator.regions.handle(call)
         except Refusal as refusal:
             self._answer(refusal.status, failure(refusal.status, refusal.word, refusal.message))
             return

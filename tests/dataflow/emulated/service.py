@@ -45,7 +45,7 @@ class Service:
         self.snapshots: dict[str, dict[str, Any]] = {}
         self.templates: dict[str, Template] = known(region)
         self.lock = threading.RLock()
-        self._number = 0
+        self.number = 0
         self._handlers: dict[str, Callable[[Call], dict[str, Any]]] = {
             "templates.get": self._template,
             "templates.launch": self._launch_classic,
@@ -71,12 +71,19 @@ class Service:
         handler = self._handlers.get(method)
         if handler is None:
             raise Refusal(501, "UNIMPLEMENTED", f"The emulator does not do {call.method.id}.")
-        if (call.path.get("projectId"), call.path.get("location")) != (self.project, self.region):
-            raise Refusal(403, "PERMISSION_DENIED", "The emulator has one project and one region.")
+        self.admit(call.path.get("projectId"), call.path.get("location"))
         with self.lock:
-            for job in list(self.jobs.values()):
-                job.tick(self.timing)
+            self._tick()
             return handler(call)
+
+    def admit(self, project: str | None, region: str | None = None) -> None:
+        """Raises Refusal for another place."""
+        if project != self.project or region not in (None, self.region):
+            raise Refusal(403, "PERMISSION_DENIED", "The emulator has no such project or region.")
+
+    def _tick(self) -> None:
+        for job in list(self.jobs.values()):
+            job.tick(self.timing)
 
     def add_jobs(self, names: Iterable[str]) -> None:
         """Batch jobs that somebody else made."""
@@ -167,10 +174,10 @@ class Service:
     ) -> Job:
         if not NAME.fullmatch(name):
             raise invalid(f"The job name is invalid: {name!r}")
-        self._number += 1
+        self.number += 1
         stamp = datetime.now(timezone.utc).strftime("%Y-%m-%d_%H_%M_%S")
         job = Job(
-            f"{stamp}-{self._number}-emulated",
+            f"{stamp}-{self.number}-emulated",
             name,
             streaming,
             time.time(),
@@ -221,15 +228,23 @@ class Service:
         return self._find(call).show(self.project, self.region, call.query.get("view", ""))
 
     def _list(self, call: Call) -> dict[str, Any]:
+        return self.paged(call, self.listed(call))
+
+    def listed(self, call: Call) -> list[dict[str, Any]]:
+        """The jobs of the region that a list asks for, newest first."""
         wanted, name = call.query.get("filter", "ALL"), call.query.get("name")
-        jobs = [job for job in reversed(self.jobs.values()) if self._shown(job)]
+        with self.lock:
+            self._tick()
+            jobs = [job for job in reversed(self.jobs.values()) if self._shown(job)]
         jobs = [job for job in jobs if name in (None, job.name)]
         if wanted in ("ACTIVE", "TERMINATED"):
             jobs = [job for job in jobs if job.active == (wanted == "ACTIVE")]
+        return [job.show(self.project, self.region, "") for job in jobs]
+
+    def paged(self, call: Call, jobs: list[dict[str, Any]]) -> dict[str, Any]:
+        """The page of them that the call asks for."""
         page, token = self._page(call, jobs)
-        return self._with_token(
-            {"jobs": [job.show(self.project, self.region, "") for job in page]}, token
-        )
+        return self._with_token({"jobs": page}, token)
 
     def _page(self, call: Call, items: list[Any]) -> tuple[list[Any], str]:
         size = min(int(call.query.get("pageSize") or 100) or 100, self.most_of_a_page)
@@ -350,9 +365,9 @@ class Service:
         job = self._find(call)
         if not job.streaming or job.state != "JOB_STATE_RUNNING":
             raise precondition("Snapshots are taken of running streaming jobs.")
-        self._number += 1
+        self.number += 1
         made = {
-            "id": f"emulated-snapshot-{self._number}",
+            "id": f"emulated-snapshot-{self.number}",
             "projectId": self.project,
             "sourceJobId": job.id,
         }

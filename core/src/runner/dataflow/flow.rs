@@ -2,6 +2,7 @@
 
 use super::{
     Dataflow,
+    regions::is_everywhere,
     request::{self, Filter, PAGE},
     response::{self, JobAnswer, JobPage},
 };
@@ -45,7 +46,7 @@ impl Dataflow {
     pub(super) async fn pages(&self, filter: Filter<'_>) -> Result<Vec<JobAnswer>, Error> {
         let (mut jobs, mut page) = (Vec::new(), None);
         for _ in 0..MOST_PAGES {
-            let request = request::jobs_request(&self.context.target, filter, PAGE, page.as_deref());
+            let request = self.list_request(filter, PAGE, page.as_deref());
             let answer = self.read(request, response::read::<JobPage>).await?;
             whole(&answer)?;
             jobs.extend(answer.jobs);
@@ -55,6 +56,15 @@ impl Dataflow {
             page = Some(answer.next_page_token);
         }
         Err(Error::new(ErrorKind::Unavailable, "too_many_jobs", "the region lists more jobs than are read at once"))
+    }
+
+    /// The list of the target's region, or of all.
+    pub(super) fn list_request(&self, filter: Filter<'_>, size: u32, page: Option<&str>) -> Request {
+        let target = &self.context.target;
+        if is_everywhere(target) {
+            return request::aggregated_request(target, size, page);
+        }
+        request::jobs_request(target, filter, size, page)
     }
 }
 

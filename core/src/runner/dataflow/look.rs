@@ -6,6 +6,7 @@ use super::{
     Dataflow,
     flow::native_id,
     name::{LABEL, token_of_name},
+    regions::known_as,
     request::{self, Filter},
     response::{self, JobAnswer, MessagePage},
     state::job_type,
@@ -36,7 +37,9 @@ impl Dataflow {
     /// The jobs that have not ended. How one of ours ended is asked for by itself.
     pub(super) async fn list_jobs(&self) -> Result<Vec<Sighting>, Error> {
         let jobs = self.pages(Filter::Active).await?;
-        Ok(jobs.iter().map(|job| sighting(job, String::new())).collect())
+        let target = &self.context.target;
+        let seen = |job| Sighting { native_id: known_as(target, job), ..sighting(job, String::new()) };
+        Ok(jobs.iter().map(seen).collect())
     }
 
     pub(super) async fn look_at(&self, job: &Job) -> Result<Look, Error> {

@@ -1,4 +1,4 @@
-//! Google Cloud Dataflow over its REST API, v1b3 (runners.md section 5): one project in one region.
+//! Google Cloud Dataflow over its REST API, v1b3 (runners.md section 5): one project in one region, or watched in all.
 //!
 //! Dataflow chooses the ids of its jobs, so a job of ours is known by its name, which ends in the 32 hex digits of our
 //! id, and by a label that holds them. While a job is active Dataflow refuses a second one of its name, so a launch
@@ -18,6 +18,7 @@ mod options;
 mod parameters;
 mod prepare;
 mod probe;
+mod regions;
 pub mod request;
 mod response;
 mod state;
@@ -41,7 +42,7 @@ use crate::{
 /// An ended job is listed for 30 days; after that nobody can say that a name was never taken.
 const REMEMBERED_MS: u64 = 29 * 24 * 3_600_000;
 
-/// One project in one region.
+/// One project in one region, or in all.
 #[derive(Clone)]
 pub struct Dataflow {
     context: Context,
@@ -64,11 +65,19 @@ impl Backend for Dataflow {
     }
 
     async fn look(&self, job: &Job) -> Result<Look, Error> {
-        self.look_at(job).await.map_err(|error| error.during("look"))
+        let look = async {
+            let (there, own) = self.at(job)?;
+            Ok(self.seen_at(job, there.look_at(&own).await?))
+        };
+        look.await.map_err(|error: Error| error.during("look"))
     }
 
     async fn prepare(&self, spec: &JobSpec, token: &str, operator_options: bool) -> Result<Submission, Error> {
-        self.prepare_launch(spec, token, operator_options).await.map_err(|error| error.during("prepare"))
+        let prepare = async {
+            self.one_region()?;
+            self.prepare_launch(spec, token, operator_options).await
+        };
+        prepare.await.map_err(|error| error.during("prepare"))
     }
 
     async fn submit(&self, job: &Job) -> Result<Submitted, Error> {
@@ -93,27 +102,33 @@ impl Backend for Dataflow {
     }
 
     async fn check(&self, job: &Job, operation: &Operation) -> Result<Vec<PlannedCall>, Error> {
-        self.check_operation(job, operation).await.map_err(|error| error.during("check"))
+        let (there, own) = self.at(job)?;
+        there.check_operation(&own, operation).await.map_err(|error| error.during("check"))
     }
 
     async fn begin(&self, job: &Job, operation: &Operation) -> Result<Begun, Error> {
-        self.begin_operation(job, operation).await.map_err(|error| error.during("begin"))
+        let (there, own) = self.at(job)?;
+        there.begin_operation(&own, operation).await.map_err(|error| error.during("begin"))
     }
 
     async fn progress(&self, job: &Job, operation: &Operation) -> Result<Progress, Error> {
-        self.progress_of(job, operation).await.map_err(|error| error.during("progress"))
+        let (there, own) = self.at(job)?;
+        there.progress_of(&own, operation).await.map_err(|error| error.during("progress"))
     }
 
     async fn metrics(&self, job: &Job) -> Result<Metrics, Error> {
-        self.job_metrics(job).await.map_err(|error| error.during("metrics"))
+        let (there, own) = self.at(job)?;
+        there.job_metrics(&own).await.map_err(|error| error.during("metrics"))
     }
 
     async fn graph(&self, job: &Job) -> Result<Graph, Error> {
-        self.job_graph(job).await.map_err(|error| error.during("graph"))
+        let (there, own) = self.at(job)?;
+        there.job_graph(&own).await.map_err(|error| error.during("graph"))
     }
 
     async fn logs(&self, job: &Job, query: &LogQuery) -> Result<LogPage, Error> {
-        self.log_page(job, query).await.map_err(|error| error.during("logs"))
+        let (there, own) = self.at(job)?;
+        there.log_page(&own, query).await.map_err(|error| error.during("logs"))
     }
 
     /// Dataflow cleans up its own staging.

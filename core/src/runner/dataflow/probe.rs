@@ -4,7 +4,8 @@ use serde_json::{Map, json};
 
 use super::{
     Dataflow,
-    request::{self, Filter},
+    regions::is_everywhere,
+    request::Filter,
     response::{self, JobPage},
 };
 use crate::{
@@ -17,22 +18,23 @@ impl Dataflow {
     pub(super) async fn probe_region(&self) -> Result<Probe, Error> {
         let target = &self.context.target;
         let twice = Backoff { tries: 2, ..Backoff::READ };
-        let request = request::jobs_request(target, Filter::Active, 1, None);
+        let request = self.list_request(Filter::Active, 1, None);
         let page = self.read_within(twice, request, response::read::<JobPage>).await?;
         let facts = json!({"project": target.project, "region": target.region});
         Ok(Probe {
             version: Some("v1b3".into()),
-            capabilities: capabilities(),
+            capabilities: capabilities(is_everywhere(target)),
             facts: facts.as_object().cloned().unwrap_or_else(Map::new),
             warnings: page.failed_location.iter().map(|place| format!("{} did not answer", place.name)).collect(),
         })
     }
 }
 
-/// What every region has: a scale is of streaming jobs with Streaming Engine, a savepoint is a snapshot.
-fn capabilities() -> Vec<Capability> {
+/// What every region has, and all together but a submission: a scale is of streaming jobs with Streaming Engine, a savepoint is a snapshot.
+fn capabilities(everywhere: bool) -> Vec<Capability> {
     use Capability as C;
-    vec![
+    let submits = [C::TemplateSubmit, C::YamlSubmit, C::Restore];
+    let all = [
         C::Batch,
         C::Streaming,
         C::TemplateSubmit,
@@ -44,7 +46,8 @@ fn capabilities() -> Vec<Capability> {
         C::Rescale,
         C::Metrics,
         C::Logging,
-    ]
+    ];
+    all.into_iter().filter(|one| !everywhere || !submits.contains(one)).collect()
 }
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
-//! The requests of Dataflow's REST API v1b3 that are made, one pure function each. All name the region: the forms
-//! without one mean us-central1.
+//! The requests of Dataflow's REST API v1b3 that are made, one pure function each. All but the list of all
+//! regions name one: the forms without it mean us-central1.
 
 use serde_json::{Value, json};
 
@@ -44,6 +44,14 @@ pub fn jobs_request(target: &Target, filter: Filter<'_>, size: u32, page: Option
     let pairs =
         [("filter", Some(word.to_owned())), ("name", name), ("pageSize", size), ("pageToken", page.map(str::to_owned))];
     get(target, &format!("jobs{}", query(pairs)))
+}
+
+/// One page of the jobs of all regions that have not ended.
+pub fn aggregated_request(target: &Target, size: u32, page: Option<&str>) -> Request {
+    let size = Some(size.to_string());
+    let pairs = [("filter", Some("ACTIVE".to_owned())), ("pageSize", size), ("pageToken", page.map(str::to_owned))];
+    let project = encode(target.project.as_deref().unwrap_or_default());
+    Request { path: format!("/v1b3/projects/{project}/jobs:aggregated{}", query(pairs)), ..get(target, "") }
 }
 
 /// One job: its summary, or with labels and environment.

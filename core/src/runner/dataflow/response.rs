@@ -41,6 +41,7 @@ pub(super) struct JobAnswer {
     pub(super) create_time: String,
     pub(super) start_time: String,
     pub(super) labels: BTreeMap<String, String>,
+    pub(super) location: String,
     pub(super) replace_job_id: String,
     pub(super) replaced_by_job_id: String,
     pub(super) runtime_updatable_params: Option<Workers>,
