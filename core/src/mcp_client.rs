@@ -51,6 +51,8 @@ mod schema;
 mod sse;
 mod state;
 mod task;
+mod turn;
+mod untold;
 mod verb;
 mod version;
 

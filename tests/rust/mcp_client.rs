@@ -3,6 +3,8 @@
 mod authorization;
 mod beam;
 mod eras;
+mod first_calls;
+mod flows;
 mod input;
 mod news;
 mod results;

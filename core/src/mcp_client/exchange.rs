@@ -136,7 +136,7 @@ impl Link {
                     self.list_tools().await.map(|_| true)
                 }
                 Some(UNSUPPORTED_VERSION) => {
-                    self.forget_peer();
+                    self.forget(peer);
                     Ok(true)
                 }
                 _ => Ok(self.is_another(peer, *status)),
@@ -150,7 +150,7 @@ impl Link {
     /// where only its session is over.
     fn is_another(&self, peer: &Peer, status: u16) -> bool {
         if (400..500).contains(&status) {
-            self.forget_peer();
+            self.forget(peer);
         }
         status == 404 && peer.session.is_some()
     }

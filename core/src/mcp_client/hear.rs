@@ -157,7 +157,7 @@ impl Link {
 
     pub(super) async fn hear_events(&self, events: &mut Events, wanted: &mut Wanted<'_>) -> Result<Value, Error> {
         loop {
-            let Some(message) = self.next(events, wanted).await? else { return Err(self.lost()) };
+            let Some(message) = self.next(events, wanted).await? else { return Err(self.lost(wanted.peer)) };
             if let Some(answer) = self.take(message, wanted).await? {
                 return Ok(answer);
             }
@@ -166,9 +166,9 @@ impl Link {
 
     /// The stream ended before the answer came. Behind a pipe that is the end of the server itself: the next one knows
     /// nothing of a handshake.
-    pub(super) fn lost(&self) -> Error {
-        if self.is_pipe() {
-            self.forget_peer();
+    pub(super) fn lost(&self, peer: Option<&Peer>) -> Error {
+        if let Some(peer) = peer.filter(|_| self.is_pipe()) {
+            self.forget(peer);
         }
         failure::lost()
     }
@@ -270,7 +270,11 @@ impl Link {
                     wanted.patience.renew(self.io.now().mono);
                 }
                 self.shared.state().cache.told(&method, &params);
-                self.io.tell(&method, params).await.map(|()| None)
+                match wanted.peer {
+                    Some(_) => self.io.tell(&method, params).await?,
+                    None => self.tell_later(method, params)?,
+                }
+                Ok(None)
             }
             (None, ..) => Ok(own(message, wanted.id)),
         }
@@ -326,6 +330,6 @@ fn late() -> Error {
     Error::deadline("the server did not answer in time").landed_as(Landed::Perhaps)
 }
 
-fn too_large() -> Error {
+pub(super) fn too_large() -> Error {
     Error::new(ErrorKind::MalformedResponse, "response_too_large", "the server's answer is too large")
 }

@@ -11,7 +11,6 @@ mod consent;
 mod metadata;
 mod scope;
 mod token;
-mod turn;
 
 use std::collections::BTreeMap;
 
@@ -20,12 +19,13 @@ use client::Registered;
 use metadata::{Issuer, Resource};
 use serde_json::Value;
 use token::Token;
-use turn::SignIn;
 
 use super::{
     link::{Link, unanswered},
     options::{Grant, OAuth},
     place::Place,
+    state::State,
+    turn::Turns,
 };
 use crate::{
     effect::{Body, Method, Request, Response},
@@ -41,7 +41,7 @@ pub(super) struct Tokens {
     current: Option<Token>,
     clients: BTreeMap<String, Registered>,
     requested: BTreeMap<String, Vec<String>>,
-    sign_in: SignIn,
+    sign_in: Turns,
 }
 
 /// The header that shows the current token.
@@ -50,6 +50,16 @@ pub(super) fn bearer(tokens: &Tokens) -> Option<String> {
 }
 
 impl Link {
+    /// Gets a token in the place of the one that was shown and refused.
+    ///
+    /// # Errors
+    /// What the sign-in ended with, whichever call made it.
+    pub(super) async fn signed_in(&self, challenge: &Challenge, shown: Option<&str>) -> Result<(), Error> {
+        let is_another = |current: &String| Some(current.as_str()) != shown;
+        let renewed = |state: &State| bearer(&state.tokens).filter(is_another).map(drop);
+        self.in_turn(|state| &mut state.tokens.sign_in, renewed, self.authorize(challenge)).await
+    }
+
     /// Gets a token that answers a challenge.
     ///
     /// # Errors

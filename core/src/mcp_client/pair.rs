@@ -83,8 +83,15 @@ impl Pair {
         Ok(peer)
     }
 
-    async fn ask(&mut self, message: &Message, id: u64, patience: Patience) -> Result<Value, Error> {
+    /// The same for a call that nobody waits for.
+    async fn greeted(&mut self) -> Result<Peer, Error> {
         let peer = self.greet().await?;
+        self.link.tell_untold().await?;
+        Ok(peer)
+    }
+
+    async fn ask(&mut self, message: &Message, id: u64, patience: Patience) -> Result<Value, Error> {
+        let peer = self.greeted().await?;
         self.answer(message, Wanted { id, peer: Some(&peer), patience }).await
     }
 
@@ -94,7 +101,7 @@ impl Pair {
     }
 
     async fn news(&mut self, news: &Map<String, Value>, failed: &mut u32) -> Result<Value, Error> {
-        let peer = self.greet().await?;
+        let peer = self.greeted().await?;
         for uri in news.get("resourceSubscriptions").and_then(Value::as_array).into_iter().flatten() {
             let id = self.link.shared.state().next_id();
             let asked = Asked::read("resources/subscribe", Map::from_iter([("uri".to_owned(), uri.clone())]));

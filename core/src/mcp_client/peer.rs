@@ -1,16 +1,16 @@
 //! Which era a server is of, and what it says about itself.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use serde_json::{Map, Value, json};
 
 use super::{
-    cache::Cache,
     failure::{self, UNSUPPORTED_VERSION},
     hear::{Heard, Wanted, is_refusal},
     link::Link,
     message::{self, Message},
     options::EraChoice,
+    state::State,
     version::{LEGACY, MODERN, Peer, legacy},
 };
 use crate::{
@@ -34,10 +34,19 @@ impl Link {
     /// The server; asked once for all calls of the connection.
     ///
     /// A network that fails says nothing about an era, and neither does a server that is busy or wants a token.
-    pub(super) async fn peer(&self) -> Result<Peer, Error> {
-        if let Some(peer) = self.shared.state().peer.clone() {
+    pub(super) async fn peer(&self) -> Result<Arc<Peer>, Error> {
+        let known = |state: &State| state.peer.clone();
+        if let Some(peer) = known(&self.shared.state()) {
             return Ok(peer);
         }
+        let connected = self.in_turn(|state| &mut state.connecting, known, Box::pin(self.connected())).await;
+        if !connected.as_ref().is_err_and(Error::gave_up) {
+            self.tell_untold().await?;
+        }
+        connected
+    }
+
+    async fn connected(&self) -> Result<Arc<Peer>, Error> {
         let peer = match &self.options().era {
             EraChoice::Legacy(version) => {
                 let known = legacy(version).ok_or_else(|| Error::invalid("unknown_version", "no such revision"))?;
@@ -45,14 +54,17 @@ impl Link {
             }
             EraChoice::Auto | EraChoice::Modern => self.discover().await?,
         };
-        self.shared.state().peer = Some(peer.clone());
+        let peer = Arc::new(peer);
+        self.shared.state().peer = Some(Arc::clone(&peer));
         Ok(peer)
     }
 
-    /// Makes the next call ask again.
-    pub(super) fn forget_peer(&self) {
+    /// Makes the next call ask again, unless that was done since this one had its peer.
+    pub(super) fn forget(&self, peer: &Peer) {
         let mut state = self.shared.state();
-        (state.peer, state.cache) = (None, Cache::default());
+        if state.peer.as_deref().is_some_and(|known| std::ptr::eq(known, peer)) {
+            state.forget_peer();
+        }
     }
 
     async fn discover(&self) -> Result<Peer, Error> {

@@ -1,15 +1,19 @@
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use serde_json::Value;
 
-use super::{cache::Cache, mirror::Mirrored, oauth::Tokens, version::Peer};
+use super::{cache::Cache, mirror::Mirrored, oauth::Tokens, turn::Turns, untold::Untold, version::Peer};
 
 /// What a connection remembers between its flows. All of it can be lost: it is found out again.
 #[derive(Default)]
 pub(super) struct State {
     last_id: u64,
     /// The server, once it was asked.
-    pub(super) peer: Option<Peer>,
+    pub(super) peer: Option<Arc<Peer>>,
+    /// Who asks it.
+    pub(super) connecting: Turns,
+    /// What it told before it had answered.
+    pub(super) untold: Untold,
     /// Its tools by name, once they were listed.
     pub(super) tools: BTreeMap<String, Known>,
     /// Tokens and the clients they were given to.
@@ -27,6 +31,12 @@ pub(super) struct Known {
 }
 
 impl State {
+    /// Forgets the server, and what it said holds for a while.
+    pub(super) fn forget_peer(&mut self) -> Option<Arc<Peer>> {
+        self.cache = Cache::default();
+        self.peer.take()
+    }
+
     /// An id that no other request of the connection has.
     pub(super) fn next_id(&mut self) -> u64 {
         self.last_id += 1;

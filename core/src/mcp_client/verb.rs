@@ -36,7 +36,7 @@ impl Link {
             return self.asked(method, members, input).await;
         }
         match verb {
-            "connect" => self.peer().await.map(|peer| peer.said),
+            "connect" => self.peer().await.map(|peer| peer.said.clone()),
             "list_tools" => {
                 self.freshly("tools/list", &input);
                 self.list_tools().await
@@ -99,7 +99,7 @@ impl Link {
 
     /// Ends a session; a server that holds it a while longer forgets it by itself.
     async fn close(&self) -> Result<Value, Error> {
-        let peer = self.shared.state().peer.take();
+        let peer = self.shared.state().forget_peer();
         if let Some(peer) = peer.filter(|peer| peer.session.is_some()) {
             let headers = super::message::session_headers(&peer);
             let request = self.limited(self.envelope(Method::Delete, super::link::EITHER, &headers))?;

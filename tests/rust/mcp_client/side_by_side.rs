@@ -3,47 +3,29 @@
 use std::time::Duration;
 
 use beam_mcp_core::{
-    Call, Flow, Now, Step,
-    auth::Caller,
-    effect::{Blob, Effect, Reply, Response},
+    Step,
+    effect::{Effect, Reply},
     error::ErrorKind,
     mcp_client::Connection,
 };
 use serde_json::{Value, json};
 
-use super::script::options;
+use super::{
+    flows::{Running, document, start, start_until},
+    script::{options, result},
+};
 
-struct Running {
-    flow: Flow<Value>,
-    now: Now,
-}
+const VERB: &str = "list_prompts";
 
-impl Running {
-    fn step(&mut self, reply: impl Into<Option<Reply>>) -> Step<Value> {
-        self.now.mono += Duration::from_millis(1);
-        self.flow.step(self.now, reply.into())
-    }
-
-    fn effect(&mut self, reply: impl Into<Option<Reply>>) -> Effect {
-        match self.step(reply) {
-            Step::Effect(effect) => effect,
-            Step::Done(end) => panic!("ended with {end:?}"),
-        }
-    }
-}
-
-fn start(connection: &Connection, seed: u8) -> Running {
-    start_until(connection, seed, Duration::MAX)
-}
-
-fn start_until(connection: &Connection, seed: u8, deadline: Duration) -> Running {
-    let call = Call::local(Caller::nobody(), deadline, [seed; 32]);
-    Running { flow: connection.start("connect", Value::Null, call), now: Now::default() }
-}
-
+/// One whose server is known already.
 fn connection() -> Connection {
     let oauth = json!({"redirect_uri": "http://localhost:7/cb", "client_id": "c"});
-    Connection::new(serde_json::from_value(options(json!({"oauth": oauth}))).unwrap()).unwrap()
+    let connection = Connection::new(serde_json::from_value(options(json!({"oauth": oauth}))).unwrap()).unwrap();
+    let mut first = start(&connection, "connect", 0);
+    first.effect(None);
+    let found = result(1, &json!({"supportedVersions": ["2026-07-28"], "capabilities": {}}));
+    assert!(matches!(first.answered(200, &[], &found), Step::Done(Ok(_))));
+    connection
 }
 
 fn challenged(running: &mut Running) -> Effect {
@@ -52,10 +34,6 @@ fn challenged(running: &mut Running) -> Effect {
     let shut = running.effect(Reply::Opened { stream: 1, status: 401, headers });
     assert!(matches!(shut, Effect::Shut { .. }));
     running.effect(Reply::Ok)
-}
-
-fn document(body: &Value) -> Reply {
-    Reply::Response(Response { status: 200, headers: Vec::new(), body: Blob::from(body.to_string()) })
 }
 
 /// Up to the question to the person.
@@ -80,7 +58,7 @@ fn back(asked: &Value) -> Reply {
 #[test]
 fn the_person_is_asked_once_and_both_go_on() {
     let connection = connection();
-    let (mut first, mut second) = (start(&connection, 1), start(&connection, 2));
+    let (mut first, mut second) = (start(&connection, VERB, 1), start(&connection, VERB, 2));
     let asked = asks(&mut first);
     assert!(matches!(challenged(&mut second), Effect::Sleep { .. }));
     assert!(matches!(second.effect(Reply::Elapsed), Effect::Sleep { .. }));
@@ -95,20 +73,20 @@ fn the_person_is_asked_once_and_both_go_on() {
 #[test]
 fn a_refusal_is_that_of_both() {
     let connection = connection();
-    let (mut first, mut second) = (start(&connection, 1), start(&connection, 2));
+    let (mut first, mut second) = (start(&connection, VERB, 1), start(&connection, VERB, 2));
     asks(&mut first);
     assert!(matches!(challenged(&mut second), Effect::Sleep { .. }));
     let nobody = Reply::Unsupported { reason: "nobody answers".into() };
     assert!(matches!(first.step(nobody), Step::Done(Err(_))));
     assert!(matches!(second.step(Reply::Elapsed), Step::Done(Err(_))));
     // The next call asks anew.
-    asks(&mut start(&connection, 3));
+    asks(&mut start(&connection, VERB, 3));
 }
 
 #[test]
 fn who_is_given_up_leaves_the_turn_to_the_next() {
     let connection = connection();
-    let (mut first, mut second) = (start(&connection, 1), start(&connection, 2));
+    let (mut first, mut second) = (start(&connection, VERB, 1), start(&connection, VERB, 2));
     asks(&mut first);
     assert!(matches!(challenged(&mut second), Effect::Sleep { .. }));
     drop(first);
@@ -118,7 +96,8 @@ fn who_is_given_up_leaves_the_turn_to_the_next() {
 #[test]
 fn who_runs_out_of_its_own_time_leaves_the_turn_to_the_next() {
     let connection = connection();
-    let (mut first, mut second) = (start_until(&connection, 1, Duration::from_secs(1)), start(&connection, 2));
+    let (mut first, mut second) =
+        (start_until(&connection, VERB, 1, Duration::from_secs(1)), start(&connection, VERB, 2));
     let asked = asks(&mut first);
     assert!(matches!(challenged(&mut second), Effect::Sleep { .. }));
     first.now.mono = Duration::from_secs(2);
@@ -130,10 +109,10 @@ fn who_runs_out_of_its_own_time_leaves_the_turn_to_the_next() {
 #[test]
 fn a_failure_is_that_of_its_own_turn_alone() {
     let connection = connection();
-    let mut first = start(&connection, 1);
+    let mut first = start(&connection, VERB, 1);
     asks(&mut first);
     assert!(matches!(first.step(Reply::Unsupported { reason: "nobody answers".into() }), Step::Done(Err(_))));
-    let (mut second, mut third) = (start(&connection, 2), start(&connection, 3));
+    let (mut second, mut third) = (start(&connection, VERB, 2), start(&connection, VERB, 3));
     asks(&mut second);
     assert!(matches!(challenged(&mut third), Effect::Sleep { .. }));
     drop(second);
