@@ -21,6 +21,7 @@ use serde_json::Value;
 use token::Token;
 
 use super::{
+    failure,
     link::{Link, unanswered},
     options::{Grant, OAuth},
     place::Place,
@@ -111,7 +112,7 @@ impl Link {
         let response = self.fetched(Method::Get, url, &[], Body::Empty).await?;
         match response.status {
             200 => Ok(serde_json::from_slice(response.body.as_slice()).ok().filter(Value::is_object)),
-            500.. => Err(super::failure::refusal(&response)),
+            500.. => Err(failure::refusal(&response)),
             _ => Ok(None),
         }
     }

@@ -1,9 +1,10 @@
 use serde_json::{Value, json};
 
-use super::script::{answer, answer_with, call, check, effects, joined, options, requests, result};
+use super::script::{Called, answer, answer_with, call, check, effects, fault, joined, options, requests, result};
 
 const RESOURCE: &str = "http://localhost:9/mcp";
 const ISSUER: &str = "http://localhost:8";
+const ISS: &str = "iss=http%3A%2F%2Flocalhost%3A8";
 
 fn able(more: Value) -> Value {
     options(json!({"oauth": joined(json!({"redirect_uri": "http://localhost:7/cb"}), more)}))
@@ -48,7 +49,6 @@ fn fine(id: u64) -> Vec<Value> {
 #[test]
 fn a_token_is_had_step_by_step() {
     let name = "authorization";
-    let iss = "iss=http%3A%2F%2Flocalhost%3A8";
     let more = [("www-authenticate", "Bearer error=\"insufficient_scope\", scope=\"w\"")];
     check(
         name,
@@ -64,7 +64,7 @@ fn a_token_is_had_step_by_step() {
                     resource("http://localhost:9"),
                     issuer(json!({})),
                     registered(),
-                    back(&format!("code=x&state=$STATE&{iss}")),
+                    back(&format!("code=x&state=$STATE&{ISS}")),
                     token("t-1"),
                     fine(1),
                 ],
@@ -177,4 +177,65 @@ fn tokens_that_are_refused_again_and_again_are_given_up() {
         )],
     );
     assert_eq!(ends[0]["details"]["reason"], "still_refused");
+}
+
+/// Up to a token with a refresh token, and the call after it that is refused.
+fn signed_in() -> Vec<Called> {
+    let known = [resource(RESOURCE), issuer(json!({})), registered(), back(&format!("code=x&state=$STATE&{ISS}"))];
+    vec![call("connect", json!({}), [challenge("Bearer"), known.concat(), token("t-1"), fine(1)])]
+}
+
+/// Up to the token endpoint's answer.
+fn refreshing(endpoint: Vec<Value>) -> Vec<Value> {
+    [challenge("Bearer error=\"invalid_token\""), resource(RESOURCE), issuer(json!({})), endpoint].concat()
+}
+
+fn grants(name: &str, call: usize) -> Vec<Value> {
+    let forms = requests(name, call).into_iter().filter_map(|request| request["body"]["form"].as_array().cloned());
+    forms.filter_map(|form| form.into_iter().find(|pair| pair[0] == "grant_type").map(|pair| pair[1].clone())).collect()
+}
+
+#[test]
+fn a_refresh_token_outlives_trouble_at_the_token_endpoint() {
+    let name = "refresh_token_kept";
+    let busy = response(503, &json!({}));
+    let slow = response(400, &json!({"error": "temporarily_unavailable"}));
+    let page = response(200, &json!("a gateway's page"));
+    let prompts = answer(200, &result(6, &json!({"prompts": []})));
+    let after = vec![
+        call(
+            "list_prompts",
+            json!({}),
+            [refreshing(busy), refreshing(slow), refreshing(vec![fault("reset")]), refreshing(token("t-2")), prompts],
+        ),
+        // An answer that is none leads to the person, and so does what the person says to the next call.
+        call("list_prompts", json!({}), [refreshing(page), back("error=access_denied&state=$STATE")]),
+        call("list_prompts", json!({}), [refreshing(token("t-3")), answer(200, &result(9, &json!({"prompts": []})))]),
+    ];
+    check(
+        name,
+        "503, temporarily_unavailable, a reset, a page: the refresh token is shown again with the next try.",
+        able(json!({})),
+        signed_in().into_iter().chain(after).collect(),
+    );
+    assert_eq!(grants(name, 1), ["refresh_token"; 4]);
+    assert_eq!(grants(name, 3), ["refresh_token"]);
+}
+
+#[test]
+fn a_refresh_token_that_is_over_is_not_shown_again() {
+    let name = "refresh_token_over";
+    let over = || response(400, &json!({"error": "invalid_grant"}));
+    let after = vec![
+        call("list_prompts", json!({}), [refreshing(over()), back("error=access_denied&state=$STATE")]),
+        call("list_prompts", json!({}), [refreshing(vec![]), back("error=access_denied&state=$STATE")]),
+    ];
+    check(
+        name,
+        "invalid_grant: the person is asked, now and with the next call.",
+        able(json!({})),
+        signed_in().into_iter().chain(after).collect(),
+    );
+    assert_eq!(grants(name, 1), ["refresh_token"]);
+    assert_eq!(grants(name, 2), [] as [Value; 0]);
 }

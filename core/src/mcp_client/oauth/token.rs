@@ -7,10 +7,10 @@ use super::{
     Grant, Issuer, Link, OAuth, Resource,
     client::{Registered, by_hand},
     consent::Consent,
-    text,
+    failure, text,
 };
 use crate::{
-    effect::{Body, Method},
+    effect::{Body, Method, Response},
     error::{Error, ErrorKind},
     text::clean_line,
     url,
@@ -24,6 +24,11 @@ pub(super) struct Token {
     issuer: String,
     client: Option<Registered>,
 }
+
+/// The issuer says no, and would say it again.
+const REFUSED: &str = "token_refused";
+/// It says nothing that can be understood.
+const NONE_GIVEN: &str = "no_token";
 
 type Form = Vec<(String, String)>;
 
@@ -74,8 +79,10 @@ impl Link {
     }
 
     /// Renews the current token, where that can be tried; false where it can not.
+    ///
+    /// The refresh token is kept until it is replaced, or its issuer says that it is over.
     pub(super) async fn refreshed(&self, resource: &Resource, issuer: &Issuer) -> Result<bool, Error> {
-        let had = self.shared.state().tokens.current.take();
+        let had = self.shared.state().tokens.current.clone();
         let Some(old) = had.filter(|old| old.issuer == issuer.name) else { return Ok(false) };
         let (Some(refresh), Some(client)) = (old.refresh, old.client) else { return Ok(false) };
         let form = form([
@@ -90,7 +97,11 @@ impl Link {
                 Ok(true)
             }
             // A refresh token that has run out is the ordinary way to the sign-in page.
-            Err(error) if error.reason() == "token_refused" => Ok(false),
+            Err(error) if error.reason() == REFUSED => {
+                self.shared.state().tokens.current = None;
+                Ok(false)
+            }
+            Err(error) if error.reason() == NONE_GIVEN => Ok(false),
             Err(error) => Err(error),
         }
     }
@@ -110,15 +121,23 @@ impl Link {
                 issuer: issuer.name.clone(),
                 client: client.cloned(),
             }),
-            None if response.status >= 500 => Err(super::super::failure::refusal(&response)),
-            None => {
-                let why = text(&document, "error").unwrap_or("no bearer token");
-                Err(Error::new(ErrorKind::PermissionDenied, "token_refused", "the authorization server gave no token")
-                    .with("status", response.status)
-                    .with("error", clean_line(why, 64)))
-            }
+            None => Err(no_token(&response, &document).with("issuer", &issuer.name)),
         }
     }
+}
+
+/// Why there is no token: trouble of the moment, a final word about the grant or client, or an answer that is none.
+fn no_token(response: &Response, document: &Value) -> Error {
+    let why = text(document, "error");
+    let (kind, reason) = match why {
+        _ if matches!(response.status, 408 | 429 | 500..) => return failure::refusal(response),
+        Some("server_error" | "slow_down" | "temporarily_unavailable") => (ErrorKind::Unavailable, "no_token_now"),
+        Some(_) => (ErrorKind::PermissionDenied, REFUSED),
+        None => (ErrorKind::PermissionDenied, NONE_GIVEN),
+    };
+    Error::new(kind, reason, "the authorization server gave no token")
+        .with("status", response.status)
+        .with("error", clean_line(why.unwrap_or("no bearer token"), 64))
 }
 
 /// How the client proves itself: as it was told at its registration, else as the issuer takes it.
