@@ -12,3 +12,4 @@ mod script;
 mod side_by_side;
 mod streams;
 mod tools;
+mod under_way;

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::{
+    cache::Epoch,
     failure::{self, HEADER_MISMATCH, UNSUPPORTED_VERSION},
     hear::{Heard, Wanted, is_refusal},
     link::Link,
@@ -60,7 +61,7 @@ impl Link {
             let mut result = self.repeated(&round).await?;
             match result.get("resultType").and_then(Value::as_str) {
                 Some("input_required") if may_ask(&asked.method) => round = self.answered(&asked, &mut result).await?,
-                None | Some("complete") => return self.complete(&round, result),
+                None | Some("complete") => return self.checked(&round, result),
                 Some("task") if asked.method == "tools/call" && self.knows_tasks() => return Ok(result),
                 Some(other) => {
                     let other = crate::text::clean_line(other, 64);
@@ -70,14 +71,6 @@ impl Link {
         }
         Err(Error::precondition("asks_for_ever", "the server asks again and again")
             .with("rounds", self.options().max_rounds))
-    }
-
-    /// A result as the application gets it. One that took answers is that of these answers alone.
-    fn complete(&self, asked: &Asked, result: Map<String, Value>) -> Result<Map<String, Value>, Error> {
-        if !asked.params.contains_key("inputResponses") && !asked.params.contains_key("requestState") {
-            self.shared.state().cache.put(&asked.method, &asked.params, &result, self.io.now().mono);
-        }
-        self.checked(asked, result)
     }
 
     /// The same request with the answers to what its result asked.
@@ -113,17 +106,29 @@ impl Link {
 
     /// Sends once, and once more with what the server said was wrong put right.
     async fn corrected(&self, asked: &Asked) -> Result<Map<String, Value>, Error> {
+        let epoch = || self.shared.state().cache.epoch(&asked.method);
         let peer = self.peer().await?;
-        let heard = self.once(&peer, asked).await?;
-        let heard = if self.put_right(&peer, asked, &heard).await? {
+        let mut sent = epoch();
+        let mut heard = self.once(&peer, asked).await?;
+        if self.put_right(&peer, asked, &heard).await? {
             let peer = self.peer().await?;
-            self.once(&peer, asked).await?
-        } else {
-            heard
+            sent = epoch();
+            heard = self.once(&peer, asked).await?;
+        }
+        let result = match heard {
+            Heard::Message(_, message) => failure::result(message)?,
+            Heard::Else(response) => return Err(failure::refusal(&response)),
         };
-        match heard {
-            Heard::Message(_, message) => failure::result(message),
-            Heard::Else(response) => Err(failure::refusal(&response)),
+        self.keep(asked, &result, sent);
+        Ok(result)
+    }
+
+    /// Keeps a result that may be. One that took answers is that of these answers alone.
+    fn keep(&self, asked: &Asked, result: &Map<String, Value>, sent: Epoch) {
+        let took_answers = asked.params.contains_key("inputResponses") || asked.params.contains_key("requestState");
+        let whole = result.get("resultType").is_none_or(|kind| *kind == "complete");
+        if whole && !took_answers {
+            self.shared.state().cache.put(&asked.method, &asked.params, result, self.io.now().mono, sent);
         }
     }
 

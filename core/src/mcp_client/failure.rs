@@ -14,6 +14,8 @@ pub(super) const MISSING_CAPABILITY: i64 = -32021;
 pub(super) const UNSUPPORTED_VERSION: i64 = -32022;
 pub(super) const METHOD_NOT_FOUND: i64 = -32601;
 const INVALID_PARAMS: i64 = -32602;
+/// Reason of the error that says so.
+const REFUSED: &str = "refused";
 /// How older revisions say that a resource is not there.
 const RESOURCE_NOT_FOUND: i64 = -32002;
 
@@ -36,13 +38,18 @@ pub(super) fn result(mut message: Value) -> Result<Map<String, Value>, Error> {
     }
 }
 
+/// True for the error of parameters that the server does not take.
+pub(super) fn is_refused(error: &Error) -> bool {
+    error.kind() == ErrorKind::InvalidArgument && error.reason() == REFUSED
+}
+
 fn refused(message: &Value) -> Error {
     let told = message.get("error").and_then(|error| error.get("message")).and_then(Value::as_str);
     let told = text::clean_line(told.unwrap_or("no reason given"), 512);
     let code = code(message).unwrap_or_default();
     let error = match code {
         INVALID_PARAMS => {
-            Error::invalid("refused", told).suggest("check the names of the call; this server's tools may differ")
+            Error::invalid(REFUSED, told).suggest("check the names of the call; this server's tools may differ")
         }
         RESOURCE_NOT_FOUND => Error::not_found("no_resource", told).suggest("list the resources first"),
         METHOD_NOT_FOUND | UNSUPPORTED_VERSION => Error::unsupported("no_such_call", told),

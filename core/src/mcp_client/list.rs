@@ -15,10 +15,18 @@ impl Link {
     /// # Errors
     /// What the server says; `malformed_response` for a list without end.
     pub(super) async fn list(&self, method: &str, items: &str) -> Result<Vec<Value>, Error> {
-        let (mut all, mut cursor) = (Vec::new(), None::<String>);
+        let (mut all, mut cursor, mut begun_again) = (Vec::new(), None::<String>, false);
         for _ in 0..MOST_PAGES {
             let params = cursor.iter().map(|cursor| ("cursor".to_owned(), Value::String(cursor.clone()))).collect();
-            let mut page = self.request(Asked::read(method, params)).await?;
+            let mut page = match self.request(Asked::read(method, params)).await {
+                // The cursor is of another time: that of the page it came with, which may have been kept.
+                Err(error) if cursor.is_some() && !begun_again && failure::is_refused(&error) => {
+                    self.shared.state().cache.forget(method);
+                    (all, cursor, begun_again) = (Vec::new(), None, true);
+                    continue;
+                }
+                page => page?,
+            };
             let Some(Value::Array(found)) = page.remove(items) else { return Err(failure::no_answer()) };
             all.extend(found);
             // An empty cursor is a cursor too.

@@ -33,7 +33,7 @@ pub(super) struct Known {
 impl State {
     /// Forgets the server, and what it said holds for a while.
     pub(super) fn forget_peer(&mut self) -> Option<Arc<Peer>> {
-        self.cache = Cache::default();
+        self.cache.clear();
         self.peer.take()
     }
 

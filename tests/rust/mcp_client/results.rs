@@ -144,3 +144,24 @@ fn what_took_an_answer_is_not_kept() {
         vec![call("connect", json!({}), [discovered()]), read(2, 3), read(4, 5)],
     );
 }
+
+#[test]
+fn a_cursor_that_is_stale_begins_the_list_again_once() {
+    let name = "cursor_stale";
+    let first = |id| prompts(id, "one", &json!({"nextCursor": "c", "ttlMs": 3_600_000}));
+    let stale = |id| answer(200, &super::script::error(id, -32602, &json!(null)));
+    let ends = check(
+        name,
+        "A first page that was kept names a cursor that is no more: the list is read from its begin, once.",
+        options(json!({})),
+        vec![
+            call("connect", json!({}), [discovered()]),
+            list([first(2), prompts(3, "two", &json!({}))].concat()),
+            list([stale(4), first(5), prompts(6, "three", &json!({}))].concat()),
+            list([stale(7), first(8), stale(9)].concat()),
+        ],
+    );
+    assert_eq!(ends[2]["prompts"], json!([{"name": "one"}, {"name": "three"}]));
+    assert_eq!(ends[3]["code"], "invalid_argument");
+    assert!(requests(name, 2)[1]["body"]["json"]["params"].get("cursor").is_none());
+}
