@@ -138,7 +138,7 @@ impl Link {
             Heard::Message(status, message) => match failure::code(message) {
                 Some(HEADER_MISMATCH) if asked.method == "tools/call" && peer.is_modern() => {
                     self.shared.state().cache.forget("tools/list");
-                    self.list_tools().await.map(|_| true)
+                    self.list_tools().await.map(|_| true).map_err(|error| error.landed_as(Landed::No))
                 }
                 Some(UNSUPPORTED_VERSION) => {
                     self.forget(peer);
@@ -179,7 +179,9 @@ impl Link {
         }
         let patience = self.patience();
         let opened = self.post(&message).await?;
-        self.hear(opened, Wanted { id, peer: Some(peer), patience }).await
+        let heard = self.hear(opened, Wanted { id, peer: Some(peer), patience }).await;
+        // The server took it: whatever failed since then, also a request of another kind.
+        heard.map_err(|error| error.landed_as(Landed::Perhaps))
     }
 
     /// The headers of a call's marked arguments.

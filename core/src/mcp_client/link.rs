@@ -17,7 +17,7 @@ use super::{
 use crate::{
     call::Call,
     effect::{Body, CredentialId, Method, Request},
-    error::{Error, ErrorKind, Retry},
+    error::{Error, ErrorKind, Landed, Retry},
     flow::{Io, Opened},
 };
 
@@ -132,7 +132,9 @@ impl Link {
                 .with("scope", challenge.scope.unwrap_or_default())
                 .with("status", opened.status));
             }
-            Box::pin(self.signed_in(&challenge, shown.as_deref())).await?;
+            // What was turned away did nothing, whatever becomes of the requests for a token.
+            let signed_in = Box::pin(self.signed_in(&challenge, shown.as_deref())).await;
+            signed_in.map_err(|error| error.landed_as(Landed::No))?;
         }
     }
 

@@ -14,7 +14,7 @@ use super::{
     place::Place,
     version::Peer,
 };
-use crate::error::Error;
+use crate::error::{Error, Landed};
 
 /// The revision that this transport came with.
 pub(super) const PAIRED: &str = "2024-11-05";
@@ -35,7 +35,8 @@ impl Link {
 
     /// The answer to a request, on a stream of its own.
     pub(super) async fn paired(&self, message: &Message, id: u64) -> Result<Heard, Error> {
-        let mut pair = self.pair().await?.ok_or_else(failure::no_answer)?;
+        let pair = self.pair().await.map_err(|error| error.landed_as(Landed::No))?;
+        let mut pair = pair.ok_or_else(failure::no_answer)?;
         let answer = pair.ask(message, id, self.patience()).await;
         pair.leave(answer).await.map(|answer| Heard::Message(200, answer))
     }
@@ -91,13 +92,14 @@ impl Pair {
     }
 
     async fn ask(&mut self, message: &Message, id: u64, patience: Patience) -> Result<Value, Error> {
-        let peer = self.greeted().await?;
+        let peer = self.greeted().await.map_err(|error| error.landed_as(Landed::No))?;
         self.answer(message, Wanted { id, peer: Some(&peer), patience }).await
     }
 
     async fn answer(&mut self, message: &Message, mut wanted: Wanted<'_>) -> Result<Value, Error> {
         self.link.notify(message).await?;
-        self.link.hear_events(&mut self.events, &mut wanted).await
+        let heard = self.link.hear_events(&mut self.events, &mut wanted).await;
+        heard.map_err(|error| error.landed_as(Landed::Perhaps))
     }
 
     async fn news(&mut self, news: &Map<String, Value>, failed: &mut u32) -> Result<Value, Error> {

@@ -14,7 +14,7 @@ use super::{
     version::{LEGACY, MODERN, Peer, legacy},
 };
 use crate::{
-    error::{Error, ErrorKind},
+    error::{Error, ErrorKind, Landed},
     text,
 };
 
@@ -43,7 +43,8 @@ impl Link {
         if !connected.as_ref().is_err_and(Error::gave_up) {
             self.tell_untold().await?;
         }
-        connected
+        // Nothing of the call was sent yet.
+        connected.map_err(|error| error.landed_as(Landed::No))
     }
 
     async fn connected(&self) -> Result<Arc<Peer>, Error> {

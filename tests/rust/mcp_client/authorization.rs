@@ -239,3 +239,27 @@ fn a_refresh_token_that_is_over_is_not_shown_again() {
     assert_eq!(grants(name, 1), ["refresh_token"]);
     assert_eq!(grants(name, 2), [] as [Value; 0]);
 }
+
+#[test]
+fn a_call_that_was_turned_away_is_sent_when_there_is_a_token() {
+    let name = "turned_away";
+    let own = able(json!({"grant": "client_credentials", "client_id": "c", "client_secret": "s"}));
+    let ends = check(
+        name,
+        "The request for a token breaks off: the call was refused before, and did nothing.",
+        own,
+        vec![
+            call("connect", json!({}), [fine(1)]),
+            call(
+                "call_tool",
+                json!({"name": "a"}),
+                [
+                    [challenge("Bearer"), resource(RESOURCE), issuer(json!({})), vec![fault("reset")]].concat(),
+                    [challenge("Bearer"), resource(RESOURCE), issuer(json!({})), token("t")].concat(),
+                    answer(200, &result(3, &json!({"content": []}))),
+                ],
+            ),
+        ],
+    );
+    assert_eq!(ends[1]["content"], json!([]));
+}

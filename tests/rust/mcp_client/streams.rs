@@ -169,3 +169,42 @@ fn a_modern_server_asks_nothing_on_a_stream() {
     );
     assert_eq!(ends[1]["code"], "malformed_response");
 }
+
+#[test]
+fn a_call_that_was_taken_is_not_sent_again_for_what_failed_after_it() {
+    let name = "taken_and_lost";
+    let ping = json!({"jsonrpc": "2.0", "id": "theirs", "method": "ping"});
+    let ends = check(
+        name,
+        "The stream that is taken up, or the answer to a question, finds nobody: the call itself may have been done.",
+        legacy(),
+        vec![
+            call("connect", json!({}), [greeted()]),
+            call(
+                "call_tool",
+                json!({"name": "a"}),
+                [[stream(&["id: e-1\ndata:\n\n"]), vec![ended()]].concat(), vec![fault("refused")]],
+            ),
+            call("call_tool", json!({"name": "a"}), [stream(&[&event(&ping)]), vec![fault("refused")]]),
+        ],
+    );
+    assert_eq!((requests(name, 1).len(), requests(name, 2).len()), (2, 2));
+    assert!(ends[1..].iter().all(|end| end["details"]["reason"] == "connection_refused"), "{ends:#?}");
+}
+
+#[test]
+fn a_call_that_was_never_sent_is_sent_when_its_server_is_there() {
+    let name = "never_sent";
+    let found = answer(200, &result(2, &json!({"supportedVersions": ["2026-07-28"], "capabilities": {}})));
+    let ends = check(
+        name,
+        "The question who the server is breaks off: nothing of the call was sent, so all of it may be sent.",
+        options(json!({})),
+        vec![call(
+            "call_tool",
+            json!({"name": "a"}),
+            [vec![fault("reset")], found, answer(200, &result(3, &said("x")))],
+        )],
+    );
+    assert_eq!(ends[0]["content"][0]["text"], "x");
+}
