@@ -144,6 +144,8 @@ impl Link {
                     self.forget(peer);
                     Ok(true)
                 }
+                // It speaks as was agreed with it.
+                code if failure::is_modern(*status, code) && peer.is_modern() => Ok(false),
                 _ => Ok(self.is_another(peer, *status)),
             },
             Heard::Else(response) if is_refusal(response.status) => Ok(false),

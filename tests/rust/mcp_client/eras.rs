@@ -168,3 +168,21 @@ fn a_server_that_ends_on_the_probe_is_greeted() {
     assert_eq!(requests(name, 0)[1]["body"]["json"]["method"], "initialize");
     assert_eq!(ends[0]["protocolVersion"], "2025-11-25");
 }
+
+#[test]
+fn a_server_that_speaks_as_agreed_is_not_asked_again() {
+    let name = "same_server";
+    let refused = |id, status, code| answer(status, &error(id, code, &json!({"requiredCapabilities": {}})));
+    check(
+        name,
+        "-32601 under 404 and -32021 under 400 are answers of 2026-07-28: the next call asks nothing else.",
+        options(json!({})),
+        vec![
+            call("connect", json!({}), [discovered()]),
+            call("list_prompts", json!({}), [refused(2, 404, -32601)]),
+            call("call_tool", json!({"name": "a"}), [refused(3, 400, -32021)]),
+            call("list_resources", json!({}), [answer(200, &result(4, &json!({"resources": []})))]),
+        ],
+    );
+    assert_eq!(requests(name, 3)[0]["body"]["json"]["method"], "resources/list");
+}
