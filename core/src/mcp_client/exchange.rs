@@ -159,7 +159,16 @@ impl Link {
         if (400..500).contains(&status) {
             self.forget(peer);
         }
-        status == 404 && peer.session.is_some()
+        self.is_over(peer, status)
+    }
+
+    /// True for a session that its server does not know any more, which is forgotten then.
+    pub(super) fn is_over(&self, peer: &Peer, status: u16) -> bool {
+        let over = status == 404 && peer.session.is_some();
+        if over {
+            self.forget(peer);
+        }
+        over
     }
 
     async fn once(&self, peer: &Peer, asked: &Asked) -> Result<Heard, Error> {

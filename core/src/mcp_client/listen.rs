@@ -5,12 +5,13 @@ use serde_json::{Map, Value, json};
 use super::{
     exchange::Asked,
     failure,
-    hear::{Events, Heard, Patience, Wanted},
+    hear::{Events, Heard, Patience, Wanted, is_refusal},
     link::Link,
     message::{self, SUBSCRIPTION},
     version::Peer,
 };
 use crate::{
+    effect::Response,
     error::{Error, ErrorKind, Landed},
     pace::Backoff,
 };
@@ -23,13 +24,10 @@ impl Link {
         let seed = self.call.seed.child("listen");
         let mut failed = 0;
         loop {
-            let peer = self.peer().await?;
-            let ended = if peer.is_modern() {
-                self.subscription(&peer, wanted, &mut failed).await
-            } else if peer.paired {
-                Box::pin(self.paired_news(wanted, &mut failed)).await
-            } else {
-                self.session_news(&peer, wanted, &mut failed).await
+            // A server that is away is not there to say who it is either.
+            let ended = match self.peer().await {
+                Ok(peer) => self.news_of(&peer, wanted, &mut failed).await,
+                Err(error) => Err(error),
             };
             let error = match ended {
                 Ok(end) => return Ok(end),
@@ -40,6 +38,16 @@ impl Link {
                 return Err(error);
             }
             self.io.sleep(backoff.delay(failed + 1, &seed)).await?;
+        }
+    }
+
+    async fn news_of(&self, peer: &Peer, wanted: &Map<String, Value>, failed: &mut u32) -> Result<Value, Error> {
+        if peer.is_modern() {
+            self.subscription(peer, wanted, failed).await
+        } else if peer.paired {
+            Box::pin(self.paired_news(wanted, failed)).await
+        } else {
+            self.session_news(peer, wanted, failed).await
         }
     }
 
@@ -100,15 +108,26 @@ impl Link {
         let opened = self.get(&message::session_headers(peer), None).await?;
         if opened.status != 200 {
             self.io.shut(opened.stream).await?;
-            return Err(Error::new(ErrorKind::Unsupported, "no_news", "the server tells no news")
-                .with("status", opened.status)
-                .suggest("read the lists again from time to time"));
+            return Err(self.no_news(peer, opened.status));
         }
         let mut events = Events::of(&opened);
         let ended = self.told_news(peer, news, &mut events, failed).await;
         let wanted = Wanted { id: 0, peer: None, patience: Patience::endless(self.call.deadline) };
         self.leave(&events, &wanted, ended.as_ref().err()).await?;
         ended
+    }
+
+    /// Why there is no stream of news: the session is over, the server is in trouble, or it has none.
+    fn no_news(&self, peer: &Peer, status: u16) -> Error {
+        if self.is_over(peer, status) {
+            return failure::lost().landed_as(Landed::No);
+        }
+        if is_refusal(status) {
+            return failure::refusal(&Response { status, headers: Vec::new(), body: "".into() });
+        }
+        Error::new(ErrorKind::Unsupported, "no_news", "the server tells no news")
+            .with("status", status)
+            .suggest("read the lists again from time to time")
     }
 
     /// Tells what comes on a stream of news until it ends, which is no end of the news.

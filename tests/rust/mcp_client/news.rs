@@ -1,8 +1,8 @@
 use serde_json::{Value, json};
 
 use super::script::{
-    answer, call, check, discovered, effects, ended, event, greeted, lines, opened, options, piped, requests, result,
-    stream,
+    accepted, answer, answer_with, call, check, discovered, effects, ended, event, fault, greeted, lines, opened,
+    options, piped, requests, result, stream,
 };
 
 fn news(method: &str, id: u64) -> String {
@@ -122,4 +122,57 @@ fn behind_a_pipe_a_subscription_is_ended_by_its_cancellation() {
     );
     assert_eq!(told(name, 1), [ACK, CHANGED]);
     assert_eq!(ends[1], json!({"reason": "the server stops"}));
+}
+
+#[test]
+fn news_go_on_in_the_next_session() {
+    let name = "listen_session_over";
+    let hello = result(2, &json!({"protocolVersion": "2025-11-25", "capabilities": {}}));
+    let changed = event(&json!({"jsonrpc": "2.0", "method": CHANGED}));
+    let cancelled = || vec![json!({"reply": "cancelled"})];
+    let ends = check(
+        name,
+        "404 on the stream of news: the session is over, and the news are those of the next one. 503: later.",
+        options(json!({"era": {"legacy": "2025-11-25"}})),
+        vec![
+            call("connect", json!({}), [greeted()]),
+            call(
+                "listen",
+                json!({"toolsListChanged": true}),
+                [
+                    vec![opened(404, &[])],
+                    answer_with(200, &[("mcp-session-id", "s-2")], &hello),
+                    accepted(),
+                    vec![opened(503, &[])],
+                    stream(&[&changed]),
+                    cancelled(),
+                ],
+            ),
+        ],
+    );
+    assert_eq!(told(name, 1), [ACK, CHANGED]);
+    assert_eq!(ends[1]["code"], "cancelled");
+    let streams = requests(name, 1).into_iter().filter(|request| request["method"] == "GET");
+    assert_eq!(streams.last().unwrap()["headers"][2], json!(["mcp-session-id", "s-2"]));
+}
+
+#[test]
+fn news_outlast_a_server_that_is_away_for_a_while() {
+    let name = "listen_server_away";
+    let found = |id| lines(&[result(id, &json!({"supportedVersions": ["2026-07-28"], "capabilities": {}}))]);
+    let end = result(5, &json!({"resultType": "complete"}));
+    let ends = check(
+        name,
+        "Behind a pipe: a server that ended and cannot be asked who it is at once is asked again.",
+        piped(),
+        vec![
+            call("connect", json!({}), [found(1)]),
+            call(
+                "listen",
+                json!({"toolsListChanged": true}),
+                [[lines(&[]), vec![ended()]].concat(), vec![fault("refused")], found(4), lines(&[end])],
+            ),
+        ],
+    );
+    assert_eq!(ends[1]["resultType"], "complete");
 }
