@@ -269,7 +269,7 @@ impl Link {
                 {
                     wanted.patience.renew(self.io.now().mono);
                 }
-                self.shared.state().cache.told(&method, &params);
+                self.shared.state().told(&method, &params);
                 match wanted.peer {
                     Some(_) => self.io.tell(&method, params).await?,
                     None => self.tell_later(method, params)?,

@@ -34,7 +34,17 @@ impl State {
     /// Forgets the server, and what it said holds for a while.
     pub(super) fn forget_peer(&mut self) -> Option<Arc<Peer>> {
         self.cache.clear();
+        self.tools.clear();
         self.peer.take()
+    }
+
+    /// Forgets what a notification says has changed.
+    pub(super) fn told(&mut self, notification: &str, params: &Value) {
+        self.cache.told(notification, params);
+        // They are known again when they are listed, or when the server misses a header.
+        if notification == "notifications/tools/list_changed" {
+            self.tools.clear();
+        }
     }
 
     /// An id that no other request of the connection has.

@@ -35,6 +35,31 @@ fn a_result_is_held_against_its_schema() {
 }
 
 #[test]
+fn a_tool_that_changed_is_not_held_against_what_it_was() {
+    let output = json!({"type": "object", "required": ["n"]});
+    let changed = json!({"jsonrpc": "2.0", "method": "notifications/tools/list_changed"});
+    let other = json!({"content": [], "structuredContent": {"m": 1}});
+    let ends = check(
+        "output_schema_changed",
+        "news of a change, and another server: the schemas of before are those of other tools.",
+        options(json!({})),
+        vec![
+            call("connect", json!({}), [discovered()]),
+            call("list_tools", json!({}), [tools(2, &output)]),
+            gives(3, &other),
+            call("call_tool", json!({"name": "a"}), [stream(&[&event(&changed), &event(&result(4, &other))])]),
+            gives(5, &other),
+            call("list_tools", json!({}), [tools(6, &output)]),
+            call("list_prompts", json!({}), [answer(400, &super::script::error(7, -32600, &json!(null)))]),
+            call("connect", json!({}), [answer(200, &result(8, &json!({"supportedVersions": ["2026-07-28"]})))]),
+            gives(9, &other),
+        ],
+    );
+    assert_eq!(ends[2]["details"]["reason"], "output_schema");
+    assert!([3, 4, 8].into_iter().all(|call: usize| ends[call]["structuredContent"]["m"] == 1), "{ends:#?}");
+}
+
+#[test]
 fn what_cannot_be_judged_is_said_and_not_held_against_anybody() {
     let ends = check(
         "output_schema_unchecked",
