@@ -22,23 +22,28 @@ impl Link {
     /// The result of a task's work, however long it takes; what it asks in between is answered.
     ///
     /// # Errors
-    /// What the task failed with; `cancelled` for one that was cancelled.
-    pub(super) async fn finished(&self, mut task: Map<String, Value>) -> Result<Map<String, Value>, Error> {
+    /// What the task failed with; `failed_precondition` for one that was cancelled. Each names the task: whatever it was
+    /// that failed, the work may go on.
+    pub(super) async fn finished(&self, task: Map<String, Value>) -> Result<Map<String, Value>, Error> {
         let id = task.get("taskId").and_then(Value::as_str).ok_or_else(failure::no_answer)?.to_owned();
+        self.followed(&id, task).await.map_err(|error| error.with("task_id", &id))
+    }
+
+    async fn followed(&self, id: &str, mut task: Map<String, Value>) -> Result<Map<String, Value>, Error> {
         let mut answered = Vec::new();
         loop {
             match task.get("status").and_then(Value::as_str) {
                 Some("completed") => return object(task.remove("result")),
                 Some("failed") => return failure::result(json!({"error": task.remove("error").unwrap_or_default()})),
                 Some("cancelled") => {
-                    return Err(Error::precondition("task_cancelled", "the task was cancelled").with("task_id", &id));
+                    return Err(Error::precondition("task_cancelled", "the task was cancelled"));
                 }
-                Some("input_required") => self.update(&id, &task, &mut answered).await?,
+                Some("input_required") => self.update(id, &task, &mut answered).await?,
                 Some("working") => {}
                 _ => return Err(failure::no_answer()),
             }
             self.pause(&task).await?;
-            task = self.request(Asked::read("tasks/get", named(&id))).await?;
+            task = self.request(Asked::read("tasks/get", named(id))).await?;
         }
     }
 
@@ -64,10 +69,8 @@ impl Link {
         let pace = task.get("pollIntervalMs").and_then(Value::as_u64).unwrap_or(PACE_MS).clamp(SHORTEST_MS, LONGEST_MS);
         let pace = Duration::from_millis(pace);
         if self.io.now().mono.saturating_add(pace) >= self.call.deadline {
-            let id = task.get("taskId").and_then(Value::as_str).unwrap_or_default();
             return Err(Error::deadline("the task is not finished yet")
                 .retry_as(Retry::Never)
-                .with("task_id", id)
                 .suggest("ask for it later by its id"));
         }
         self.io.sleep(pace).await

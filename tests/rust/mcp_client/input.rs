@@ -186,3 +186,19 @@ fn a_task_is_followed_to_its_end() {
     assert_eq!(update["headers"][3], json!(["mcp-name", "t"]));
     assert!(effects(name, 1).iter().any(|effect| effect["ms"] == 100));
 }
+
+#[test]
+fn a_task_that_cannot_be_followed_is_named() {
+    let task = json!({"resultType": "task", "taskId": "t", "status": "working", "pollIntervalMs": 100});
+    let gone = || answer(404, &json!("a gateway's page"));
+    let ends = check(
+        "task_out_of_sight",
+        "The work goes on although nobody can look at it now: the error says by which id it is found later.",
+        options(json!({"capabilities": {"extensions": {"io.modelcontextprotocol/tasks": {}}}})),
+        vec![
+            call("connect", json!({}), [discovered()]),
+            call("call_tool", json!({"name": "a"}), [answer(200, &result(2, &task)), gone()]),
+        ],
+    );
+    assert_eq!((&ends[1]["code"], &ends[1]["details"]["task_id"]), (&json!("not_found"), &json!("t")));
+}
