@@ -225,6 +225,9 @@ impl Link {
         let (Some(peer), Some(last)) = (wanted.peer.filter(|peer| !peer.is_modern()), events.last.clone()) else {
             return Ok(false);
         };
+        if events.retry >= wanted.patience.left(self.io.now().mono) {
+            return Err(late());
+        }
         self.io.sleep(events.retry).await?;
         let opened = self.get(&message::session_headers(peer), Some(&last)).await?;
         if opened.status != 200 {

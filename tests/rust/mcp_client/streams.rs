@@ -208,3 +208,27 @@ fn a_call_that_was_never_sent_is_sent_when_its_server_is_there() {
     );
     assert_eq!(ends[0]["content"][0]["text"], "x");
 }
+
+#[test]
+fn a_wait_the_server_asks_for_ends_with_the_time_of_the_call() {
+    let name = "stream_too_late";
+    let ends = check(
+        name,
+        "retry names a time after the end of the call: it is over at once.",
+        options(json!({"era": {"legacy": "2025-11-25"}, "timeout_ms": 1000})),
+        vec![
+            call("connect", json!({}), [greeted()]),
+            call(
+                "call_tool",
+                json!({"name": "a"}),
+                [
+                    [stream(&["id: e-1\nretry: 5000\ndata:\n\n"]), vec![ended()]].concat(),
+                    // It is told that it is not waited for any more.
+                    vec![json!({"reply": "response", "status": 202})],
+                ],
+            ),
+        ],
+    );
+    assert_eq!(ends[1]["details"]["reason"], "deadline");
+    assert!(effects(name, 1).iter().all(|effect| effect["effect"] != "sleep"));
+}
