@@ -157,20 +157,11 @@ impl Link {
 
     pub(super) async fn hear_events(&self, events: &mut Events, wanted: &mut Wanted<'_>) -> Result<Value, Error> {
         loop {
-            let Some(message) = self.next(events, wanted).await? else { return Err(self.lost(wanted.peer)) };
+            let Some(message) = self.next(events, wanted).await? else { return Err(failure::lost()) };
             if let Some(answer) = self.take(message, wanted).await? {
                 return Ok(answer);
             }
         }
-    }
-
-    /// The stream ended before the answer came. Behind a pipe that is the end of the server itself: the next one knows
-    /// nothing of a handshake.
-    pub(super) fn lost(&self, peer: Option<&Peer>) -> Error {
-        if let Some(peer) = peer.filter(|_| self.is_pipe()) {
-            self.forget(peer);
-        }
-        failure::lost()
     }
 
     /// The next message of a stream; `None` at its end.
@@ -197,7 +188,10 @@ impl Link {
             match self.io.read(events.stream, wanted.patience.read(self.io.now().mono)).await {
                 Ok(Piece::Bytes(bytes)) => self.fed(events, &bytes)?,
                 Ok(Piece::Elapsed) => {}
-                Ok(Piece::End) => events.open = false,
+                Ok(Piece::End) => {
+                    events.open = false;
+                    self.is_at_end(wanted.peer);
+                }
                 Err(error) if matches!(error.kind(), ErrorKind::Cancelled | ErrorKind::Misuse) => return Err(error),
                 // A connection that broke is gone like one that ended, but for what the host must tidy up.
                 Err(_) => {
@@ -211,6 +205,13 @@ impl Link {
                     return Ok(None);
                 }
             }
+        }
+    }
+
+    /// Behind a pipe the end of a stream is that of the server itself: the next one knows nothing of a handshake.
+    fn is_at_end(&self, peer: Option<&Peer>) {
+        if let Some(peer) = peer.filter(|_| self.is_pipe()) {
+            self.forget(peer);
         }
     }
 

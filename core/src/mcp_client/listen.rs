@@ -76,7 +76,7 @@ impl Link {
     async fn news(&self, events: &mut Events, wanted: &mut Wanted<'_>, failed: &mut u32) -> Result<Value, Error> {
         loop {
             let Some(message) = self.next(events, wanted).await? else {
-                return Err(self.lost(wanted.peer).landed_as(Landed::No));
+                return Err(failure::lost().landed_as(Landed::No));
             };
             if let Some(end) = cancelled(&message, wanted.id) {
                 return Ok(end);
@@ -146,7 +146,7 @@ impl Link {
             *failed = 0;
             self.take(message, &mut wanted).await?;
         }
-        Err(self.lost(Some(peer)).landed_as(Landed::No))
+        Err(failure::lost().landed_as(Landed::No))
     }
 }
 

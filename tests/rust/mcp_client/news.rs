@@ -1,8 +1,8 @@
 use serde_json::{Value, json};
 
 use super::script::{
-    accepted, answer, answer_with, call, check, discovered, effects, ended, event, fault, greeted, lines, opened,
-    options, piped, requests, result, stream,
+    accepted, answer, answer_with, call, check, discovered, effects, ended, event, fault, greeted, joined, lines,
+    opened, options, piped, requests, result, stream,
 };
 
 fn news(method: &str, id: u64) -> String {
@@ -175,4 +175,24 @@ fn news_outlast_a_server_that_is_away_for_a_while() {
         ],
     );
     assert_eq!(ends[1]["resultType"], "complete");
+}
+
+#[test]
+fn who_reads_too_slowly_is_still_in_its_session() {
+    let name = "listen_too_slow";
+    let hello = result(1, &json!({"protocolVersion": "2025-11-25", "capabilities": {}}));
+    let changed = json!({"jsonrpc": "2.0", "method": CHANGED});
+    let slow = [lines(&[]), vec![fault("too_large")]].concat();
+    let again = [lines(&[changed]), vec![json!({"reply": "cancelled"})]].concat();
+    check(
+        name,
+        "Behind a pipe: a stream that had to be given up is no end of the server, which knows its handshake.",
+        joined(piped(), json!({"era": {"legacy": "2025-11-25"}})),
+        vec![
+            call("connect", json!({}), [lines(&[hello]), accepted()]),
+            call("listen", json!({"toolsListChanged": true}), [slow, again]),
+        ],
+    );
+    assert_eq!(told(name, 1), [ACK, ACK, CHANGED]);
+    assert!(requests(name, 1).iter().all(|request| request["method"] == "GET"));
 }
