@@ -235,6 +235,16 @@ def test_nothing_is_left_when_it_is_closed(command: list[str]) -> None:
     assert not reading()
 
 
+def test_who_is_left_after_the_end_starts_nothing() -> None:
+    connection = MCPConnection.stdio(scripted("modern"))
+    news = connection.listen(tools=True)
+    next(news)
+    connection.close()
+    # The subscription is cancelled; a program that knows nothing of it is not started to hear that.
+    del news
+    assert not reading()
+
+
 def reading() -> list[threading.Thread]:
     return [one for one in threading.enumerate() if one.name == "beam-mcp-pipe"]
 

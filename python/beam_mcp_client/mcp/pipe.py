@@ -65,8 +65,11 @@ class Pipe:
         self._runs = 0
 
     def send(self, request: HttpRequest, abort: Abort | None = None) -> HttpResponse:
-        """Writes what is not answered; what has no body ends a session, which ends with the program."""
-        if request.body and (child := self._running(request)):
+        """Writes what is not answered; what has no body ends a session, which ends with the program.
+
+        A program that is not there is not started for it: it would know nothing of what is ended here.
+        """
+        if request.body and (child := self._running(request, start=False)):
             child.write(request.body)
         return ACCEPTED
 
@@ -90,13 +93,13 @@ class Pipe:
         if child is not None:
             child.end()
 
-    def _running(self, request: HttpRequest) -> _Child | None:
-        """The program; `None` where that of the request's session has ended."""
+    def _running(self, request: HttpRequest, *, start: bool = True) -> _Child | None:
+        """The program; `None` where that of the request's session has ended, or none is there and none is started."""
         session = dict(request.headers).get(SESSION)
         with self._lock:
             child = self._child
             if child is None or child.ended:
-                if session is not None:
+                if session is not None or not start:
                     return None
                 self._runs += 1
                 child = self._child = _Child(self._start(), str(self._runs))
