@@ -39,7 +39,8 @@ class Connection:
         """Starts a call; `random` is 32 fresh random bytes."""
 
 def route(line: str) -> int | None:
-    """Whose line of a server behind a pipe it is: the id of a request, 0 for anyone, `None` for no message."""
+    """Whose line of a server behind a pipe it is: the id of a request, 0 for anyone, -1 for whoever reads next (a
+    question of the server's), `None` for no message."""
 
 @final
 class Engine:

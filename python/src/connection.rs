@@ -33,12 +33,14 @@ impl Connection {
     }
 }
 
-/// Whose line of a server behind a pipe it is: the id of a request, 0 for anyone, `None` for no message.
+/// Whose line of a server behind a pipe it is: the id of a request, 0 for anyone, -1 for whoever reads next (a question
+/// of the server's), `None` for no message.
 #[pyfunction]
-pub(crate) fn route(line: &str) -> Option<u64> {
+pub(crate) fn route(line: &str) -> Option<i64> {
     match mcp_client::route(line) {
-        Route::Request(id) => Some(id),
+        Route::Request(id) => id.try_into().ok(),
         Route::Anyone => Some(0),
+        Route::Question => Some(-1),
         Route::Nobody => None,
     }
 }

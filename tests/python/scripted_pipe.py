@@ -18,7 +18,15 @@ def say(message: dict[str, Any]) -> None:
     print(json.dumps({"jsonrpc": "2.0", **message}), flush=True)
 
 
+LATER: list[dict[str, Any]] = []
+"""What came while an answer was waited for."""
+
+
 def hear() -> dict[str, Any]:
+    return LATER.pop(0) if LATER else heard()
+
+
+def heard() -> dict[str, Any]:
     line = sys.stdin.readline()
     if not line and WAY == "stays":
         time.sleep(60)
@@ -108,6 +116,38 @@ def chats(message: dict[str, Any]) -> None:
     modern(message)
 
 
+def ask(number: str, method: str) -> None:
+    """Asks the client, and does nothing else until it has answered."""
+    say({"id": number, "method": method, "params": {"message": "?", "requestedSchema": {}}})
+    while "method" in (message := heard()) or message["id"] != number:
+        LATER.append(message)
+
+
+def asks(message: dict[str, Any]) -> None:
+    """2025-11-25: tells news and asks in each call, and pings when it has answered."""
+    if message["method"] == "initialize":
+        say({"id": message["id"], "result": {"protocolVersion": "2025-11-25", **HELLO}})
+    elif message["method"] == "tools/call":
+        say({"method": "notifications/tools/list_changed"})
+        ask(f"ask {message['id']}", "elicitation/create")
+        say({"id": message["id"], "result": text("fine")})
+        ask(f"ping {message['id']}", "ping")
+
+
+def announces(message: dict[str, Any]) -> None:
+    """2026-07-28: tells its subscriptions, and nobody in particular, of each call."""
+    modern(message)
+    if message["method"] == "subscriptions/listen":
+        OPEN.append(message["id"])
+    for number in OPEN if message["method"] == "tools/call" else ():
+        tag = {"_meta": {"io.modelcontextprotocol/subscriptionId": number}}
+        say({"method": "notifications/tools/list_changed", "params": tag})
+        say({"method": "notifications/message", "params": {"level": "info", "data": "chat"}})
+
+
+OPEN: list[int] = []
+
+
 def stays(message: dict[str, Any]) -> None:
     """Goes on when its input has ended."""
     modern(message)
@@ -124,7 +164,19 @@ def endless(message: dict[str, Any]) -> None:
 
 WAYS = {
     way.__name__: way
-    for way in (modern, old, dies, retires, flushes, tells_secrets, chats, stays, endless)
+    for way in (
+        modern,
+        old,
+        dies,
+        retires,
+        flushes,
+        tells_secrets,
+        chats,
+        asks,
+        announces,
+        stays,
+        endless,
+    )
 }
 while True:
     WAYS[WAY](hear())

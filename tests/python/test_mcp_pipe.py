@@ -18,7 +18,8 @@ import pytest
 
 from beam_mcp_client import MCPClient, errors
 from beam_mcp_client.cli import main
-from beam_mcp_client.mcp import AsyncMCPConnection, MCPConnection, Notification, pipe
+from beam_mcp_client.mcp import AsyncMCPConnection, MCPConnection, Notification, lines, pipe
+from beam_mcp_client.mcp.lines import LineStream
 from beam_mcp_client.mcp.options import Era
 from beam_mcp_client.transport import Fault, HttpRequest
 from real_server import SERVER
@@ -26,7 +27,7 @@ from real_server import SERVER
 CONFIG: dict[str, Any] = {"targets": {"sim": {"runner": "simulator", "speed": 20}}}
 
 
-def lines_of(stream: pipe.LineStream) -> Iterator[bytes]:
+def lines_of(stream: LineStream) -> Iterator[bytes]:
     while line := stream.read(1.0):
         yield line
 
@@ -199,14 +200,14 @@ def test_a_line_without_end_ends_its_server(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_what_nobody_reads_is_not_kept_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pipe, "MOST_UNREAD", 10)
-    stream = pipe.LineStream(lambda: None)
+    monkeypatch.setattr(lines, "MOST_UNREAD", 10)
+    stream = LineStream()
     for _ in range(4):
         stream.put(b"12345")
         assert stream.read(1.0) == b"12345"
     # One line is taken whatever its length.
     stream.put(b"123456789012")
-    ended = pipe.LineStream(lambda: None)
+    ended = LineStream()
     ended.put(b"123456789012")
     ended.put(None)
     assert stream.read(1.0) == b"123456789012"

@@ -17,6 +17,8 @@ pub(super) const LINES: &str = "application/x-ndjson";
 pub enum Route {
     /// The request with this id.
     Request(u64),
+    /// Whoever reads next: it asks something, and may wait for the answer before it does anything else.
+    Question,
     /// Whoever listens for news, else any request under way.
     Anyone,
     /// Nobody: it is no message.
@@ -35,6 +37,7 @@ pub fn route(line: &str) -> Route {
 fn of(message: &Value) -> Route {
     let params = message.get("params");
     let about = match message.get("method").and_then(Value::as_str) {
+        Some(_) if message.get("id").is_some() => return Route::Question,
         None if message.get("result").is_none() && message.get("error").is_none() => return Route::Nobody,
         None => message.get("id"),
         Some("notifications/progress") => params.and_then(|params| params.get("progressToken")),
@@ -63,7 +66,8 @@ mod tests {
             (tagged, Route::Request(4)),
             (r#"{"method": "notifications/cancelled", "params": {"requestId": 5}}"#, Route::Request(5)),
             (r#"[{"id": 6, "result": {}}]"#, Route::Request(6)),
-            (r#"{"id": "theirs", "method": "ping"}"#, Route::Anyone),
+            (r#"{"id": "theirs", "method": "ping"}"#, Route::Question),
+            (r#"{"id": 7, "method": "roots/list", "params": {}}"#, Route::Question),
             (r#"{"method": "notifications/tools/list_changed"}"#, Route::Anyone),
             (r#"{"id": null, "error": {"code": -32700}}"#, Route::Anyone),
             (r#"{"id": 1}"#, Route::Nobody),

@@ -12,13 +12,14 @@ import subprocess
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
-from queue import Empty, SimpleQueue
+from collections.abc import Mapping, Sequence
+from queue import SimpleQueue
 from typing import IO, TYPE_CHECKING, Any, cast
 
 from .._core import route
 from ..pieces import WholeAnswer
 from ..transport import Abort, Body, Fault, HttpRequest, HttpResponse
+from .lines import LINES, LineStream
 
 if TYPE_CHECKING:
     from ..pieces import Answer
@@ -26,17 +27,15 @@ if TYPE_CHECKING:
 MOST_LINE = 32 << 20
 """Longest line of a server, in bytes."""
 MOST_KEPT = 64
-"""Lines for nobody in particular that are kept until somebody asks something."""
-MOST_UNREAD = 64 << 20
-"""Bytes that wait for the reader of one stream; one line may be longer."""
+"""Lines for nobody in particular that are kept until somebody asks something, and questions that nobody reads."""
 PATIENCE = 2.0
 """Seconds a server gets to end after its input has, and again after it was told to."""
 SECRETS = ("BEAM_MCP_TOKEN", "BEAM_MCP_API_KEY")
 SUBSCRIBE = "subscriptions/listen"
 ANYONE = 0
+QUESTION = -1
 SESSION = "mcp-session-id"
 """A handshake holds for one run of the program: each run is a session, as servers behind HTTP have them."""
-LINES = [("content-type", "application/x-ndjson")]
 ACCEPTED = HttpResponse(202, [], b"")
 NO_SESSION = HttpResponse(404, [], b"")
 """The session is over: whoever gets this greets the program anew and asks again; nothing was written."""
@@ -123,7 +122,7 @@ class Pipe:
 def _ended(number: int | None) -> Answer:
     """What is answered for a program that has ended: nobody waits for what is no request."""
     if number == ANYONE:
-        stream = LineStream(lambda: None)
+        stream = LineStream()
         stream.put(None)
         return stream
     return WholeAnswer(ACCEPTED if number is None else NO_SESSION)
@@ -158,6 +157,7 @@ class _Child:
         self._streams: dict[int, LineStream] = {}
         self._listeners: list[LineStream] = []
         self._kept: deque[bytes] = deque(maxlen=MOST_KEPT)
+        self._questions: deque[bytes] = deque(maxlen=MOST_KEPT)
         self._unwritten: SimpleQueue[bytes | None] = SimpleQueue()
         self.ended = False
         self._reader, self._writer = (
@@ -184,7 +184,7 @@ class _Child:
 
     def listen(self, number: int) -> LineStream:
         """What comes for a request, or for nobody else."""
-        stream = LineStream(lambda: self._forget(number, stream))
+        stream = LineStream(lambda: self._forget(number, stream), lambda: self._question(stream))
         stream.headers = [*LINES, (SESSION, self.session)]
         with self._lock:
             if number == ANYONE:
@@ -202,6 +202,14 @@ class _Child:
             self._streams.pop(number, None)
             if stream in self._listeners:
                 self._listeners.remove(stream)
+
+    def _question(self, reader: LineStream) -> bytes | None:
+        """What the program asks, for whoever reads now; a subscription answers nothing, if anybody else is there."""
+        with self._lock:
+            others = [*self._streams.values(), *self._listeners]
+            if reader.subscribes and not all(other.subscribes for other in others):
+                return None
+            return self._questions.popleft() if self._questions else None
 
     def _read(self) -> None:
         line = b""
@@ -230,6 +238,11 @@ class _Child:
                 others = sorted(self._streams.values(), key=lambda stream: stream.subscribes)
                 anyone = next(iter((*self._listeners, *others)), None)
                 anyone.put(line) if anyone is not None else self._kept.append(line)
+            elif number == QUESTION:
+                # Not to one of them: its application may make it stand still, and the program wait for it.
+                self._questions.append(line)
+                for stream in (*self._streams.values(), *self._listeners):
+                    stream.nudge()
             elif number in self._streams:
                 self._streams[number].put(line)
 
@@ -251,52 +264,3 @@ class _Child:
             # The group is gone, or somebody else's by now.
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self._process.pid, signal.SIGTERM if kindly else signal.SIGKILL)
-
-
-class LineStream:
-    """The lines of one request."""
-
-    def __init__(self, leave: Callable[[], None]) -> None:
-        self.status, self.headers, self.subscribes = 200, LINES, False
-        self._lines: SimpleQueue[bytes | None] = SimpleQueue()
-        self._lock = threading.Lock()
-        self._unread = 0
-        self._full = False
-        self._leave = leave
-
-    def put(self, line: bytes | None) -> None:
-        """The next line; `None` at the end of the program.
-
-        Nobody waits for a slow reader: all calls share the pipe, also the one that the reader may be about to make.
-        """
-        with self._lock:
-            if line and self._full:
-                return
-            if line:
-                self._unread += len(line)
-                self._full = self._unread > max(MOST_UNREAD, len(line))
-            self._lines.put(None if self._full else line)
-
-    def read(self, timeout: float, abort: Abort | None = None) -> bytes:
-        """A line; nothing at the end."""
-        try:
-            if abort is None:
-                line = self._lines.get(timeout=timeout)
-            else:
-                with abort.ends_with(lambda: self.put(b"")):
-                    line = self._lines.get(timeout=timeout)
-        except Empty:
-            raise TimeoutError from None
-        if line == b"":
-            raise TimeoutError
-        if line is None:
-            self.put(None)
-            if self._full:
-                raise Fault("too_large", "the server's lines come faster than they are read")
-        with self._lock:
-            self._unread -= len(line or b"")
-        return line or b""
-
-    def close(self) -> None:
-        """Leaves the rest alone."""
-        self._leave()
