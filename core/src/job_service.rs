@@ -61,12 +61,14 @@ impl Answer {
 /// Checks what the configuration says about the door.
 ///
 /// # Errors
-/// `invalid_argument` for a target that is not there or is no job service, and where callers need a token.
+/// `invalid_argument` for a target that is not there or runs no pipelines of SDK programs, and where callers need a token.
 pub fn check(config: &Config) -> Result<(), Error> {
     let Some(door) = &config.job_api else { return Ok(()) };
     let bad = |message: &str| Err(Error::invalid("bad_job_api", format!("configuration key `job_api`: {message}")));
-    if config.targets.get(&door.target).map(|target| target.runner) != Some(RunnerKind::Portable) {
-        return bad("`target` names no portable target").map_err(|error| error.suggest("name one of `targets`"));
+    if !config.targets.get(&door.target).is_some_and(takes_pipelines) {
+        return bad("`target` names no target that runs pipelines of SDK programs").map_err(|error| {
+            error.suggest("name a portable target, or a Flink or Spark target that has `job_server_jar`")
+        });
     }
     let is_open = config.auth.enabled == Some(false) || config.auth.tokens.is_empty();
     if !is_open {
@@ -74,6 +76,15 @@ pub fn check(config: &Config) -> Result<(), Error> {
         return bad(why).map_err(|error| error.suggest("run a server of its own without `auth.tokens`, on loopback"));
     }
     Ok(())
+}
+
+/// True for a job service, and for a cluster whose jobs can be put together here.
+fn takes_pipelines(target: &Target) -> bool {
+    match target.runner {
+        RunnerKind::Portable => true,
+        RunnerKind::Flink | RunnerKind::Spark => target.job_server_jar.is_some(),
+        RunnerKind::Dataflow | RunnerKind::Direct | RunnerKind::Simulator => false,
+    }
 }
 
 /// gRPC's status for an error.
@@ -206,18 +217,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_door_leads_to_a_job_service_and_only_where_nobody_needs_a_token() {
+    fn the_door_leads_where_pipelines_run_and_only_where_nobody_needs_a_token() {
         let check_config = check;
         let check = |more: Value| {
             let mut document = json!({
-                "targets": {"prism": {"runner": "portable", "url": "http://127.0.0.1:8073"}, "sim": {"runner": "simulator"}},
+                "targets": {
+                    "prism": {"runner": "portable", "url": "http://127.0.0.1:8073"},
+                    "flink": {"runner": "flink", "url": "http://127.0.0.1:8081", "job_server_jar": "/opt/beam/flink.jar"},
+                    "jars": {"runner": "flink", "url": "http://127.0.0.1:8081"}, "sim": {"runner": "simulator"},
+                },
             });
             document.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
             check_config(&Config::from_json(&document).unwrap())
         };
         check(json!({})).unwrap();
         check(json!({"job_api": {"target": "prism"}})).unwrap();
-        for target in ["sim", "nobody"] {
+        check(json!({"job_api": {"target": "flink"}})).unwrap();
+        for target in ["jars", "sim", "nobody"] {
             assert_eq!(check(json!({"job_api": {"target": target}})).unwrap_err().reason(), "bad_job_api");
         }
         let token = json!({"name": "ci", "sha256": "a".repeat(64), "role": "operator"});

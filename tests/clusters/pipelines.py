@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import subprocess
 import sys
 import time
 from collections import Counter
@@ -12,11 +13,20 @@ from pathlib import Path
 from typing import Any
 
 from conftest import Api, Server
+from real_server import free_port
 from wheels import wheel
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 TEXT = EXAMPLES / "data" / "as_you_like_it.txt"
 WORDS = [word.lower() for word in re.findall(r"[A-Za-z']+", TEXT.read_text())]
+FAILING = """\
+import apache_beam as beam
+from apache_beam.options.pipeline_options import PipelineOptions
+def fail(n):
+    raise ValueError(f'no such order: {n}')
+with beam.Pipeline(options=PipelineOptions()) as pipeline:
+    _ = pipeline | beam.Create([7]) | beam.Map(fail)
+"""
 YAML = """\
 pipeline:
   type: chain
@@ -42,6 +52,58 @@ def start_with_python(server: Server, target: str, pool: str) -> Api:
     config["roots"] = [str(EXAMPLES), str(server.folder)]
     server.config.write_text(json.dumps(config))
     return server.start()
+
+
+def start_with_door(server: Server, target: str, pool: str) -> tuple[Api, str]:
+    """The same with Beam's Job API as a door to that target, and its endpoint."""
+    port = free_port()
+    config = json.loads(server.config.read_text())
+    server.config.write_text(json.dumps(config | {"job_api": {"port": port, "target": target}}))
+    return start_with_python(server, target, pool), f"127.0.0.1:{port}"
+
+
+def check_door(api: Api, endpoint: str, folder: Path) -> Any:
+    """An unmodified program that knows the door alone counts words there; the job as the server shows it."""
+    options = [f"--input={TEXT}", f"--output={folder / 'words'}", "--job_name=through-the-door"]
+    done = program(EXAMPLES / "wordcount.py", endpoint, *options)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert "ended in state DONE" in done.stderr, done.stderr[-2000:]
+    assert counts(folder) == Counter(WORDS)
+    [job] = api.get("/api/v1/jobs?limit=50")["data"]["jobs"]
+    assert (job["state"], job["name"]) == ("FINISHED", "through-the-door")
+    check_user_metrics(api, job["job_id"], seconds=60)
+    return job
+
+
+def check_door_failure(endpoint: str, folder: Path) -> None:
+    """What went wrong on the cluster comes back to the program in its own words."""
+    script = folder / "fails.py"
+    script.write_text(FAILING)
+    done = program(script, endpoint)
+    assert done.returncode != 0
+    assert "no such order: 7" in done.stderr, done.stderr[-3000:]
+
+
+def check_door_refusals(endpoint: str, folder: Path) -> None:
+    """Files and workers of the program's own are refused before anything is sent."""
+    script = folder / "words.py"
+    script.write_text(FAILING)
+    (folder / "requirements.txt").write_text("attrs==23.1.0\n")
+    for option, said in [
+        (f"--files_to_stage={folder / 'requirements.txt'}", "the door takes none"),
+        ("--environment_type=EXTERNAL --environment_config=127.0.0.1:9", "the target runs them in"),
+    ]:
+        done = program(script, endpoint, *option.split())
+        assert done.returncode != 0
+        assert said in done.stderr, done.stderr[-3000:]
+
+
+def program(path: Path, endpoint: str, *options: str) -> subprocess.CompletedProcess[str]:
+    """An SDK program that is told the runner and the endpoint, and nothing else."""
+    told = ["--runner=PortableRunner", f"--job_endpoint={endpoint}", *options]
+    return subprocess.run(
+        [sys.executable, str(path), *told], capture_output=True, text=True, check=False, timeout=250
+    )
 
 
 def check_capabilities(api: Api, name: str) -> None:

@@ -46,14 +46,7 @@ def test_a_program_without_a_pipeline_fails_with_its_own_words(beam: Api, tmp_pa
 
 def test_a_step_that_fails_fails_the_job_with_its_words(beam: Api, tmp_path: Path) -> None:
     script = tmp_path / "fails.py"
-    script.write_text(
-        "import apache_beam as beam\n"
-        "from apache_beam.options.pipeline_options import PipelineOptions\n"
-        "def fail(n):\n"
-        "    raise ValueError(f'no such order: {n}')\n"
-        "with beam.Pipeline(options=PipelineOptions()) as pipeline:\n"
-        "    _ = pipeline | beam.Create([7]) | beam.Map(fail)\n"
-    )
+    script.write_text(pipelines.FAILING)
     job = pipelines.submit(beam, "spark", code_path=str(script), job_name="fails")
     view = beam.wait(job, "FINISHED", "FAILED", "PARKED", seconds=400)
     assert view["state"] == "FAILED"

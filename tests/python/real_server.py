@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import time
 import urllib.error
@@ -16,6 +17,13 @@ from typing import Any
 
 SERVER = os.environ.get("BEAM_MCP_SERVER", "beam-mcp-server")
 DEADLINE = 120.0
+
+
+def free_port() -> int:
+    """A port nobody listens on."""
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        return int(bound.getsockname()[1])
 
 
 def until(look: Any, what: str, within: float = DEADLINE) -> Any:

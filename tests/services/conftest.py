@@ -22,19 +22,12 @@ import pytest
 from apache_beam.portability.api import beam_job_api_pb2 as api
 from apache_beam.portability.api import beam_job_api_pb2_grpc as stubs
 
-from real_server import RealServer, until
+from real_server import RealServer, free_port, until
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 OPENED = ("lang", "net", "io", "nio", "lang.reflect", "text", "time", "util", "util.concurrent")
 JAVA = ["java", "-Xmx512m", *[f"--add-opens=java.base/java.{name}=ALL-UNNAMED" for name in OPENED]]
 MARKER = "beam:option:beam_mcp_job:v1"
-
-
-def free_port() -> int:
-    """A port nobody listens on."""
-    with socket.socket() as bound:
-        bound.bind(("127.0.0.1", 0))
-        return int(bound.getsockname()[1])
 
 
 def listens(port: int) -> bool:

@@ -17,8 +17,8 @@ import pytest
 from apache_beam.portability.api import beam_job_api_pb2 as api
 
 import capability_matrix
-from conftest import EXAMPLES, Server, Service, config, free_port, pause, token
-from real_server import until
+from conftest import EXAMPLES, Server, Service, config, pause, token
+from real_server import free_port, until
 
 BOTH = pytest.mark.parametrize("name", ["prism", "python"])
 TEXT = EXAMPLES / "data" / "as_you_like_it.txt"

@@ -8,6 +8,7 @@ pub(in crate::runner) mod child_log;
 pub(in crate::runner) mod cluster;
 pub(in crate::runner) mod code;
 pub(in crate::runner) mod environment;
+pub(in crate::runner) mod handed;
 pub(in crate::runner) mod interpreter;
 pub(in crate::runner) mod outline;
 mod portable_jar;

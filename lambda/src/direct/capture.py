@@ -131,11 +131,16 @@ def job_service(folder: str, address: str, staging: Any, finish: Callable[[], No
             environments = kept.pipeline.components.environments.values()
             if any(environment.dependencies for environment in environments):
                 staged(kept.pipeline, staging.resolved_deps(request.preparation_id, STAGING_S))
-            write_bytes(folder, PIPELINE, as_json(kept.pipeline))
-            write_bytes(folder, CAPTURED, kept.SerializeToString())
+            keep(folder, kept)
             finish()
 
     return Servicer()
+
+
+def keep(folder: str, prepare: Any) -> None:
+    """Writes a request of `Prepare`, and its pipeline, into the job's folder."""
+    write_bytes(folder, PIPELINE, as_json(prepare.pipeline))
+    write_bytes(folder, CAPTURED, prepare.SerializeToString())
 
 
 def drop_own_dependency(pipeline: Any) -> None:
@@ -214,6 +219,15 @@ class Capture:
         self.server.add_insecure_port(self.address)
         self.server.start()
         return [f"--runner={RUNNER}", f"--job_endpoint={self.address}", "--job_server_timeout=60"]
+
+    def keep(self, path: str) -> None:
+        """Keeps a pipeline that an SDK has built elsewhere, and ends the process."""
+        from apache_beam.portability.api import beam_job_api_pb2
+
+        with open(path, "rb") as file:
+            prepare = beam_job_api_pb2.PrepareJobRequest.FromString(file.read())
+        keep(self.folder, prepare)
+        self.finish()
 
     def finish(self) -> None:
         """Reports and ends the process, whatever else the program has under way."""

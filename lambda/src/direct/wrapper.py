@@ -3,7 +3,8 @@
     python -I wrapper.py <folder> <script|module> <target> [args...]
 
 With `capture-` before the word the program runs until it submits its pipeline, which is kept
-instead of run: see `capture.py` beside this file.
+instead of run: see `capture.py` beside this file. After `capture-pipeline` the target is the file
+of a pipeline that was built elsewhere; nothing of it runs.
 
 The parent makes the session and the folder, redirects stdout and stderr to files, and holds the
 other end of stdin. Nothing runs before the byte `R` arrives there. Then `<folder>/state.json`
@@ -34,6 +35,7 @@ from types import TracebackType
 from typing import Any
 
 KINDS = ("script", "module")
+CAPTURES = ("capture-script", "capture-module", "capture-pipeline")
 
 EXIT_USAGE = 64
 EXIT_NOT_RELEASED = 75
@@ -127,6 +129,8 @@ def execute(kind: str, target: str, runs: list[Run], capture: Any = None) -> End
         beam = importlib.import_module("apache_beam")
         record_runs(beam.Pipeline, runs)
         forbid_silent_download()
+        if kind == "pipeline":
+            capture.keep(target)
         if capture is not None:
             sys.argv += capture.start()
         add_import_path(target)
@@ -437,7 +441,7 @@ def capturing(folder: str) -> Any:
 
 def main(argv: list[str]) -> int:
     match argv:
-        case [_, folder, kind, target, *_] if kind.removeprefix("capture-") in KINDS:
+        case [_, folder, kind, target, *_] if kind in KINDS + CAPTURES:
             folder = os.path.abspath(folder)
         case _:
             print("usage: wrapper.py <folder> <script|module> <target> [args...]", file=sys.stderr)

@@ -31,7 +31,7 @@ mod storage;
 mod submit;
 mod subtask;
 #[cfg(test)]
-mod testing;
+pub(super) mod testing;
 
 pub(in crate::runner) use configuration::is_operators_entry;
 pub use exception::JobException;

@@ -21,6 +21,7 @@ use crate::{
             argv::find,
             brought::taken,
             cluster::{Cluster, Extra, Need, Options, check},
+            handed,
         },
     },
 };
@@ -64,8 +65,10 @@ impl Flink {
             check_path(target, path, operator)?;
         }
         let options = Options { all: resolved.options, arguments: resolved.arguments };
-        let needs = if is_streaming(spec, &options) { vec![BATCH, LIVING, WHOLE, UNCHAINED] } else { vec![BATCH] };
-        let extra = Extra { named: named.clone(), needs: &needs, only_jars: extra(&resolved.settings) };
+        let handed = handed::read(&self.context, spec).await?;
+        let streams = is_streaming(spec, &options) || handed.as_ref().is_some_and(handed::is_streaming);
+        let needs = if streams { vec![BATCH, LIVING, WHOLE, UNCHAINED] } else { vec![BATCH] };
+        let extra = Extra { named: named.clone(), needs: &needs, only_jars: extra(&resolved.settings), handed };
         let made = CLUSTER.prepare(&self.context, spec, options, extra, operator).await?;
         Ok(submission(spec, token, made, resolved.settings))
     }

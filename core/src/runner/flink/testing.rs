@@ -16,7 +16,7 @@ use crate::{
     runner::Context,
 };
 
-pub(super) const TOKEN: &str = "0bea0000000000000000000000000001";
+pub(in crate::runner) const TOKEN: &str = "0bea0000000000000000000000000001";
 pub(super) const TRIGGER: &str = "05afe000000000000000000000000001";
 
 /// Wall clock at the start of every script.
@@ -53,15 +53,15 @@ pub(super) fn fault(kind: FaultKind) -> Reply {
 
 /// What a script saw.
 #[derive(Debug)]
-pub(super) struct Played<T> {
-    pub(super) end: Result<T, Error>,
-    pub(super) requests: Vec<Request>,
-    pub(super) recipes: Vec<Recipe>,
-    pub(super) slept: usize,
+pub(in crate::runner) struct Played<T> {
+    pub(in crate::runner) end: Result<T, Error>,
+    pub(in crate::runner) requests: Vec<Request>,
+    pub(in crate::runner) recipes: Vec<Recipe>,
+    pub(in crate::runner) slept: usize,
 }
 
 impl<T: std::fmt::Debug> Played<T> {
-    pub(super) fn reason(&self) -> &str {
+    pub(in crate::runner) fn reason(&self) -> &str {
         self.end.as_ref().unwrap_err().reason()
     }
 
@@ -74,7 +74,7 @@ impl<T: std::fmt::Debug> Played<T> {
     }
 }
 
-pub(super) fn target() -> Target {
+pub(in crate::runner) fn target() -> Target {
     let mut target = Target::new("flink", RunnerKind::Flink);
     target.url = Some("http://127.0.0.1:18081".into());
     target
@@ -82,7 +82,7 @@ pub(super) fn target() -> Target {
 
 /// Runs a flow of a Flink against `(call, answer)` rows; a call is `GET /config`, or `STAGE`,
 /// `LAUNCH`, `SIGNAL`, `OBSERVE`.
-pub(super) fn play<T, F>(
+pub(in crate::runner) fn play<T, F>(
     target: Target,
     script: Vec<(&str, Reply)>,
     flow: impl FnOnce(Flink) -> F + Send + 'static,

@@ -32,7 +32,7 @@ use crate::{
 /// What the child keeps of the pipeline, in the job's folder.
 const CAPTURED: &str = "prepare.pb";
 /// Largest pipeline, as the hosts' gRPC takes it.
-const PIPELINE_BYTES: u64 = 16 << 20;
+pub(super) const PIPELINE_BYTES: u64 = 16 << 20;
 /// Time a program gets to build its pipeline, where the target's limits say nothing.
 const BUILD_MS: u64 = 600_000;
 /// Longest wait of one step, and between looks.
@@ -124,7 +124,7 @@ pub(super) fn failed(why: &str) -> Error {
 /// What the child kept, checked against what the target allows.
 pub(in crate::runner) async fn pipeline(context: &Context, job: &Job) -> Result<Prepare, Error> {
     let data = match staged(job) {
-        Some(id) => read(context, job, Query::Source { id: id.clone(), max: PIPELINE_BYTES }, PIPELINE_BYTES).await?,
+        Some(id) => read(context, "", Query::Source { id: id.clone(), max: PIPELINE_BYTES }, PIPELINE_BYTES).await?,
         None => file(context, job, CAPTURED, PIPELINE_BYTES).await?,
     };
     let unreadable = |_| failed("the file with it is broken");
@@ -150,11 +150,12 @@ fn staged(job: &Job) -> Option<&SourceId> {
 /// # Errors
 /// `payload_too_large`, reason `pipeline_too_large`; `invalid_argument`, reason `no_pipeline`, where there is none.
 pub(in crate::runner) async fn file(context: &Context, job: &Job, name: &str, most: u64) -> Result<Blob, Error> {
-    read(context, job, Query::File { name: name.into(), max: most }, most).await
+    read(context, job.token(), Query::File { name: name.into(), max: most }, most).await
 }
 
-async fn read(context: &Context, job: &Job, query: Query, most: u64) -> Result<Blob, Error> {
-    let mut facts = context.io.observe(nobody(job), vec![query]).await.map_err(only_on_a_server)?;
+/// A file of a child, or one that is staged: that lies in no child's folder.
+pub(super) async fn read(context: &Context, folder: &str, query: Query, most: u64) -> Result<Blob, Error> {
+    let mut facts = context.io.observe(nobody(folder), vec![query]).await.map_err(only_on_a_server)?;
     let Some(Fact::File { size: Some(size), data }) = facts.pop() else {
         return Err(failed("the file with it is gone"));
     };
@@ -171,16 +172,18 @@ async fn read(context: &Context, job: &Job, query: Query, most: u64) -> Result<B
 /// # Errors
 /// As [`child_log::read`].
 pub(in crate::runner) async fn logs(context: &Context, job: &Job, query: &LogQuery) -> Result<LogPage, Error> {
-    child_log::read(context, nobody(job), job, query, Some(!job.state.is_terminal())).await.map_err(only_on_a_server)
+    child_log::read(context, nobody(job.token()), job, query, Some(!job.state.is_terminal()))
+        .await
+        .map_err(only_on_a_server)
 }
 
-/// The folder of a job's child, whoever it is.
-fn nobody(job: &Job) -> Handle {
-    Handle { folder: job.token().to_owned(), pid: 0, start_time: 0 }
+/// The folder of a child, whoever it is.
+fn nobody(folder: &str) -> Handle {
+    Handle { folder: folder.to_owned(), pid: 0, start_time: 0 }
 }
 
 /// The program chose its environment itself; only the target's is sent.
-fn check(asked: &Environment, allowed: &Environment) -> Result<(), Error> {
+pub(super) fn check(asked: &Environment, allowed: &Environment) -> Result<(), Error> {
     let is_any = allowed.kind == "docker" && allowed.endpoint.is_empty();
     let is_same = asked.kind == allowed.kind && (asked.endpoint == allowed.endpoint || is_any);
     let is_own = allowed.kind == LOOPBACK && asked.kind == "external" && is_loopback(&asked.endpoint);

@@ -9,13 +9,14 @@ use super::{
     argv::{find, fold_streaming, note_flags, product, take},
     brought, capture, code,
     environment::{LOOPBACK, NO_ENVIRONMENT, environment, environment_of_code},
-    interpreter, portable_jar, staging,
+    handed, interpreter, portable_jar, staging,
 };
 use crate::{
     config::Target,
     effect::Use,
     error::Error,
     job::{Job, JobSpec},
+    job_api::message::Prepare,
     runner::{
         Build, Capability, Context, PlannedCall, Probe, ResolvedOption, Submission,
         options::{same, text},
@@ -51,6 +52,8 @@ pub(in crate::runner) struct Extra<'a> {
     pub(in crate::runner) needs: &'a [Need],
     /// Options that only the jar is given.
     pub(in crate::runner) only_jars: Map<String, Value>,
+    /// A pipeline in the place of code, as [`super::handed::read`] has found it.
+    pub(in crate::runner) handed: Option<Prepare>,
 }
 
 /// Options of a job, resolved by the runner: all of them, and those its program is given.
@@ -115,19 +118,24 @@ impl Cluster {
         context: &Context,
         spec: &JobSpec,
         mut options: Options,
-        Extra { named, needs, only_jars }: Extra<'_>,
+        Extra { named, needs, only_jars, handed }: Extra<'_>,
         operator: bool,
     ) -> Result<Submission, Error> {
-        environment_of_code(&options.all)?;
+        let environment = environment_of_code(&options.all)?;
         self.fold(&mut options, spec, needs)?;
         // What the program is started with knows nothing of savepoints; the run does.
         let program = JobSpec { savepoint_path: None, ..spec.clone() };
-        let (code, told) = code::staged(context, &program, self.name, operator).await?;
+        let (code, notes) = if let Some(handed) = handed {
+            options.arguments.clear();
+            (handed::staged(context, handed, &environment).await?, Vec::new())
+        } else {
+            let (code, told) = code::staged(context, &program, self.name, operator).await?;
+            (code, NOTES.map(str::to_owned).into_iter().chain(told).collect())
+        };
         let files = brought::staged(context, &mut options, named).await?;
         let made = code::submission(&program, code, options.arguments, &OWN, operator)?;
         let calls = vec![captured(&made.argv)];
         let settings = [(UNBUILT.to_owned(), Value::Object(only_jars))].into_iter().collect();
-        let notes = NOTES.map(str::to_owned).into_iter().chain(told).collect();
         Ok(Submission { calls, settings, options: options.all, notes, files, ..made })
     }
 

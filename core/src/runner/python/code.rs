@@ -20,6 +20,8 @@ const EXAMPLES: &str = "apache_beam.examples";
 /// Beam's own program for YAML pipelines, and where ours lies in the job's folder.
 const YAML_MAIN: &str = "apache_beam.yaml.main";
 const YAML_FILE: &str = "code/pipeline.yaml";
+/// Where a pipeline lies there that an SDK has built.
+const HANDED_FILE: &str = "code/prepare.pb";
 /// Options of [`YAML_MAIN`] that name another pipeline or do something else than run it.
 const YAML_OWN: [&str; 9] = [
     "yaml_pipeline",
@@ -33,10 +35,11 @@ const YAML_OWN: [&str; 9] = [
     "create_test",
 ];
 
-/// True for a job whose code is Python or Beam YAML.
+/// True for a job whose code is Python or Beam YAML, or a pipeline an SDK has built.
 pub(in crate::runner) fn is_meant(spec: &JobSpec) -> bool {
     let ends = |path: &String| has_extension(path, &["py", "yaml", "yml"]);
-    spec.module.is_some() || spec.yaml.is_some() || spec.code_path.as_ref().is_some_and(ends)
+    let is_handed = spec.pipeline.is_some();
+    is_handed || spec.module.is_some() || spec.yaml.is_some() || spec.code_path.as_ref().is_some_and(ends)
 }
 
 /// What the child runs.
@@ -48,6 +51,8 @@ pub(in crate::runner) enum Code {
     Module(String),
     /// A staged Beam YAML pipeline.
     Yaml(Source),
+    /// A staged pipeline that an SDK has built: a request of `Prepare`.
+    Pipeline(Source),
 }
 
 /// The recipe for a spec's code; `None`: a module, nothing to stage.
@@ -213,6 +218,9 @@ pub(in crate::runner) fn submission(
         Code::Yaml(source) => {
             let file = format!("--yaml_pipeline_file={YAML_FILE}");
             (vec!["module".to_owned(), YAML_MAIN.to_owned(), file], Some(YAML_FILE.to_owned()), Some(source))
+        }
+        Code::Pipeline(source) => {
+            (vec!["pipeline".to_owned(), HANDED_FILE.to_owned()], Some(HANDED_FILE.to_owned()), Some(source))
         }
     };
     argv.extend(spec.args.iter().cloned());

@@ -15,6 +15,7 @@ use crate::{
         python::{
             brought::taken,
             cluster::{Cluster, Extra, Need, Options, check},
+            handed,
         },
     },
 };
@@ -42,8 +43,9 @@ impl Spark {
         let (spec, named) = &taken(spec)?;
         let Resolved { properties, options, arguments, beams, .. } = options::resolve(spec, target, operator)?;
         let options = Options { all: options, arguments };
+        let handed = handed::read(&self.context, spec).await?;
         let settings = settings(MAIN, spec, properties);
-        let extra = Extra { named: named.clone(), needs: &[STORAGE], only_jars: extra(spec, beams) };
+        let extra = Extra { named: named.clone(), needs: &[STORAGE], only_jars: extra(spec, beams), handed };
         let mut made = CLUSTER.prepare(&self.context, spec, options, extra, operator).await?;
         made.settings.extend(settings);
         made.options.push(flags());
