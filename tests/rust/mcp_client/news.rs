@@ -152,8 +152,8 @@ fn news_go_on_in_the_next_session() {
     );
     assert_eq!(told(name, 1), [ACK, CHANGED]);
     assert_eq!(ends[1]["code"], "cancelled");
-    let streams = requests(name, 1).into_iter().filter(|request| request["method"] == "GET");
-    assert_eq!(streams.last().unwrap()["headers"][2], json!(["mcp-session-id", "s-2"]));
+    let mut streams = requests(name, 1).into_iter().filter(|request| request["method"] == "GET");
+    assert_eq!(streams.next_back().unwrap()["headers"][2], json!(["mcp-session-id", "s-2"]));
 }
 
 #[test]
