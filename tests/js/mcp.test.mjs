@@ -129,6 +129,24 @@ test("news come as they are, until the loop is left", async () => {
   assert.deepEqual(told, ["notifications/subscriptions/acknowledged", "notifications/resources/updated"]);
 });
 
+for (const era of ["modern", "2025-11-25"]) {
+  test(`calls are answered beside news that nobody reads, ${era}`, async () => {
+    const connection = new McpConnection(url, { era, answer: () => ({ action: "decline" }) });
+    const limit = { timeoutMs: 10_000 };
+    const news = connection.listen({ tools: true });
+    // The first calls of all, and the subscription among them.
+    const begun = news.next();
+    const first = await Promise.all([1, 2, 3].map(() => connection.callTool("list_runners", {}, limit)));
+    assert.ok(first.every(({ content }) => content.length > 0));
+    assert.equal((await begun).value.method, "notifications/subscriptions/acknowledged");
+    const job_id = await running(connection);
+    const { content } = await connection.callTool("cancel_job", { job_id, mode: "cancel" }, limit);
+    assert.ok(content.length > 0);
+    await news.return();
+    await connection.close();
+  });
+}
+
 test("a signal cancels a call, a timeout ends it", async () => {
   const connection = new McpConnection(url);
   const job_id = await running(connection);
