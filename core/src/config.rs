@@ -146,7 +146,7 @@ pub struct JobApiConfig {
     /// Port on 127.0.0.1; 0 takes a free one.
     #[serde(default = "job_api_port")]
     pub port: u16,
-    /// Target that jobs go to: a portable one, or a Flink or Spark target that has `job_server_jar`.
+    /// Target that jobs go to: a portable or a Direct one, or a Flink or Spark target that has `job_server_jar`.
     pub target: String,
 }
 

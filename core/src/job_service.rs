@@ -67,7 +67,7 @@ pub fn check(config: &Config) -> Result<(), Error> {
     let bad = |message: &str| Err(Error::invalid("bad_job_api", format!("configuration key `job_api`: {message}")));
     if !config.targets.get(&door.target).is_some_and(takes_pipelines) {
         return bad("`target` names no target that runs pipelines of SDK programs").map_err(|error| {
-            error.suggest("name a portable target, or a Flink or Spark target that has `job_server_jar`")
+            error.suggest("name a portable or a Direct target, or a Flink or Spark target that has `job_server_jar`")
         });
     }
     let is_open = config.auth.enabled == Some(false) || config.auth.tokens.is_empty();
@@ -78,12 +78,12 @@ pub fn check(config: &Config) -> Result<(), Error> {
     Ok(())
 }
 
-/// True for a job service, and for a cluster whose jobs can be put together here.
+/// True for a job service, for Direct, and for a cluster whose jobs can be put together here.
 fn takes_pipelines(target: &Target) -> bool {
     match target.runner {
-        RunnerKind::Portable => true,
+        RunnerKind::Portable | RunnerKind::Direct => true,
         RunnerKind::Flink | RunnerKind::Spark => target.job_server_jar.is_some(),
-        RunnerKind::Dataflow | RunnerKind::Direct | RunnerKind::Simulator => false,
+        RunnerKind::Dataflow | RunnerKind::Simulator => false,
     }
 }
 

@@ -220,12 +220,8 @@ class Capture:
         self.server.start()
         return [f"--runner={RUNNER}", f"--job_endpoint={self.address}", "--job_server_timeout=60"]
 
-    def keep(self, path: str) -> None:
+    def keep(self, prepare: Any) -> None:
         """Keeps a pipeline that an SDK has built elsewhere, and ends the process."""
-        from apache_beam.portability.api import beam_job_api_pb2
-
-        with open(path, "rb") as file:
-            prepare = beam_job_api_pb2.PrepareJobRequest.FromString(file.read())
         keep(self.folder, prepare)
         self.finish()
 

@@ -1,10 +1,10 @@
 """Runs one Beam job of the Direct runner and writes down how it ended.
 
-    python -I wrapper.py <folder> <script|module> <target> [args...]
+    python -I wrapper.py <folder> <script|module|pipeline> <target> [args...]
 
 With `capture-` before the word the program runs until it submits its pipeline, which is kept
-instead of run: see `capture.py` beside this file. After `capture-pipeline` the target is the file
-of a pipeline that was built elsewhere; nothing of it runs.
+instead of run: see `capture.py` beside this file. The target of `pipeline` is the file of one that
+was built elsewhere: see `handed.py`.
 
 The parent makes the session and the folder, redirects stdout and stderr to files, and holds the
 other end of stdin. Nothing runs before the byte `R` arrives there. Then `<folder>/state.json`
@@ -34,8 +34,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any
 
-KINDS = ("script", "module")
-CAPTURES = ("capture-script", "capture-module", "capture-pipeline")
+KINDS = ("script", "module", "pipeline")
 
 EXIT_USAGE = 64
 EXIT_NOT_RELEASED = 75
@@ -130,7 +129,7 @@ def execute(kind: str, target: str, runs: list[Run], capture: Any = None) -> End
         record_runs(beam.Pipeline, runs)
         forbid_silent_download()
         if kind == "pipeline":
-            capture.keep(target)
+            return handed_over(target, runs, capture)
         if capture is not None:
             sys.argv += capture.start()
         add_import_path(target)
@@ -139,6 +138,18 @@ def execute(kind: str, target: str, runs: list[Run], capture: Any = None) -> End
         return exit_ending(stop)
     except BaseException as error:  # noqa: BLE001 - whatever ended the program is its ending
         return crash_ending(error)
+    return Ending(0)
+
+
+def handed_over(path: str, runs: list[Run], capture: Any) -> Ending:
+    """Runs a pipeline that was built elsewhere, or keeps it, which ends this process."""
+    handed = beside("handed")
+    prepare = handed.read(path)
+    if capture is not None:
+        capture.keep(prepare)
+    run = Run()
+    runs.append(run)
+    remember(run, functools.partial(handed.run, prepare, sys.argv[1:]))
     return Ending(0)
 
 
@@ -429,22 +440,28 @@ def supervise(folder: str, kind: str, target: str) -> int:
 
 
 def capturing(folder: str) -> Any:
-    """The Job API of this process, from the file beside this one."""
-    path = os.path.join(os.path.dirname(os.path.abspath(__file__)), "capture.py")
-    spec = importlib.util.spec_from_file_location("beam_mcp_capture", path)
+    """The Job API of this process."""
+    report = functools.partial(write_json, folder, "result.json")
+    return beside("capture").Capture(folder, report)
+
+
+def beside(name: str) -> Any:
+    """What is in a file beside this one."""
+    path = os.path.join(os.path.dirname(os.path.abspath(__file__)), f"{name}.py")
+    spec = importlib.util.spec_from_file_location(f"beam_mcp_{name}", path)
     if spec is None or spec.loader is None:
         raise ImportError(path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    return module.Capture(folder, functools.partial(write_json, folder, "result.json"))
+    return module
 
 
 def main(argv: list[str]) -> int:
     match argv:
-        case [_, folder, kind, target, *_] if kind in KINDS + CAPTURES:
+        case [_, folder, kind, target, *_] if kind.removeprefix("capture-") in KINDS:
             folder = os.path.abspath(folder)
         case _:
-            print("usage: wrapper.py <folder> <script|module> <target> [args...]", file=sys.stderr)
+            print("usage: wrapper.py <folder> <script|module|pipeline> <target> [args...]", file=sys.stderr)
             return EXIT_USAGE
     if not released():
         return EXIT_NOT_RELEASED

@@ -18,6 +18,7 @@ use crate::{
 /// Most workers a caller may ask for; 0 lets Beam take one per core.
 const WORKERS: u64 = 256;
 const PRISM: &str = "PrismRunner";
+const FN_API: &str = "FnApiRunner";
 
 /// The options of a job as the program gets them, in order of name, the product's own last.
 ///
@@ -95,10 +96,10 @@ fn the_runner(asked: Option<ResolvedOption>, target: &Target) -> Result<Resolved
     };
     let name = options::text(&option.value).to_ascii_lowercase();
     let (runner, note) = match name.strip_suffix("runner").unwrap_or(&name) {
-        "fnapi" => ("FnApiRunner", ""),
+        "fnapi" => (FN_API, ""),
         "bundlebaseddirect" => ("BundleBasedDirectRunner", ""),
         "prism" if target.prism.is_some() => (PRISM, ""),
-        "direct" | "switchingdirect" => ("FnApiRunner", "instead of DirectRunner, which first downloads Prism"),
+        "direct" | "switchingdirect" => (FN_API, "instead of DirectRunner, which first downloads Prism"),
         "prism" => {
             let error = wrong_runner(&option);
             return Err(error.suggest("ask the operator to set `targets.<name>.prism`, or leave `runner` out"));
@@ -109,6 +110,20 @@ fn the_runner(asked: Option<ResolvedOption>, target: &Target) -> Result<Resolved
     note.clone_into(&mut option.note);
     "runner".clone_into(&mut option.name);
     Ok(option)
+}
+
+/// Checks that a pipeline which was built elsewhere can run: only Beam's [`FN_API`] takes one.
+///
+/// # Errors
+/// `failed_precondition`, reason `wrong_runner`.
+pub(super) fn check_handed(options: &[ResolvedOption]) -> Result<(), Error> {
+    match find(options, "runner") {
+        Some(runner) if runner.value != FN_API => {
+            Err(Error::precondition("wrong_runner", "only FnApiRunner takes a pipeline that was built elsewhere")
+                .suggest("ask the operator to take `runner` out of the target's options, or for another target"))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn wrong_runner(option: &ResolvedOption) -> Error {
@@ -133,6 +148,18 @@ mod tests {
         let spec =
             JobSpec { job_type, pipeline_options: serde_json::from_value(options).unwrap(), ..JobSpec::default() };
         resolve(&target, &spec, false).map(|options| items(&options))
+    }
+
+    #[test]
+    fn only_one_runner_takes_what_was_built_elsewhere() {
+        let check = |options: Value| {
+            let mut target = Target::new("local", RunnerKind::Direct);
+            target.options = serde_json::from_value(options).unwrap();
+            check_handed(&resolve(&target, &JobSpec::default(), false).unwrap())
+        };
+        check(json!({})).unwrap();
+        check(json!({"runner": "DirectRunner"})).unwrap();
+        assert_eq!(check(json!({"runner": "BundleBasedDirectRunner"})).unwrap_err().reason(), "wrong_runner");
     }
 
     #[test]

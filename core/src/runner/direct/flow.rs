@@ -11,7 +11,7 @@ use crate::{
     job::{Job, JobSpec, LogPage, LogQuery, Metrics, Operation, OperationState},
     runner::{
         Begun, Capability, Context, Look, Probe, Progress, Submission, Submitted, code,
-        python::{self, child_log, code::Code, outline},
+        python::{self, child_log, code::Code, environment, handed, outline},
     },
 };
 
@@ -56,6 +56,11 @@ fn probed(context: &Context, found: bool, python: Option<&str>, beam: Option<Str
 
 pub(super) async fn prepare(context: &Context, spec: &JobSpec, operator: bool) -> Result<Submission, Error> {
     let options = argv::resolve(&context.target, spec, operator)?;
+    if let Some(handed) = handed::read(context, spec).await? {
+        argv::check_handed(&options)?;
+        let code = handed::staged(context, handed, &environment::embedded()).await?;
+        return request::submission(spec, code, options, operator);
+    }
     let source = match python::code::recipe(spec, "Direct")? {
         Some(recipe) => Some(code::stage(&context.io, recipe).await.map_err(only_on_a_server)?),
         None => None,

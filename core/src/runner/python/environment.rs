@@ -22,6 +22,11 @@ pub(in crate::runner) fn environment(target: &Target) -> Result<Option<Environme
     named(&text("environment_type"), &text("environment_config"))
 }
 
+/// In the process that runs the pipeline.
+pub(in crate::runner) fn embedded() -> Environment {
+    Environment { kind: "embedded_python".into(), endpoint: String::new(), dependencies: 0 }
+}
+
 /// Word of an environment in which programs that come through the Job API's door bring their own workers.
 pub(in crate::runner) const LOOPBACK: &str = "loopback";
 

@@ -1,7 +1,7 @@
-//! A pipeline that an SDK program has handed over at the Job API's door, for a cluster that runs jars.
+//! A pipeline that an SDK program has handed over at the Job API's door, for a target that is no job service.
 //!
-//! What the door keeps is a request of `Prepare`. Its Python workers are placed where the target runs them, and the child
-//! that turns it into the form of a jar is given that: none of the caller's code runs here.
+//! What the door keeps is a request of `Prepare`. Its Python workers are placed where the target runs them, and a child is
+//! given that: it turns it into the form of a jar, or runs it (Direct).
 
 use super::{
     capture::{self, PIPELINE_BYTES, check, only_on_a_server},
@@ -45,7 +45,11 @@ pub(in crate::runner) fn is_streaming(prepare: &Prepare) -> bool {
 /// # Errors
 /// `permission_denied`, reason `environment_differs`; `unsupported`, reason `artifacts_not_staged`; `invalid_argument`,
 /// reason `no_pipeline`.
-pub(super) async fn staged(context: &Context, handed: Prepare, allowed: &Environment) -> Result<Code, Error> {
+pub(in crate::runner) async fn staged(
+    context: &Context,
+    handed: Prepare,
+    allowed: &Environment,
+) -> Result<Code, Error> {
     let pipeline = placed(&handed.pipeline, allowed).map_err(broken)?;
     for asked in environments(&pipeline).map_err(broken)? {
         check(&asked, allowed)?;
