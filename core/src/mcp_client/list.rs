@@ -1,5 +1,7 @@
 //! Lists that come in pages, and what the list of tools tells.
 
+use std::{collections::BTreeMap, sync::Arc};
+
 use serde_json::{Map, Value, json};
 
 use super::{exchange::Asked, failure, link::Link, mirror, schema, state::Known};
@@ -48,8 +50,7 @@ impl Link {
         let listed = Box::pin(self.list("tools/list", "tools")).await?;
         let marked = self.peer().await?.is_modern();
         let (mut tools, mut unusable, mut unchecked) = (Vec::new(), Vec::new(), Vec::new());
-        let mut state = self.shared.state();
-        state.tools.clear();
+        let mut all = BTreeMap::new();
         for tool in listed {
             let Some(name) = tool.get("name").and_then(Value::as_str).map(str::to_owned) else { continue };
             let known = known(&tool, marked, |reason| unchecked.push(reasoned(&name, reason)));
@@ -57,8 +58,9 @@ impl Link {
                 Ok(_) => tools.push(tool),
                 Err(why) => unusable.push(reasoned(&name, why)),
             }
-            state.tools.insert(name, known);
+            all.insert(name, known);
         }
+        self.shared.state().tools = all;
         Ok(json!({"tools": tools, "unusable": unusable, "unchecked": unchecked}))
     }
 
@@ -68,13 +70,12 @@ impl Link {
     /// `malformed_response` for a result that is not what the tool's schema says; one that is an error may be anything.
     pub(super) fn checked(&self, asked: &Asked, result: Map<String, Value>) -> Result<Map<String, Value>, Error> {
         let name = asked.params.get("name").and_then(Value::as_str).filter(|_| asked.method == "tools/call");
-        let state = self.shared.state();
-        let schema = name.and_then(|name| state.tools.get(name)?.output.as_ref());
+        let schema = name.and_then(|name| self.shared.state().tools.get(name)?.output.clone());
         let failed = result.get("isError").is_some_and(|is| *is == true);
         let Some(schema) = schema.filter(|_| !failed) else { return Ok(result) };
         let why = match result.get("structuredContent") {
             None => Some("it has none".to_owned()),
-            Some(content) => schema::fault(schema, content),
+            Some(content) => schema::fault(&schema, content),
         };
         why.map_or(Ok(result), |why| Err(failure::another_shape(&why)))
     }
@@ -94,7 +95,7 @@ fn known(tool: &Value, marked: bool, unchecked: impl FnOnce(&str)) -> Known {
             unchecked(reason);
             None
         }
-        None => output.cloned(),
+        None => output.cloned().map(Arc::new),
     };
     Known { marks: input.map_or(Ok(Vec::new()), mirror::marks), output }
 }

@@ -4,6 +4,9 @@ use super::header;
 
 /// Deepest schema that is looked through.
 const DEEPEST: usize = 64;
+/// Most arguments of one tool that are mirrored, and the longest path to one: no server takes more headers.
+const MOST: usize = 64;
+const LONGEST: usize = 1024;
 /// Keywords that hold one schema, a list of them, or an object of them: a mark inside can not be reached by names alone.
 const BELOW: [&str; 21] = [
     "$defs",
@@ -58,6 +61,9 @@ fn look(schema: &Value, path: &mut Vec<String>, found: &mut Vec<Mirrored>, depth
     let Some(schema) = schema.as_object() else { return Ok(()) };
     let depth = depth.checked_sub(1).ok_or("the schema is too deep")?;
     if let Some(mark) = schema.get(MARK) {
+        if found.len() >= MOST || path.iter().map(String::len).sum::<usize>() > LONGEST {
+            return Err("more is marked than headers can hold".into());
+        }
         found.push(marked(schema, mark, path)?);
     }
     if BELOW.iter().filter_map(|keyword| schema.get(*keyword)).any(|below| has_mark(below, depth)) {
@@ -158,6 +164,19 @@ mod tests {
         ] {
             assert!(marks(&schema).is_err(), "{schema}");
         }
+    }
+
+    /// Each mark is compared with all others, and keeps the names that lead to it.
+    #[test]
+    fn marks_without_end_are_no_marks() {
+        let many = |count: usize, of: fn(usize) -> Value| -> Value {
+            (0..count).map(|number| (format!("n{number}"), of(number))).collect::<Map<_, _>>().into()
+        };
+        let marked = |number| json!({"type": "string", "x-mcp-header": format!("N{number}")});
+        assert_eq!(marks(&json!({"properties": many(64, marked)})).unwrap().len(), 64);
+        assert!(marks(&json!({"properties": many(65, marked)})).is_err());
+        let long = "n".repeat(1100);
+        assert!(marks(&json!({"properties": {long: {"properties": many(2, marked)}}})).is_err());
     }
 
     #[test]

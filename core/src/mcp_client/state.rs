@@ -27,7 +27,7 @@ pub(super) struct Known {
     /// The arguments that travel as headers too, or why the tool is not used.
     pub(super) marks: Result<Vec<Mirrored>, String>,
     /// What its results are held against.
-    pub(super) output: Option<Value>,
+    pub(super) output: Option<Arc<Value>>,
 }
 
 impl State {

@@ -2,50 +2,80 @@
 
 use serde_json::{Map, Value};
 
-use super::{Judge, verdict::Verdict};
+use super::{
+    Judge,
+    budget::Budget,
+    verdict::{Judged, Verdict, shown},
+};
 
 type Schema = Map<String, Value>;
 
-pub(super) fn properties<'a>(judge: &mut Judge<'a>, schema: &'a Schema, value: &Value, depth: u32) -> Verdict {
-    let Value::Object(members) = value else { return Verdict::Fits };
-    let known = schema.get("properties").and_then(Value::as_object);
-    let mut verdict = required(schema, members);
-    for (name, member) in members {
-        let own = known.and_then(|known| known.get(name)).or_else(|| other(schema, known, name));
-        verdict = verdict
-            .and(|| own.map_or(Verdict::Fits, |own| judge.judge(own, member, depth)).at(name))
-            .and(|| name_of(judge, schema, name, depth).at(name));
+pub(super) fn properties<'a>(judge: &mut Judge<'a>, schema: &'a Schema, value: &Value, depth: u32) -> Judged {
+    let Value::Object(members) = value else { return Ok(Verdict::Fits) };
+    required(&mut judge.budget, schema, members)?
+        .and(|| each_member(judge, schema, members, depth))?
+        .and(|| dependents(judge, schema, value, depth))
+}
+
+fn each_member<'a>(judge: &mut Judge<'a>, schema: &'a Schema, members: &Schema, depth: u32) -> Judged {
+    let (known, names) = (schema.get("properties").and_then(Value::as_object), schema.get("propertyNames"));
+    // With patterns nobody knows which schema a member has.
+    let other = schema.get("additionalProperties").filter(|_| !schema.contains_key("patternProperties"));
+    let mut verdict = Verdict::Fits;
+    if known.is_none() && names.is_none() && other.is_none() {
+        return Ok(verdict);
     }
+    for (name, member) in members {
+        judge.budget.text(name)?;
+        let own = known.and_then(|known| known.get(name)).or(other);
+        verdict = verdict
+            .and(|| own.map_or(Ok(Verdict::Fits), |own| Ok(judge.judge(own, member, depth)?.at(name))))?
+            .and(|| names.map_or(Ok(Verdict::Fits), |names| name_fits(judge, names, name, depth)))?;
+    }
+    Ok(verdict)
+}
+
+fn name_fits<'a>(judge: &mut Judge<'a>, names: &'a Value, name: &str, depth: u32) -> Judged {
+    Ok(judge.judge(names, &Value::String(name.to_owned()), depth)?.at(name))
+}
+
+fn dependents<'a>(judge: &mut Judge<'a>, schema: &'a Schema, value: &Value, depth: u32) -> Judged {
+    let mut verdict = Verdict::Fits;
     for (name, dependent) in schema.get("dependentSchemas").and_then(Value::as_object).into_iter().flatten() {
-        if members.contains_key(name) {
-            verdict = verdict.and(|| judge.judge(dependent, value, depth));
+        judge.budget.text(name)?;
+        if value.get(name).is_some() {
+            verdict = verdict.and(|| judge.judge(dependent, value, depth))?;
         }
     }
-    if schema.contains_key("patternProperties") { verdict.and(|| Verdict::Unsure) } else { verdict }
+    Ok(verdict)
 }
 
-/// The schema of a member that has none of its own; with patterns nobody knows which one it has.
-fn other<'a>(schema: &'a Schema, known: Option<&Schema>, name: &str) -> Option<&'a Value> {
-    let is_known = known.is_some_and(|known| known.contains_key(name));
-    let patterns = schema.contains_key("patternProperties");
-    schema.get("additionalProperties").filter(|_| !is_known && !patterns)
+fn required(budget: &mut Budget, schema: &Schema, members: &Schema) -> Judged {
+    let mut verdict = listed(budget, schema.get("required"), members)?;
+    for (name, list) in schema.get("dependentRequired").and_then(Value::as_object).into_iter().flatten() {
+        budget.text(name)?;
+        if members.contains_key(name) {
+            verdict = verdict.and(|| listed(budget, Some(list), members))?;
+        }
+    }
+    Ok(verdict)
 }
 
-fn name_of<'a>(judge: &mut Judge<'a>, schema: &'a Schema, name: &str, depth: u32) -> Verdict {
-    let Some(names) = schema.get("propertyNames") else { return Verdict::Fits };
-    judge.judge(names, &Value::String(name.to_owned()), depth)
+/// Every name of a list is that of a member.
+fn listed(budget: &mut Budget, list: Option<&Value>, members: &Schema) -> Judged {
+    for name in list.and_then(Value::as_array).into_iter().flatten() {
+        budget.spend(1)?;
+        let Some(name) = name.as_str() else { continue };
+        budget.text(name)?;
+        if !members.contains_key(name) {
+            return Ok(budget.wrong(|| format!("`{}` is missing", shown(name))));
+        }
+    }
+    Ok(Verdict::Fits)
 }
 
-fn required(schema: &Schema, members: &Schema) -> Verdict {
-    let lists = schema.get("dependentRequired").and_then(Value::as_object).into_iter().flatten();
-    let dependent = lists.filter(|(name, _)| members.contains_key(*name)).map(|(_, list)| list);
-    let needed = schema.get("required").into_iter().chain(dependent).filter_map(Value::as_array).flatten();
-    let missing = needed.filter_map(Value::as_str).find(|name| !members.contains_key(*name));
-    missing.map_or(Verdict::Fits, |name| Verdict::wrong(format!("`{}` is missing", crate::text::clean_line(name, 64))))
-}
-
-pub(super) fn items<'a>(judge: &mut Judge<'a>, schema: &'a Schema, value: &Value, depth: u32) -> Verdict {
-    let Value::Array(items) = value else { return Verdict::Fits };
+pub(super) fn items<'a>(judge: &mut Judge<'a>, schema: &'a Schema, value: &Value, depth: u32) -> Judged {
+    let Value::Array(items) = value else { return Ok(Verdict::Fits) };
     // Before 2020-12 a list of schemas was called `items`, and the rest `additionalItems`.
     let (first, rest) = match (schema.get("prefixItems"), schema.get("items")) {
         (Some(Value::Array(first)), rest) => (first.as_slice(), rest),
@@ -54,22 +84,28 @@ pub(super) fn items<'a>(judge: &mut Judge<'a>, schema: &'a Schema, value: &Value
     };
     let mut verdict = Verdict::Fits;
     for (index, item) in items.iter().enumerate() {
-        let own = first.get(index).or(rest);
-        verdict = verdict.and(|| own.map_or(Verdict::Fits, |own| judge.judge(own, item, depth)).at(&index.to_string()));
+        let Some(own) = first.get(index).or(rest) else { break };
+        verdict = verdict.and(|| Ok(judge.judge(own, item, depth)?.at(&index.to_string())))?;
     }
     verdict.and(|| contains(judge, schema, items, depth))
 }
 
-fn contains<'a>(judge: &mut Judge<'a>, schema: &'a Schema, items: &[Value], depth: u32) -> Verdict {
-    let Some(wanted) = schema.get("contains") else { return Verdict::Fits };
-    let verdicts: Vec<Verdict> = items.iter().map(|item| judge.judge(wanted, item, depth)).collect();
-    if verdicts.iter().any(|one| matches!(one, Verdict::Unsure)) {
-        return Verdict::Unsure;
+fn contains<'a>(judge: &mut Judge<'a>, schema: &'a Schema, items: &[Value], depth: u32) -> Judged {
+    let Some(wanted) = schema.get("contains") else { return Ok(Verdict::Fits) };
+    let (mut count, mut unsure) = (0, false);
+    for item in items {
+        match judge.quietly(wanted, item, depth)? {
+            Verdict::Fits => count += 1,
+            Verdict::Unsure => unsure = true,
+            Verdict::Wrong { .. } => {}
+        }
     }
-    let count = verdicts.iter().filter(|one| matches!(one, Verdict::Fits)).count() as u64;
+    if unsure {
+        return Ok(Verdict::Unsure);
+    }
     let limit = |name: &str| schema.get(name).and_then(Value::as_u64);
     let fits = count >= limit("minContains").unwrap_or(1) && limit("maxContains").is_none_or(|most| count <= most);
-    Verdict::unless(fits, || format!("{count} of its items are what some must be"))
+    Ok(Verdict::unless(fits, &judge.budget, || format!("{count} of its items are what some must be")))
 }
 
 #[cfg(test)]

@@ -1,3 +1,8 @@
+use super::budget::Spent;
+
+/// A verdict, or the end of what may be looked at for one.
+pub(super) type Judged = Result<Verdict, Spent>;
+
 /// What came of holding a value against a schema.
 #[derive(Debug)]
 pub(super) enum Verdict {
@@ -7,39 +12,38 @@ pub(super) enum Verdict {
     Wrong {
         /// JSON pointer into the value.
         place: String,
+        /// Nothing where it is not told.
         what: String,
     },
 }
 
 impl Verdict {
-    pub(super) fn wrong(what: impl Into<String>) -> Self {
-        Self::Wrong { place: String::new(), what: what.into() }
-    }
-
     /// This and, unless it is wrong already, another one.
-    pub(super) fn and(self, other: impl FnOnce() -> Self) -> Self {
+    pub(super) fn and(self, other: impl FnOnce() -> Judged) -> Judged {
         match self {
-            Self::Wrong { .. } => self,
+            Self::Wrong { .. } => Ok(self),
             Self::Fits => other(),
-            Self::Unsure => match other() {
+            Self::Unsure => Ok(match other()? {
                 wrong @ Self::Wrong { .. } => wrong,
                 Self::Fits | Self::Unsure => Self::Unsure,
-            },
+            }),
         }
     }
 
     /// The same about a member of the value.
     pub(super) fn at(self, name: &str) -> Self {
         match self {
-            Self::Wrong { place, what } => {
-                let name = crate::text::clean_line(name, 64).replace('~', "~0").replace('/', "~1");
+            Self::Wrong { place, what } if !what.is_empty() => {
+                let name = shown(name).replace('~', "~0").replace('/', "~1");
                 Self::Wrong { place: format!("/{name}{place}"), what }
             }
             other => other,
         }
     }
+}
 
-    pub(super) fn unless(is: bool, what: impl FnOnce() -> String) -> Self {
-        if is { Self::Fits } else { Self::wrong(what()) }
-    }
+/// A name of the server's for a message. Not far into it: it may be long, and hide all there is in it.
+pub(super) fn shown(name: &str) -> String {
+    let end = name.char_indices().nth(256).map_or(name.len(), |(end, _)| end);
+    crate::text::clean_line(name.get(..end).unwrap_or_default(), 64)
 }
