@@ -2,6 +2,7 @@
 
 use std::{
     collections::VecDeque,
+    fmt,
     future::poll_fn,
     pin::pin,
     sync::{
@@ -38,6 +39,14 @@ pub enum Purpose {
     Tick,
 }
 
+/// What the frames of a caller are written to.
+pub trait Line: fmt::Debug + Send + Sync {
+    /// Nobody reads it: it must end, whatever was written and is not read.
+    fn cut(&self);
+    /// All is said: what is not read in good time is not waited for.
+    fn all_said(&self);
+}
+
 /// One caller's presence, shared by the driver and the edge.
 #[derive(Debug)]
 pub struct Attendance {
@@ -45,8 +54,7 @@ pub struct Attendance {
     gone: AtomicBool,
     left: Notify,
     room: Notify,
-    /// Rings when the caller's connection must end: nobody reads it.
-    cut: Option<Arc<Notify>>,
+    line: Option<Arc<dyn Line>>,
     queue: Mutex<Queue>,
     working: Mutex<Option<Arc<Working>>>,
 }
@@ -57,6 +65,7 @@ struct Queue {
     bytes: usize,
     started: bool,
     ended: bool,
+    broke_off: bool,
     reader: Option<Waker>,
     /// What the frames take of the memory of all streams.
     share: Option<Share>,
@@ -70,7 +79,7 @@ impl Attendance {
             gone: AtomicBool::new(false),
             left: Notify::new(),
             room: Notify::new(),
-            cut: None,
+            line: None,
             queue: Mutex::default(),
             working: Mutex::default(),
         }
@@ -101,9 +110,9 @@ impl Attendance {
         self.working().take();
     }
 
-    /// A caller whose waiting frames count against the memory of all streams, and whose connection can be cut.
-    pub fn streaming(share: Share, cut: Arc<Notify>) -> Self {
-        let caller = Self { cut: Some(cut), ..Self::new(Purpose::Stream) };
+    /// A caller whose waiting frames count against the memory of all streams, at the other end of a line.
+    pub fn streaming(share: Share, line: Arc<dyn Line>) -> Self {
+        let caller = Self { line: Some(line), ..Self::new(Purpose::Stream) };
         caller.queue().share = Some(share);
         caller
     }
@@ -150,7 +159,7 @@ impl Attendance {
             Err(_) => {
                 self.leave();
                 // What was written and is not read holds the connection open otherwise, for as long as its peer likes.
-                self.cut.iter().for_each(|cut| cut.notify_one());
+                self.line.iter().for_each(|line| line.cut());
                 Reply::Closed
             }
         }
@@ -172,11 +181,21 @@ impl Attendance {
         self.queue().started
     }
 
-    /// Ends the stream with a last frame, which always finds room.
-    pub fn end(&self, last: String) {
+    /// Ends the stream with a last frame, which always finds room; one without it broke off.
+    pub fn end(&self, last: Option<String>) {
+        // Before the reader can take the last one and go on to another request.
+        self.line.iter().filter(|_| !self.is_gone()).for_each(|line| line.all_said());
         let mut queue = self.queue();
-        queue.ended = true;
-        queue.add(Frame::data(last));
+        (queue.ended, queue.broke_off) = (true, last.is_none());
+        if let Some(last) = last {
+            queue.add(Frame::data(last));
+        }
+        queue.wake();
+    }
+
+    /// True for a stream that ended without its last frame.
+    pub fn broke_off(&self) -> bool {
+        self.queue().broke_off
     }
 
     /// The next frame; `None` after the last one, pending while there is none.
@@ -230,6 +249,10 @@ impl Queue {
         self.started = true;
         self.bytes += frame.len();
         self.frames.push_back(frame);
+        self.wake();
+    }
+
+    fn wake(&mut self) {
         if let Some(reader) = self.reader.take() {
             reader.wake();
         }
@@ -242,6 +265,22 @@ mod tests {
 
     use super::*;
     use crate::budget::Budget;
+
+    #[derive(Debug, Default)]
+    struct Told {
+        cut: AtomicBool,
+        all_said: AtomicBool,
+    }
+
+    impl Line for Told {
+        fn cut(&self) {
+            self.cut.store(true, Ordering::Relaxed);
+        }
+
+        fn all_said(&self) {
+            self.all_said.store(true, Ordering::Relaxed);
+        }
+    }
 
     fn frame(data: &str) -> Frame {
         Frame::data(data.into())
@@ -267,15 +306,15 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn all_streams_share_their_memory() {
         let budget = Budget::new(10);
-        let cut = Arc::new(Notify::new());
+        let line = Arc::new(Told::default());
         let (hog, other) =
-            (Attendance::streaming(budget.share(), cut.clone()), Attendance::streaming(budget.share(), cut.clone()));
+            (Attendance::streaming(budget.share(), line.clone()), Attendance::streaming(budget.share(), line.clone()));
         for caller in [&hog, &other] {
             assert_eq!(caller.emit(frame("first")).await, Reply::Ok);
         }
         assert_eq!(hog.emit(frame(&"x".repeat(10))).await, Reply::Ok);
         assert_eq!(other.emit(frame("y")).await, Reply::Closed);
-        cut.notified().await;
+        assert!(line.cut.load(Ordering::Relaxed));
         assert!(other.frame().await.is_some() && hog.frame().await.is_some());
         assert_eq!(hog.frame().await.map(|frame| frame.len()), Some(10));
         assert!(budget.share().grow(10));
@@ -296,8 +335,18 @@ mod tests {
             assert_eq!(caller.frame().await, Some(frame(&number.to_string())));
         }
         writer.await.unwrap();
-        caller.end("last".into());
+        caller.end(Some("last".into()));
         assert_eq!((caller.frame().await, caller.frame().await), (Some(frame("last")), None));
+    }
+
+    #[tokio::test]
+    async fn a_line_hears_of_the_end_before_the_last_frame_can_be_read() {
+        let line = Arc::new(Told::default());
+        let caller = Attendance::streaming(Budget::new(10).share(), line.clone());
+        assert_eq!(caller.emit(frame("one")).await, Reply::Ok);
+        assert!(caller.frame().await.is_some() && !line.all_said.load(Ordering::Relaxed));
+        caller.end(Some("last".into()));
+        assert!(line.all_said.load(Ordering::Relaxed));
     }
 
     #[tokio::test]

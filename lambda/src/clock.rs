@@ -1,8 +1,9 @@
 //! Time as the core sees it.
 
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use beam_mcp_core::Now;
+use tokio::time::Instant;
 
 /// The process's clock: monotonic since its start, and Unix time.
 #[derive(Clone, Copy, Debug)]

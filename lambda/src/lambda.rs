@@ -265,7 +265,7 @@ async fn collected(
     if !caller.started() {
         return answer;
     }
-    caller.end(answer.unwrap_or_else(|error| response_of(&late(error))).body.text().into_owned());
+    caller.end(answer.ok().map(|last| last.body.text().into_owned()));
     while let Some(frame) = caller.frame().await {
         events.push_str(&event(&frame));
     }

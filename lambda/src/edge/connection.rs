@@ -9,7 +9,7 @@ use std::{
 
 use tokio::sync::Notify;
 
-use crate::clock::Clock;
+use crate::{attendance::Line, clock::Clock};
 
 /// What a connection is doing.
 ///
@@ -25,6 +25,8 @@ pub(super) enum Phase {
     Body,
     /// Between requests, or writing out the last answer.
     Idle,
+    /// What is left of a stream is being read, or not.
+    Ending,
     /// A request is being answered.
     Busy,
 }
@@ -34,26 +36,26 @@ impl Phase {
         match self {
             Self::New => Some(Duration::from_secs(5)),
             Self::Head => Some(Duration::from_secs(8)),
-            Self::Idle => Some(Duration::from_secs(75)),
+            Self::Idle | Self::Ending => Some(Duration::from_secs(75)),
             Self::Body | Self::Busy => None,
         }
     }
 
     fn of(number: u8) -> Self {
-        [Self::New, Self::Head, Self::Body, Self::Idle]
+        [Self::New, Self::Head, Self::Body, Self::Idle, Self::Ending]
             .into_iter()
             .find(|phase| *phase as u8 == number)
             .unwrap_or(Self::Busy)
     }
 }
 
-/// Time in which a peer at work brings its whole request.
+/// Time in which a peer at work brings its whole request, or takes the end of a stream.
 const BRISK: Duration = Duration::from_secs(1);
 
 /// How readily a connection is given up when there are too many; those that are answered never are.
 #[derive(Debug, Eq, Ord, PartialEq, PartialOrd)]
 enum Worth {
-    /// Long in the middle of a request.
+    /// Long in the middle of a request, or of reading the end of a stream.
     Sluggish,
     /// Between requests: its peer may open another one.
     Waiting,
@@ -68,13 +70,13 @@ pub(super) struct Connection {
     since_ms: AtomicU64,
     clock: Clock,
     /// Rings when the connection must end now.
-    pub(super) cut: Arc<Notify>,
+    pub(super) cut: Notify,
 }
 
 impl Connection {
     fn new(clock: Clock) -> Self {
         let since_ms = AtomicU64::new(millis(clock.mono()));
-        Self { phase: AtomicU8::new(Phase::New as u8), since_ms, clock, cut: Arc::default() }
+        Self { phase: AtomicU8::new(Phase::New as u8), since_ms, clock, cut: Notify::new() }
     }
 
     pub(super) fn enter(&self, phase: Phase) {
@@ -101,12 +103,23 @@ impl Connection {
     }
 
     fn worth(&self, now_ms: u64) -> Option<Worth> {
+        let is_late = self.age(now_ms) > millis(BRISK);
         match self.phase() {
             Phase::Busy => None,
             Phase::Idle => Some(Worth::Waiting),
-            Phase::New | Phase::Head | Phase::Body if self.age(now_ms) > millis(BRISK) => Some(Worth::Sluggish),
-            Phase::New | Phase::Head | Phase::Body => Some(Worth::Fresh),
+            Phase::Ending => is_late.then_some(Worth::Sluggish),
+            Phase::New | Phase::Head | Phase::Body => Some(if is_late { Worth::Sluggish } else { Worth::Fresh }),
         }
+    }
+}
+
+impl Line for Connection {
+    fn cut(&self) {
+        self.cut.notify_one();
+    }
+
+    fn all_said(&self) {
+        self.enter(Phase::Ending);
     }
 }
 
@@ -199,6 +212,7 @@ mod tests {
             (Phase::Head, Some(Worth::Fresh), Some(Worth::Sluggish)),
             (Phase::Body, Some(Worth::Fresh), Some(Worth::Sluggish)),
             (Phase::Idle, Some(Worth::Waiting), Some(Worth::Waiting)),
+            (Phase::Ending, None, Some(Worth::Sluggish)),
             (Phase::Busy, None, None),
         ] {
             connection.enter(phase);
@@ -217,6 +231,9 @@ mod tests {
         assert_eq!(connection.phase(), Phase::Busy);
         assert!(!connection.is_overdue(u64::MAX));
         connection.enter(Phase::Idle);
+        assert!(connection.is_overdue(76_000) && !connection.is_overdue(74_000));
+        connection.all_said();
+        connection.read_something();
         assert!(connection.is_overdue(76_000) && !connection.is_overdue(74_000));
     }
 }

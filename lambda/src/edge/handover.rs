@@ -14,6 +14,7 @@ use std::{
 };
 
 use bytes::{BufMut as _, Bytes, BytesMut};
+use hyper::Version;
 use tokio::{io::AsyncWriteExt as _, net::TcpStream, sync::Notify};
 
 use super::sse::{Events, Next};
@@ -28,8 +29,16 @@ pub(super) struct Handover {
 
 #[derive(Default)]
 struct Halves {
-    body: Option<(Box<Events>, Framing)>,
+    body: Option<(Box<Events>, Ending)>,
     socket: Option<TcpStream>,
+}
+
+/// How a stream ends.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ending {
+    pub(super) framing: Framing,
+    /// Its connection can take another request.
+    pub(super) serves_on: bool,
 }
 
 /// How the end of a body is told.
@@ -40,13 +49,17 @@ pub(super) enum Framing {
     Closing,
 }
 
+impl Framing {
+    pub(super) fn of(version: Version) -> Self {
+        if version == Version::HTTP_11 { Self::Chunked } else { Self::Closing }
+    }
+}
+
 /// The rest of a stream.
 pub(super) struct Rest {
     events: Box<Events>,
-    framing: Framing,
+    ending: Ending,
     stream: TcpStream,
-    /// Its connection can take another request.
-    serves_on: bool,
 }
 
 impl Handover {
@@ -55,8 +68,8 @@ impl Handover {
     }
 
     /// The body's half.
-    pub(super) fn offer(&self, events: Box<Events>, framing: Framing) {
-        self.halves().body = Some((events, framing));
+    pub(super) fn offer(&self, events: Box<Events>, ending: Ending) {
+        self.halves().body = Some((events, ending));
         self.offered.store(true, Ordering::Release);
     }
 
@@ -76,14 +89,17 @@ impl Handover {
         loop {
             self.done.notified().await;
             let mut halves = self.halves();
-            if let (Some((events, framing)), Some(stream)) = (halves.body.take(), halves.socket.take()) {
-                return Rest { events, framing, stream, serves_on: true };
+            if let (Some((events, ending)), Some(stream)) = (halves.body.take(), halves.socket.take()) {
+                return Rest { events, ending, stream };
             }
         }
     }
 }
 
 /// Tells the rest of a stream until it ends or its peer leaves; gives the socket back where it can serve on.
+///
+/// It waits for its reader without a limit of its own: a connection that is not read is cut by who feeds it, or some time
+/// after all was said.
 pub(super) async fn stream_on(mut rest: Rest) -> Option<TcpStream> {
     loop {
         let next = tokio::select! {
@@ -101,22 +117,22 @@ pub(super) async fn stream_on(mut rest: Rest) -> Option<TcpStream> {
 impl Rest {
     /// The same, with the end of its connection after it.
     pub(super) fn the_last(self) -> Self {
-        Self { serves_on: false, ..self }
+        Self { ending: Ending { serves_on: false, ..self.ending }, ..self }
     }
 
     async fn write(&mut self, bytes: &Bytes) -> io::Result<()> {
-        match self.framing {
+        match self.ending.framing {
             Framing::Chunked => self.stream.write_all(&chunk(bytes)).await,
             Framing::Closing => self.stream.write_all(bytes).await,
         }
     }
 
     async fn end(mut self) -> Option<TcpStream> {
-        if self.framing == Framing::Closing {
+        if self.ending.framing == Framing::Closing {
             return None;
         }
         self.stream.write_all(b"0\r\n\r\n").await.ok()?;
-        Some(self.stream).filter(|_| self.serves_on)
+        Some(self.stream).filter(|_| self.ending.serves_on)
     }
 }
 

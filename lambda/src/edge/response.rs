@@ -8,13 +8,13 @@ use std::{
 use beam_mcp_core::effect::Response;
 use bytes::Bytes;
 use hyper::{
-    StatusCode, Version,
+    StatusCode,
     body::{Frame, SizeHint},
-    header::{CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue},
+    header::{CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue},
 };
 
 use super::{
-    handover::{Framing, Handover},
+    handover::{Ending, Handover},
     sse::{Events, Next},
 };
 
@@ -27,7 +27,7 @@ pub(super) enum Body {
 /// Events as long as hyper writes them.
 pub(super) struct Streamed {
     events: Option<Box<Events>>,
-    framing: Framing,
+    ending: Ending,
     handover: Arc<Handover>,
 }
 
@@ -39,7 +39,7 @@ impl Streamed {
             Next::End => Poll::Ready(None),
             Next::Quiet => {
                 // hyper flushes after this, and the socket leaves it when that is done.
-                self.events.take().into_iter().for_each(|events| self.handover.offer(events, self.framing));
+                self.events.take().into_iter().for_each(|events| self.handover.offer(events, self.ending));
                 Poll::Pending
             }
         }
@@ -105,9 +105,8 @@ pub(super) fn whole(response: Response, is_head: bool) -> hyper::Response<Body> 
 }
 
 /// The head of a stream of events.
-pub(super) fn streaming(events: Events, version: Version, handover: Arc<Handover>) -> hyper::Response<Body> {
-    let framing = if version == Version::HTTP_11 { Framing::Chunked } else { Framing::Closing };
-    let streamed = Streamed { events: Some(Box::new(events)), framing, handover };
+pub(super) fn streaming(events: Events, ending: Ending, handover: Arc<Handover>) -> hyper::Response<Body> {
+    let streamed = Streamed { events: Some(Box::new(events)), ending, handover };
     let mut answer = hyper::Response::new(Body::Events(streamed));
     let headers = answer.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
@@ -120,4 +119,31 @@ pub(super) fn streaming(events: Events, version: Version, handover: Arc<Handover
 pub(super) fn closing(mut answer: hyper::Response<Body>) -> hyper::Response<Body> {
     answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     answer
+}
+
+/// True for a request after whose answer the connection ends (RFC 9112 section 9.6).
+pub(super) fn asks_to_close(headers: &HeaderMap) -> bool {
+    let values = headers.get_all(CONNECTION).iter().filter_map(|value| value.to_str().ok());
+    values.flat_map(|value| value.split(',')).any(|option| option.trim().eq_ignore_ascii_case("close"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn close_is_one_of_the_options_of_a_connection() {
+        for (values, closes) in [
+            (&["close"][..], true),
+            (&["x", "Keep-Alive, CLOSE"], true),
+            (&["keep-alive", "closed"], false),
+            (&[], false),
+        ] {
+            let headers = values.iter().fold(HeaderMap::new(), |mut headers, value| {
+                headers.append(CONNECTION, HeaderValue::from_static(value));
+                headers
+            });
+            assert_eq!(asks_to_close(&headers), closes, "{values:?}");
+        }
+    }
 }

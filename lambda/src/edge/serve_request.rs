@@ -19,9 +19,9 @@ use super::{
     Edge,
     answer::{Answer, attend, response_of},
     connection::{Connection, Phase},
-    handover::Handover,
+    handover::{Ending, Framing, Handover},
     request::{Unread, buffer, head, labels, stage},
-    response::{Body, closing, streaming, whole},
+    response::{Body, asks_to_close, closing, streaming, whole},
     sse::Events,
 };
 use crate::{
@@ -66,7 +66,8 @@ pub(super) async fn serve_request(
         }
         Ok(Answer::Stream(caller)) => {
             let events = Events::new(caller, connection.clone(), edge.driver.metrics.clone());
-            streaming(events, version, handover.clone())
+            let serves_on = !asks_to_close(&parts.headers);
+            streaming(events, Ending { framing: Framing::of(version), serves_on }, handover.clone())
         }
         Err(refusal) => {
             connection.enter(Phase::Idle);
@@ -80,7 +81,7 @@ pub(super) async fn serve_request(
 /// The answer; an `Err` is one after which the connection is closed, as its body was not read.
 async fn answer(
     edge: &Edge,
-    connection: &Connection,
+    connection: &Arc<Connection>,
     mut request: HttpRequest,
     body: Incoming,
     peer: &str,
@@ -109,7 +110,7 @@ async fn answer(
     drop(reading);
     connection.enter(Phase::Busy);
     let flow = edge.entry.handle(Inbound::Http(Box::new(request)), call);
-    let caller = Arc::new(Attendance::streaming(edge.frames.share(), connection.cut.clone()));
+    let caller = Arc::new(Attendance::streaming(edge.frames.share(), connection.clone()));
     caller.works(working);
     Ok(attend(&edge.driver, flow, caller).await)
 }

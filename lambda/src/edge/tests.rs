@@ -45,6 +45,11 @@ impl Entry for Paths {
                 io.emit("two".into()).await?;
                 Ok(Response::json(200, &"last"))
             }),
+            "/large" => Flow::new(|io| async move {
+                io.emit("one".into()).await?;
+                io.wait(vec![("go".into(), 0)], LONG).await?;
+                Ok(Response::json(200, &"x".repeat(16 << 20)))
+            }),
             "/panic" => Flow::new(|_| async move { panic!("canary") }),
             _ => Flow::new(move |_| async move { Ok(echo(&request)) }),
         }
@@ -236,6 +241,40 @@ async fn a_quiet_stream_of_http_1_0_ends_with_its_connection() {
     let mut rest = String::new();
     stream.read_to_string(&mut rest).await.unwrap();
     assert_eq!(rest, "data: two\n\ndata: \"last\"\n\n");
+}
+
+#[tokio::test]
+async fn a_quiet_stream_closes_its_connection_where_it_was_asked_to() {
+    let server = start().await;
+    let mut stream = server.open("GET /stream HTTP/1.1\r\nhost: h\r\nconnection: close\r\n\r\n").await;
+    read_until(&mut stream, "one\n\n").await;
+    tokio::time::sleep(QUIET).await;
+    server.driver.topics.publish("go", String::new());
+    let mut rest = String::new();
+    let read = stream.read_to_string(&mut rest);
+    tokio::time::timeout(Duration::from_secs(5), read).await.expect("the connection stays open").unwrap();
+    assert!(rest.ends_with("data: \"last\"\n\n\r\n0\r\n\r\n"), "{rest}");
+}
+
+/// A stream that has said all it has to say to a peer that reads no more, in hyper and after it.
+#[tokio::test]
+async fn who_does_not_read_the_end_of_a_stream_holds_no_connection() {
+    for silence in [Duration::ZERO, QUIET] {
+        let server = start().await;
+        let connections = || server.driver.metrics.connections.load(std::sync::atomic::Ordering::Relaxed);
+        let mut stream = server.open("GET /large HTTP/1.1\r\nhost: h\r\n\r\n").await;
+        read_until(&mut stream, "one\n\n").await;
+        tokio::time::sleep(silence).await;
+        server.driver.topics.publish("go", String::new());
+        tokio::time::sleep(QUIET).await;
+        for (later, open) in [(Duration::from_secs(60), 1), (Duration::from_secs(20), 0)] {
+            tokio::time::pause();
+            tokio::time::advance(later).await;
+            tokio::time::resume();
+            tokio::time::sleep(QUIET).await;
+            assert_eq!(connections(), open, "{silence:?} {later:?}");
+        }
+    }
 }
 
 #[tokio::test]
