@@ -14,6 +14,7 @@ use beam_mcp_core::{
     engine::{Engine, Host, Inbound},
     mcp::{Id, cancelled_id, request_id},
 };
+use serde_json::json;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
 use crate::{
@@ -33,6 +34,8 @@ const LONGEST_LINE: u64 = 1 << 20;
 /// Most requests at work at once.
 const MOST_REQUESTS: usize = 256;
 const LONGEST_CALL: Duration = Duration::from_secs(620);
+const INVALID_REQUEST: i32 = -32600;
+const INTERNAL_ERROR: i32 = -32603;
 const LONGEST_WAIT_MS: u64 = 600_000;
 
 /// Serves until standard input ends or a signal comes.
@@ -129,7 +132,7 @@ impl Session {
             tokio::select! {
                 line = input.recv() => match line {
                     Some(Line::Text(line)) => self.take(line).await,
-                    Some(Line::TooLong) => self.refuse(None, "the line is longer than 1 MiB").await,
+                    Some(Line::TooLong) => self.refuse(None, INVALID_REQUEST, "the line is longer than 1 MiB").await,
                     None => return,
                 },
                 () = self.output.closed() => return,
@@ -147,7 +150,7 @@ impl Session {
         }
         let id = request_id(&line);
         let Some(job) = self.begin(id.clone()) else {
-            return self.refuse(id.as_ref(), "too many requests at work: wait for answers").await;
+            return self.refuse(id.as_ref(), INVALID_REQUEST, "too many requests at work: wait for answers").await;
         };
         tokio::spawn(job.answer(line));
     }
@@ -166,9 +169,13 @@ impl Session {
         Some(Job { session: self.clone(), caller, id, _place: self.driver.tasks.enter() })
     }
 
-    async fn refuse(&self, id: Option<&Id>, message: &str) {
-        let error = serde_json::json!({"code": -32600, "message": message});
-        self.write(serde_json::json!({"jsonrpc": "2.0", "id": id, "error": error}).to_string()).await;
+    /// An id that could not be read is left out: null is none.
+    async fn refuse(&self, id: Option<&Id>, code: i32, message: &str) {
+        let mut answer = json!({"jsonrpc": "2.0", "error": {"code": code, "message": message}});
+        if let Some(id) = id {
+            answer["id"] = json!(id);
+        }
+        self.write(answer.to_string()).await;
     }
 
     /// A parent that reads no more ends the session elsewhere.
@@ -193,18 +200,21 @@ impl Job {
         let session = &self.session;
         let call = match call(&session.driver) {
             Ok(call) => call,
-            Err(error) => return session.refuse(self.id.as_ref(), error.message()).await,
+            Err(error) => return session.refuse(self.id.as_ref(), INTERNAL_ERROR, error.message()).await,
         };
         let flow = session.entry.handle(Inbound::Line(line.into()), call);
         match attend(&session.driver, flow, self.caller.clone()).await {
             Answer::Whole(Ok(response)) => self.write(response).await,
             Answer::Whole(Err(error)) if self.id.is_some() && !self.caller.is_gone() => {
-                session.refuse(self.id.as_ref(), error.message()).await;
+                session.refuse(self.id.as_ref(), INTERNAL_ERROR, error.message()).await;
             }
             Answer::Whole(Err(_)) => {}
             Answer::Stream(caller) => {
                 while let Some(frame) = caller.frame().await.filter(|_| !caller.is_gone()) {
                     session.write(frame.data).await;
+                }
+                if caller.broke_off() && !caller.is_gone() {
+                    session.refuse(self.id.as_ref(), INTERNAL_ERROR, "the answer broke off").await;
                 }
             }
         }
@@ -262,6 +272,7 @@ mod tests {
                 if line.contains("stream") {
                     io.emit("frame".into()).await?;
                 }
+                assert!(!line.contains("defect"), "canary");
                 Ok(Response { status: 200, headers: Vec::new(), body: line.to_string().into() })
             })
         }
@@ -322,7 +333,22 @@ mod tests {
         }
         assert!(parent.hear().await.contains(r#""id":256"#));
         parent.input.send(Line::TooLong).await.unwrap();
-        assert!(parent.hear().await.contains(r#""id":null"#));
+        assert_eq!(
+            parent.hear().await,
+            r#"{"error":{"code":-32600,"message":"the line is longer than 1 MiB"},"jsonrpc":"2.0"}"#
+        );
+    }
+
+    #[tokio::test]
+    async fn a_defect_is_told_as_one_also_after_the_first_message() {
+        let mut parent = start();
+        parent.say(&request(1, "defect")).await;
+        let told = parent.hear().await;
+        assert!(told.contains("-32603") && told.contains(r#""id":1"#) && !told.contains("canary"), "{told}");
+        parent.say(&request(2, "stream defect")).await;
+        assert_eq!(parent.hear().await, "frame");
+        let told = parent.hear().await;
+        assert!(told.contains("-32603") && told.contains(r#""id":2"#) && !told.contains("canary"), "{told}");
     }
 
     #[tokio::test(flavor = "multi_thread")]
