@@ -6,4 +6,4 @@ mod token;
 
 pub use caller::{Caller, Role, Scope};
 #[cfg(feature = "server")]
-pub use token::{TokenEntry, find_token};
+pub use token::{TokenEntry, bearer, find_token};

@@ -209,6 +209,9 @@ CHALLENGES: dict[str, Challenge] = {
     ),
     "a token in the query": Challenge({}, "/mcp?access_token=viewer-token", 400, None),
     "a known token": Challenge({"authorization": "Bearer viewer-token"}, "/mcp", 200, None),
+    "a scheme of another case": Challenge(
+        {"authorization": "bearer viewer-token"}, "/mcp", 200, None
+    ),
     "a known key": Challenge({"x_api_key": "viewer-token"}, "/mcp", 200, None),
 }
 

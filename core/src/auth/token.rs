@@ -24,6 +24,12 @@ fn default_tenant() -> String {
     "default".into()
 }
 
+/// The token in an `Authorization` header; schemes are of any case (RFC 9110 section 11.1).
+pub fn bearer(value: &str) -> Option<&str> {
+    let (scheme, token) = value.trim().split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
+}
+
 /// The caller a presented token belongs to; compares every entry in constant time.
 pub fn find_token(entries: &[TokenEntry], presented: &str) -> Option<Caller> {
     let digest = sha256_hex(presented.as_bytes());
@@ -40,6 +46,20 @@ fn caller(entry: &TokenEntry) -> Caller {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_scheme_of_a_token_is_of_any_case() {
+        for (value, token) in [
+            ("Bearer t", Some("t")),
+            ("bearer  t ", Some("t")),
+            ("BEARER t", Some("t")),
+            ("Basic t", None),
+            ("Bearer", None),
+            ("Bearert", None),
+        ] {
+            assert_eq!(bearer(value), token, "{value}");
+        }
+    }
 
     #[test]
     fn only_the_right_token_is_found() {

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use super::{Engine, Host, HttpRequest};
 use crate::{
-    auth::{Caller, Role, find_token},
+    auth::{Caller, Role, bearer, find_token},
     call::{Call, Labels, Peer},
     config::Config,
     effect::{Blob, Response},
@@ -205,7 +205,7 @@ fn authenticate(config: &Config, host: &Host, request: &HttpRequest, call: &Call
         return Err(Error::invalid("token_in_query", "a token in the query is refused: it would end up in logs"));
     }
     let required = config.auth.enabled.unwrap_or(!host.loopback_only || !config.auth.tokens.is_empty());
-    let bearer = request.header("authorization").and_then(|value| value.strip_prefix("Bearer ")).map(str::trim);
+    let bearer = request.header("authorization").and_then(bearer);
     match bearer.or_else(|| request.header("x-api-key")) {
         Some(token) if required => {
             find_token(&config.auth.tokens, token).ok_or_else(|| unauthenticated("unknown_token"))

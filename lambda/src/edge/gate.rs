@@ -1,6 +1,6 @@
 use beam_mcp_core::{
     Error, ErrorKind,
-    auth::{TokenEntry, find_token},
+    auth::{TokenEntry, bearer, find_token},
     engine::{HttpRequest, bare_origin},
 };
 
@@ -46,11 +46,7 @@ impl Gate {
     }
 
     fn has_token(&self, request: &HttpRequest) -> bool {
-        let bearer = request.header("authorization").and_then(|value| {
-            let (scheme, token) = value.split_once(' ')?;
-            scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
-        });
-        let presented = bearer.or_else(|| request.header("x-api-key"));
+        let presented = request.header("authorization").and_then(bearer).or_else(|| request.header("x-api-key"));
         presented.is_some_and(|token| find_token(&self.tokens, token).is_some())
     }
 }
