@@ -33,6 +33,22 @@ RESULTS = {
 }
 """Method and the definition of its result; one that a revision lacks must be refused there."""
 
+NEW = {
+    -32020: "HeaderMismatchError",
+    -32021: "MissingRequiredClientCapabilityError",
+    -32022: "UnsupportedProtocolVersionError",
+}
+"""Codes of 2026-07-28 and the definitions of the messages that carry them."""
+CODES = {
+    **NEW,
+    -32700: "ParseError",
+    -32600: "InvalidRequestError",
+    -32601: "MethodNotFoundError",
+    -32602: "InvalidParamsError",
+    -32603: "InternalError",
+}
+"""All codes, and for those of JSON-RPC the definitions of the errors."""
+
 
 @cache
 def spec_of(version: str) -> Spec:
@@ -62,19 +78,29 @@ class Spec:
         errors = [error.message for error in self.known[name].iter_errors(value)]
         assert not errors, (self.version, name, errors[:3], value)
 
-    def check_answer(self, method: str, message: Any) -> None:
-        """Holds an answer against the result of its method."""
+    def check_error(self, message: Any) -> None:
+        """Holds an error against the form of its code."""
+        code = message["error"]["code"]
+        assert code in CODES or (code == -32002 and self.version != MODERN), message
+        assert code not in NEW or self.version == MODERN, message
         if "id" not in message:
             # Its request had none that could be read; older revisions have no form for that.
-            assert message["error"]["code"] in (-32700, -32600), message
-            return
-        self.check("JSONRPCMessage", message)
-        if "error" in message:
+            assert code in (-32700, -32600), message
+        if "id" in message or self.version == MODERN:
+            self.check("JSONRPCMessage", message)
             self.check(
                 "JSONRPCErrorResponse" if self.has("JSONRPCErrorResponse") else "JSONRPCError",
                 message,
             )
+        if self.has(CODES.get(code, "")):
+            self.check(CODES[code], message if code in NEW else message["error"])
+
+    def check_answer(self, method: str, message: Any) -> None:
+        """Holds an answer against the result of its method."""
+        if "error" in message:
+            self.check_error(message)
             return
+        self.check("JSONRPCMessage", message)
         kind = message["result"].get("resultType", "complete")
         assert kind == "complete" or (self.version == MODERN and kind in ("input_required", "task"))
         name = {"input_required": "InputRequiredResult", "task": "Result"}.get(

@@ -6,28 +6,23 @@ from __future__ import annotations
 
 import json
 import os
-import random
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
 
+from mcp_dice import META, METHODS, PREFIX, Dice
 from mcp_spec import MODERN, RESULTS, spec_of
-from mcp_wire import Told, Wire, request
+from mcp_wire import Pipe, Told, Wire, request
 from real_server import RealServer, until
 
-PREFIX = "io.modelcontextprotocol/"
-META = {
-    f"{PREFIX}protocolVersion": MODERN,
-    f"{PREFIX}clientCapabilities": {"elicitation": {}, "extensions": {f"{PREFIX}tasks": {}}},
-}
+NAMES = f"{PREFIX}protocolVersion"
+"""Where a request of today names its revision."""
 ROUNDS = 1000
-"""Requests of each revision."""
-METHODS = [method for method in RESULTS if method != "subscriptions/listen"]
-"""Those with one answer; test_mcp_listen.py has the other."""
+"""Requests of each revision, over HTTP and over a pipe."""
 
 
 class World:
@@ -158,125 +153,6 @@ def test_the_call_that_follows_can_be_sent_as_it_is(world: World) -> None:
     assert tools[-1] == "get_logs", tools
 
 
-class Dice:
-    """Random requests: right ones, and right ones with something wrong in them."""
-
-    def __init__(self, seed: str, world: World, jobs: list[str]) -> None:
-        self.random = random.Random(seed)
-        self.world = world
-        self.jobs = jobs
-
-    def junk(self) -> Any:
-        """Any value."""
-        return self.random.choice(
-            [
-                None,
-                True,
-                -1,
-                0,
-                1.5,
-                1 << 60,
-                "",
-                "x",
-                "\u0000\u202e",
-                "x" * 5000,
-                [],
-                [[]],
-                {},
-                {"a": {"b": []}},
-            ]
-        )
-
-    def value(self, name: str, schema: Any) -> Any:
-        """A value that a tool's argument may have, mostly."""
-        if self.random.random() < 0.1:
-            return self.junk()
-        if name in ("timeout_seconds", "wait_seconds", "mcp_timeout_seconds"):
-            return 0
-        if name == "job_id":
-            return self.random.choice([*self.jobs, "sim:nothing", "nonsense"])
-        if name in ("target", "runner_type"):
-            return self.random.choice(["sim", "direct", "nowhere"])
-        if "enum" in schema:
-            return self.random.choice(schema["enum"])
-        plain: dict[str, Callable[[], Any]] = {
-            "boolean": lambda: self.random.random() < 0.5,
-            "integer": lambda: self.random.randint(0, 5),
-            "number": self.random.random,
-            "array": list,
-            "object": dict,
-        }
-        return plain.get(
-            schema.get("type", "string"), lambda: self.random.choice(["a", "job.py", "x:1/y"])
-        )()
-
-    def arguments(self, tool: str) -> dict[str, Any]:
-        """Some arguments of a tool."""
-        members = self.world.tools.get(tool, {}).get("inputSchema", {}).get("properties", {})
-        always = ("job_id", "timeout_seconds", "wait_seconds")
-        chosen = {n: s for n, s in members.items() if n in always or self.random.random() < 0.4}
-        return {name: self.value(name, of) for name, of in chosen.items()}
-
-    def uri(self) -> str:
-        """A resource, mostly one that is there."""
-        target, token = self.random.choice(self.jobs).split(":")
-        places = ["", "", "", "/logs", "/metrics", "/savepoints", "/nothing"]
-        here = f"beam://{target}/jobs/{token}{self.random.choice(places)}"
-        return self.random.choice(
-            [here, here, "beam://guide", "beam://runners", "beam://sim/runner", "x:", ""]
-        )
-
-    def params(self, method: str) -> dict[str, Any]:
-        """Parameters of a method."""
-        if method == "tools/call":
-            tool = self.random.choice([*self.world.tools, "no_such"])
-            return {"name": tool, "arguments": self.arguments(tool)}
-        if method.startswith("resources/") and "list" not in method:
-            return {"uri": self.uri()}
-        if method == "prompts/get":
-            prompt = self.random.choice([*self.world.prompts, {"name": "none"}])
-            named = [argument["name"] for argument in prompt.get("arguments", [])]
-            return {
-                "name": prompt["name"],
-                "arguments": {name: "sim" for name in named if self.random.random() < 0.9},
-            }
-        if method == "completion/complete":
-            ref = {"type": "ref/resource", "uri": "beam://{target}/jobs/{id}"}
-            return {
-                "ref": ref,
-                "argument": {"name": self.random.choice(["target", "id"]), "value": ""},
-            }
-        if method.startswith("tasks/"):
-            return {"taskId": self.random.choice([*self.jobs, "x"]), "inputResponses": {}}
-        return self.plain_params(method)
-
-    def plain_params(self, method: str) -> dict[str, Any]:
-        """Parameters of a method that names nothing of the server."""
-        if method == "initialize":
-            version = self.random.choice(["2024-11-05", "2025-11-25", "2099-01-01"])
-            return {
-                "protocolVersion": version,
-                "capabilities": {},
-                "clientInfo": {"name": "x", "version": "1"},
-            }
-        return {"cursor": ""} if self.random.random() < 0.1 else {}
-
-    def method(self) -> str:
-        """A method; most often a call."""
-        return self.random.choice([*METHODS, "no/such", "", *["tools/call"] * len(METHODS)])
-
-    def message(self) -> tuple[str, Any]:
-        """A method and a request for it, sometimes with a member spoilt."""
-        method = self.method()
-        params = self.params(method)
-        if params and self.random.random() < 0.1:
-            params[self.random.choice(list(params))] = self.junk()
-        body = request(method, params, self.random.choice([7, "id", 0, -5, "\u00e9"]))
-        if self.random.random() < 0.05:
-            body[self.random.choice(list(body))] = self.junk()
-        return method, body
-
-
 def messages(told: Told) -> list[Any]:
     """The messages of an answer, the response last."""
     if told.headers.get("content-type") == "text/event-stream":
@@ -286,44 +162,117 @@ def messages(told: Told) -> list[Any]:
     return [json.loads(told.text)] if told.text else []
 
 
-def seed_of(version: str) -> str:
-    return f"{version}/{os.environ.get('MCP_SEED', '1')}"
+def dice_of(kind: str, world: World, jobs: list[str]) -> Dice:
+    seed = f"{kind}/{os.environ.get('MCP_SEED', '1')}"
+    return Dice(seed, world.tools, world.prompts, jobs)
 
 
-@pytest.mark.parametrize(
-    "version", ["2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25", MODERN]
-)
+class Tally:
+    """Holds messages against their revision, and keeps which methods had a result."""
+
+    def __init__(self, version: str) -> None:
+        self.version, self.spec = version, spec_of(version)
+        self.answered: set[str] = set()
+        self.codes: set[int] = set()
+
+    def take(self, method: str, answer: Any) -> None:
+        """The answer to a request for a method."""
+        # A handshake settles on a version of its own, and opens a session beside this one.
+        greeted = method == "initialize" and "result" in answer
+        spec = spec_of(answer["result"]["protocolVersion"]) if greeted else self.spec
+        spec.check_answer(method, answer)
+        if "result" in answer:
+            self.answered.add(method)
+        else:
+            self.codes.add(answer["error"]["code"])
+
+    def check(self, codes: set[int]) -> None:
+        """All methods of the revision had a result, and all ways to be wrong were tried."""
+        wanted = {
+            method
+            for method in METHODS
+            if self.spec.has(RESULTS[method]) and not absent(method, self.version)
+        }
+        assert self.answered == wanted, wanted ^ self.answered
+        assert codes <= self.codes, codes - self.codes
+
+
+VERSIONS = ["2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25", MODERN]
+SCRIPTS = ("running", "batch", "failing")
+
+
+@pytest.mark.parametrize("version", VERSIONS)
 def test_every_message_fits_the_schema_of_its_revision(world: World, version: str) -> None:
-    spec = spec_of(version)
-    made = [{"simulator_script": script} for script in ("running", "batch", "failing")]
+    made = [{"simulator_script": script} for script in SCRIPTS]
     jobs = [
         str(world.call("create_job", target="sim", options=options)["job_id"]) for options in made
     ]
-    dice = Dice(seed_of(version), world, jobs)
+    dice, tally = dice_of(version, world, jobs), Tally(version)
     session = "" if version == MODERN else world.wire.open_session(version)
-    answered: set[str] = set()
     for _ in range(ROUNDS):
         method, body = dice.message()
-        told = send(world, version, session, body)
+        told = send(world, dice, version, session, body)
         *beside, answer = messages(told) or [None]
         for message in beside:
-            spec.check_beside(message)
+            tally.spec.check_beside(message)
         if answer is None:
-            assert told.status in (202, 405), (body, told)
+            assert told.status == 202, (body, told)
             continue
-        # A handshake settles on a version of its own, and opens a session beside this one.
-        of = (
-            spec_of(answer["result"]["protocolVersion"])
-            if method == "initialize" and "result" in answer
-            else spec
+        tally.take(method, answer)
+    new = {-32020, -32022} if version == MODERN else set[int]()
+    tally.check({-32600, -32601, -32602, *new})
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_every_line_fits_the_schema_of_its_revision(
+    world: World, version: str, tmp_path: Path
+) -> None:
+    pipe = Pipe(tmp_path)
+    try:
+        dice, tally = dice_of(f"lines/{version}", world, jobs_of(pipe)), Tally(version)
+        greet(pipe, version)
+        for _ in range(ROUNDS):
+            method, body = dice.message()
+            if method == "initialize" or not isinstance(body["params"], dict):
+                continue  # the one settles on another revision, the other names none
+            if version == MODERN:
+                body["params"]["_meta"] = {NAMES: MODERN, **dice.meta()}
+            pipe.write(body)
+            answer = pipe.read()
+            while "method" in answer:
+                tally.spec.check_beside(answer)
+                answer = pipe.read()
+            tally.take(method, answer)
+        tally.answered |= {"initialize"} if version != MODERN else set()
+        tally.check({-32600, -32601, -32602} | ({-32022} if version == MODERN else set()))
+    finally:
+        pipe.close()
+
+
+def jobs_of(pipe: Pipe) -> list[str]:
+    """Jobs of a server behind a pipe."""
+    jobs = []
+    for script in SCRIPTS:
+        spec = {"target": "sim", "options": {"simulator_script": script}}
+        told = pipe.ask(request("tools/call", {"name": "create_job", "arguments": spec}))
+        jobs.append(str(json.loads(told["result"]["content"][0]["text"])["job_id"]))
+    return jobs
+
+
+def greet(pipe: Pipe, version: str) -> None:
+    """Shakes hands, where the revision does."""
+    if version != MODERN:
+        told = pipe.ask(
+            request(
+                "initialize",
+                {
+                    "protocolVersion": version,
+                    "capabilities": {},
+                    "clientInfo": {"name": "t", "version": "1"},
+                },
+            )
         )
-        of.check_answer(method, answer)
-        if "result" in answer:
-            answered.add(method)
-    wanted = {
-        method for method in METHODS if spec.has(RESULTS[method]) and not absent(method, version)
-    }
-    assert answered == wanted, wanted ^ answered
+        assert told["result"]["protocolVersion"] == version
 
 
 def absent(method: str, version: str) -> bool:
@@ -333,18 +282,14 @@ def absent(method: str, version: str) -> bool:
     return old if version == MODERN else new
 
 
-def send(world: World, version: str, session: str, body: Any) -> Told:
+def send(world: World, dice: Dice, version: str, session: str, body: Any) -> Told:
     """Sends a request as a client of the revision would."""
     if version != MODERN:
         return world.wire.post(body, mcp_session_id=session, mcp_protocol_version=version)
-    params = body["params"] if isinstance(body["params"], dict) else None
-    heads = {"mcp_protocol_version": MODERN, "mcp_method": str(body["method"])}
-    if params is not None:
-        params["_meta"] = META
-        name = params.get("name") or params.get("uri") or params.get("taskId")
-        if isinstance(name, str) and name.isascii() and name.isprintable():
-            heads["mcp_name"] = name
-    clean = {
-        name: value for name, value in heads.items() if value.isascii() and value.isprintable()
-    }
-    return world.wire.post(body, **clean)
+    named = False
+    if isinstance(body["params"], dict):
+        body["params"]["_meta"] = dice.meta()
+        named = NAMES in body["params"]["_meta"]
+    # What names no revision in either place is of an older one.
+    heads = dice.heads(body) | ({} if named else {"mcp_protocol_version": MODERN})
+    return world.wire.post(body, **heads)

@@ -272,6 +272,7 @@ def test_a_pipe_lives_through_garbage(pipe: Pipe, era: str, name: str) -> None:
     line, code = GARBAGE[name]
     answer = pipe.ask(line)
     assert answer["error"]["code"] == code, answer
+    assert answer.get("id", "absent") is not None, answer
     good = pipe.ask(request("ping")) if era == "legacy" else pipe.ask(modern("server/discover"))
     assert "result" in good, good
 
