@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -9,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +71,7 @@ def check_door(api: Api, endpoint: str, folder: Path) -> Any:
     assert done.returncode == 0, done.stderr[-2000:]
     assert "ended in state DONE" in done.stderr, done.stderr[-2000:]
     assert counts(folder) == Counter(WORDS)
-    [job] = api.get("/api/v1/jobs?limit=50")["data"]["jobs"]
+    [job] = ours(api)
     assert (job["state"], job["name"]) == ("FINISHED", "through-the-door")
     check_user_metrics(api, job["job_id"], seconds=60)
     return job
@@ -98,12 +100,26 @@ def check_door_refusals(endpoint: str, folder: Path) -> None:
         assert said in done.stderr, done.stderr[-3000:]
 
 
-def program(path: Path, endpoint: str, *options: str) -> subprocess.CompletedProcess[str]:
+def command(path: Path, endpoint: str, *options: str) -> list[str]:
     """An SDK program that is told the runner and the endpoint, and nothing else."""
-    told = ["--runner=PortableRunner", f"--job_endpoint={endpoint}", *options]
-    return subprocess.run(
-        [sys.executable, str(path), *told], capture_output=True, text=True, check=False, timeout=250
-    )
+    return [sys.executable, str(path), "--runner=PortableRunner", f"--job_endpoint={endpoint}", *options]
+
+
+def program(path: Path, endpoint: str, *options: str) -> subprocess.CompletedProcess[str]:
+    """Such a program, run to its end."""
+    words = command(path, endpoint, *options)
+    return subprocess.run(words, capture_output=True, text=True, check=False, timeout=250)
+
+
+@contextlib.contextmanager
+def running(path: Path, endpoint: str, *options: str) -> Iterator[subprocess.Popen[bytes]]:
+    """Such a program while it runs."""
+    process = subprocess.Popen(command(path, endpoint, *options), stderr=subprocess.DEVNULL)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
 
 
 def check_capabilities(api: Api, name: str) -> None:

@@ -8,10 +8,8 @@ flinks=${FLINK_VERSIONS-1.20.5 2.2.1}
 sparks=${SPARK_VERSIONS-3.5.9 4.1.4}
 # What Spark 4 is asked for besides the whole suite on 3.5.
 spark_4="submit_watch or history or reasons or lost_answer"
-# Files that programs bring take minutes to install: once here, on Flink; all of it is in loss.sh.
-brought="not package_that_cannot_be_installed" brought_spark="not files_that_a_program_brings"
-# The door is the same on both: all of it on Flink, a program that ends well on Spark.
-door_spark=tests/clusters/test_door.py::test_an_unmodified_program_submits_and_watches
+# Files that programs bring take minutes to install: once here, on Flink; all of it is in loss.sh, as is all of the door.
+brought="not package_that_cannot_be_installed and not a_streaming_program" brought_spark="not files_that_a_program_brings"
 work=$(mktemp -d)
 python=$PWD/.venv/bin/python
 
@@ -55,7 +53,7 @@ for version in $sparks; do
   3.*)
     mvn -B -q -Pspark -f examples/job-server/pom.xml package
     echo "JOB_SERVER_JAR=$PWD/examples/job-server/target/beam-job-server-spark-3.jar" >>"$work/env"
-    suite "$work/env" tests/clusters/test_spark.py tests/clusters/test_python_on_spark.py "$door_spark" -k "$brought_spark"
+    suite "$work/env" tests/clusters/test_spark.py tests/clusters/test_python_on_spark.py -k "$brought_spark"
     ;;
   *) suite "$work/env" tests/clusters/test_spark.py -k "$spark_4" ;;
   esac
