@@ -9,7 +9,7 @@ sparks=${SPARK_VERSIONS-3.5.9 4.1.4}
 # What Spark 4 is asked for besides the whole suite on 3.5.
 spark_4="submit_watch or history or reasons or lost_answer"
 # Files that programs bring take minutes to install: once here, on Flink; all of it is in loss.sh, as is all of the door.
-brought="not package_that_cannot_be_installed and not a_streaming_program" brought_spark="not files_that_a_program_brings"
+brought="not package_that_cannot_be_installed and not a_streaming_program_at_the_door" brought_spark="not files_that_a_program_brings"
 work=$(mktemp -d)
 python=$PWD/.venv/bin/python
 

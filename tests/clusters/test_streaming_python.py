@@ -206,3 +206,26 @@ def test_a_splittable_source_goes_on_where_it_was(beam: Api, tmp_path: Path) -> 
     ended(beam, restored)
     lines.check()
     lines.check_each_once()
+
+
+def test_a_streaming_program_at_the_door_is_stopped_and_goes_on(server: Server, pool: str, tmp_path: Path) -> None:
+    api, endpoint = pipelines.start_with_door(server, "flink", pool)
+    (tmp_path / "out").mkdir()
+    lines = Lines(tmp_path / "out")
+    options = [f"--output={tmp_path / 'out' / 'part'}", "--streaming", "--rate=10"]
+    with pipelines.running(pipelines.EXAMPLES / "counting_stream.py", endpoint, *options) as program:
+        lines.wait(30)
+        [job] = [row["job_id"] for row in pipelines.ours(api)]
+        stopped = api.call("POST", f"/api/v1/jobs/{job}/cancel", {"mode": "stop"})
+        assert stopped.status_code in (200, 202), stopped.text
+        assert api.wait(job, "CANCELED", "FAILED", seconds=120)["ended_by"] == "stop"
+        assert program.wait(60) != 0, "Beam's client calls every end but DONE a failure"
+    lines.check_each_once()
+    answer = api.call("POST", f"/api/v1/jobs/{job}/restore", {"parallelism": 2})
+    assert answer.status_code in (200, 201, 202), answer.text
+    restored = answer.json()["job_id"]
+    lines.wait(30)
+    api.call("POST", f"/api/v1/jobs/{restored}/cancel", {"mode": "stop"})
+    api.wait(restored, "CANCELED", "FAILED", seconds=120)
+    lines.check()
+    lines.check_each_once()
