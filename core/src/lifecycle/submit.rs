@@ -285,6 +285,8 @@ fn refused(job: &mut Job, error: &Error, now_ms: u64, seed: &crate::random::Seed
         (job.phase, job.state, job.ambiguous) = (Phase::Unknown, JobState::SubmitUnknown, true);
     } else if !error.gave_up() && (error.retry() == Retry::Never || job.sends() >= PERMITS) {
         (job.state, job.ended_ms, job.phase) = (JobState::Failed, Some(now_ms), Phase::Submitted);
+        // A service that gives ids again may run it yet, of a run that was meant for another.
+        job.unconfirmed = true;
         job.refusal = Some(Box::new((&last_word(error)).into()));
     } else {
         job.phase = Phase::Intent;
@@ -434,6 +436,7 @@ mod tests {
             let mut row = Job { phase: Phase::Sending, attempts, ..job(JobState::Submitting) };
             refused(&mut row, &busy, 9, &Seed::new([0; 32]));
             assert_eq!((row.state, row.refusal.is_some()), (state, state == JobState::Failed));
+            assert_eq!(row.unconfirmed, row.refusal.is_some(), "what runs of it later is canceled");
             let Some(kept) = row.refusal else { continue };
             let again = Error::from(*kept);
             assert_eq!((again.reason(), again.retry()), ("runner_busy", Retry::Never));
