@@ -88,7 +88,7 @@ async fn begin(context: &Context, job: &Stored<Job>, stored: Stored<Operation>) 
     if job.value.phase != Phase::Submitted {
         return begin_before_submitted(context, job, stored).await;
     }
-    if context.now_ms() < next_send_ms(&stored.value) {
+    if is_resting(&stored.value, context.now_ms()) {
         return Ok(stored);
     }
     if stored.value.sending && stored.value.kind != OperationKind::Cancel {
@@ -114,11 +114,12 @@ async fn begin(context: &Context, job: &Stored<Job>, stored: Stored<Operation>) 
     }
 }
 
-/// A send that may be under way, or was refused for now, is not repeated at once: 1, 3, 7, 15 s after the first.
-fn next_send_ms(operation: &Operation) -> u64 {
-    let pauses =
-        (0..operation.attempts).map(|tries| 1_000_u64.saturating_mul(1 << tries.min(20)).min(LONGEST_PAUSE_MS));
-    operation.sent_ms.saturating_add(pauses.fold(0, u64::saturating_add))
+/// True while a send that may be under way, or was refused for now, is not repeated: 1, 2, 4, 8 s after the last, by a wall
+/// clock that may have jumped either way since.
+fn is_resting(operation: &Operation, now_ms: u64) -> bool {
+    let Some(before) = operation.attempts.checked_sub(1) else { return false };
+    let pause = 1_000_u64.saturating_mul(1 << before.min(20)).min(LONGEST_PAUSE_MS);
+    now_ms.abs_diff(operation.permit_ms) < pause
 }
 
 fn ended_before(job: &Job, kind: OperationKind) -> Progress {
@@ -394,6 +395,22 @@ mod tests {
             attempts: 0,
             sending: false,
         }
+    }
+
+    #[test]
+    fn a_send_rests_after_its_last_permit_whichever_way_the_clock_jumped() {
+        let sent = |attempts| Operation {
+            attempts,
+            sent_ms: 1_000_000,
+            permit_ms: 2_000_000,
+            ..operation(OperationKind::Cancel, OperationState::Requested)
+        };
+        for (attempts, pause) in [(1, 1_000), (2, 2_000), (4, 8_000), (40, LONGEST_PAUSE_MS)] {
+            assert!(is_resting(&sent(attempts), 2_000_000 + pause - 1), "{attempts}");
+            assert!(!is_resting(&sent(attempts), 2_000_000 + pause), "{attempts}");
+            assert!(!is_resting(&sent(attempts), 1_400_000), "{attempts}: the clock went back");
+        }
+        assert!(!is_resting(&sent(0), 2_000_000), "no permit was used");
     }
 
     #[test]
