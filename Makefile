@@ -65,7 +65,7 @@ test-clusters: venv beam ## the contract suites against real Flink 1.20 and 2.2,
 	bash tests/clusters/run.sh
 
 .PHONY: test-loss
-test-loss: venv ## real Flink and Spark that lose processes, freeze and are far away, beside a target that is well
+test-loss: venv beam ## real Flink and Spark that lose processes, freeze and are far away, beside a target that is well
 	bash tests/clusters/loss.sh
 
 .PHONY: test-services

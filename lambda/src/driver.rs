@@ -84,10 +84,12 @@ impl Driver {
             } else {
                 self.perform_unless_left(effect, caller).await
             };
-            if turn.is_none() {
+            let cancelled = reply == Reply::Cancelled;
+            if cancelled {
+                turn = None;
+            } else if turn.is_none() {
                 turn = caller.turn().await;
             }
-            let cancelled = reply == Reply::Cancelled;
             step = flow.step(self.clock.now(), Some(reply));
             if cancelled {
                 let clean_up = Box::pin(self.clean_up(flow, step, caller));
@@ -287,6 +289,25 @@ mod tests {
         let began = tokio::time::Instant::now();
         assert!(flows.join_all().await.iter().all(Result::is_ok));
         assert!(began.elapsed() < Duration::from_secs(61), "{:?}", began.elapsed());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_cleans_up_has_no_turn() {
+        let driver = Arc::new(driver());
+        let mut flows = tokio::task::JoinSet::new();
+        for _ in 0..64 {
+            let (driver, caller) = (driver.clone(), Attendance::new(Purpose::Answer));
+            caller.works(driver.admission.enter(Urgency::Normal).unwrap());
+            caller.leave();
+            let tidy = Flow::new(|io| async move {
+                let _ = io.sleep(Duration::from_secs(60)).await;
+                io.sleep(Duration::from_secs(5)).await
+            });
+            flows.spawn(async move { driver.drive(tidy, &caller).await });
+        }
+        let began = tokio::time::Instant::now();
+        flows.join_all().await;
+        assert!(began.elapsed() < Duration::from_secs(6), "{:?}", began.elapsed());
     }
 
     #[tokio::test(start_paused = true)]

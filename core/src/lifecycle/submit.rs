@@ -63,7 +63,7 @@ async fn send(context: &Context, stored: Stored<Job>) -> Result<Stored<Job>, Err
     let built = match runner.build(&stored.value).await {
         Ok(Build::Ready) => None,
         Ok(Build::Built(submission)) => Some(submission),
-        Ok(Build::Underway) => return built_later(context, &stored).await,
+        Ok(Build::Underway) => return later(context, &stored, "the code is building its pipeline").await,
         Err(error) if error.gave_up() => return Err(error),
         Err(error) => return not_sent(context, &stored, error).await,
     };
@@ -88,17 +88,17 @@ async fn send(context: &Context, stored: Stored<Job>) -> Result<Stored<Job>, Err
     }
 }
 
-/// The caller's code is at it: the row says when to look again, and nothing counts as a try.
-async fn built_later(context: &Context, stored: &Stored<Job>) -> Result<Stored<Job>, Error> {
+/// Nothing is sent yet, and that counts as no try: the row says why, and when to look again.
+async fn later(context: &Context, stored: &Stored<Job>, why: &str) -> Result<Stored<Job>, Error> {
     let again_ms = context.now_ms() + 1_000;
     let edit = |job: &mut Job| {
         if job.phase == Phase::Intent && job.version == stored.version {
             job.retry_at_ms = again_ms;
-            "the code is building its pipeline".clone_into(&mut job.diagnostics);
+            why.clone_into(&mut job.diagnostics);
         }
         Ok(Vec::new())
     };
-    context.rows.change_job(&stored.value.id, "building", edit).await
+    context.rows.change_job(&stored.value.id, "later", edit).await
 }
 
 /// Read where it matters: a runner that makes two jobs of two submissions is never sent a second one.
@@ -116,7 +116,10 @@ async fn look_again(context: &Context, runner: &Runner, stored: &Stored<Job>) ->
         Ok(Look::Absent) => Ok(None),
         Ok(look @ Look::Seen(_)) => record(context, &stored.value, look).await.map(Some),
         Err(error) if error.gave_up() => Err(error),
-        Err(error) => not_sent(context, stored, error).await.map(Some),
+        Err(error) => {
+            let error = super::look::note_outage(context, stored.value.id.target(), error);
+            later(context, stored, error.message()).await.map(Some)
+        }
     }
 }
 

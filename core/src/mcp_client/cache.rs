@@ -42,7 +42,12 @@ impl Cache {
 
     /// What holds now for a request of a method.
     pub(super) fn epoch(&self, method: &str) -> Epoch {
-        Epoch { callers: self.callers, changes: self.changes.get(method).copied().unwrap_or_default() }
+        Epoch { callers: self.callers, changes: self.changes(method) }
+    }
+
+    /// How often a server has said that such results changed.
+    pub(super) fn changes(&self, method: &str) -> u64 {
+        self.changes.get(method).copied().unwrap_or_default()
     }
 
     /// Keeps a result for as long as it says; not one whose time was over before it came.

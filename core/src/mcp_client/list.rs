@@ -47,6 +47,7 @@ impl Link {
     ///
     /// Schemas are handed on as they came; what they refer to is never fetched.
     pub(super) async fn list_tools(&self) -> Result<Value, Error> {
+        let before = self.shared.state().cache.changes("tools/list");
         let listed = Box::pin(self.list("tools/list", "tools")).await?;
         let marked = self.peer().await?.is_modern();
         let (mut tools, mut unusable, mut unchecked) = (Vec::new(), Vec::new(), Vec::new());
@@ -60,7 +61,12 @@ impl Link {
             }
             all.insert(name, known);
         }
-        self.shared.state().tools = all;
+        let mut state = self.shared.state();
+        // What was asked for before a change is not what holds after it.
+        if state.cache.changes("tools/list") == before {
+            state.tools = all;
+        }
+        drop(state);
         Ok(json!({"tools": tools, "unusable": unusable, "unchecked": unchecked}))
     }
 

@@ -208,10 +208,18 @@ pub struct Submission {
 impl Submission {
     /// Setting of a submission whose code was put together here.
     pub(in crate::runner) const BUILT: &str = "built";
+    /// Setting that names the hash of the code such a jar was put together of.
+    pub(in crate::runner) const CODE: &str = "code_sha256";
 
     /// True when what is sent was put together here, and is needed by nobody once the job has ended.
     pub fn is_built(&self) -> bool {
         self.settings.contains_key(Self::BUILT)
+    }
+
+    /// Hash of the caller's code, also where what is sent was put together of it.
+    pub fn code_sha256(&self) -> Option<&str> {
+        let built_of = self.settings.get(Self::CODE).and_then(Value::as_str);
+        built_of.or(self.sha256.as_deref())
     }
 }
 

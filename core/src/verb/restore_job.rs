@@ -83,6 +83,10 @@ fn restored(old: &Job, input: Input) -> Result<JobSpec, Error> {
     spec.own_savepoint = own.into_iter().any(|path| *path == savepoint);
     spec.savepoint_path = Some(savepoint);
     spec.job_name = input.job_name.unwrap_or(spec.job_name);
+    if input.code_path.is_some() {
+        // Other code takes the place of it, in whichever form that was.
+        (spec.pipeline, spec.module, spec.yaml) = (None, None, None);
+    }
     spec.code_path = input.code_path.or(spec.code_path);
     spec.allow_non_restored_state = input.allow_non_restored_state;
     let parallelism = input.parallelism.map(|value| ("parallelism".to_owned(), value.into()));
@@ -103,6 +107,23 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::{config::RunnerKind, job::JobState};
+
+    #[test]
+    fn new_code_takes_the_place_of_a_pipeline_that_was_handed_over() {
+        let id = JobId::own("flink", &"a".repeat(32));
+        let spec = JobSpec { pipeline: Some("sha256:aa".into()), ..JobSpec::default() };
+        let intended = Job::intended(id, RunnerKind::Flink, "p", spec, 1);
+        let old = Job { state: JobState::Canceled, ..intended };
+        let asked = |code_path: Option<&str>| {
+            let code_path = code_path.map(str::to_owned);
+            let input = Input { savepoint_path: Some("file:/s".into()), code_path, ..Input::default() };
+            let spec = restored(&old, input).unwrap();
+            (spec.pipeline, spec.code_path)
+        };
+        assert_eq!(asked(None), (Some("sha256:aa".into()), None));
+        assert_eq!(asked(Some("new.py")), (None, Some("new.py".into())));
+    }
 
     #[test]
     fn an_option_takes_the_place_of_its_other_spelling() {

@@ -115,7 +115,7 @@ async fn prepared(context: &Context, job: &Job) -> Result<Submission, Error> {
     let token = token_of(context.rows.tenant(), &job.id, job.generation + 1);
     let operator = context.call.caller.may(Scope::Admin);
     let submission = context.runner(job.id.target())?.prepare(spec, &token, operator).await?;
-    if submission.sha256 == before.sha256 {
+    if submission.code_sha256() == before.code_sha256() {
         return Ok(submission);
     }
     Err(Error::precondition("code_changed", "the code is not what was submitted first")

@@ -19,6 +19,8 @@ use crate::{
 const WORKERS: u64 = 256;
 const PRISM: &str = "PrismRunner";
 const FN_API: &str = "FnApiRunner";
+/// How many workers a runner has, and of which kind.
+const WORKERS_OF: [&str; 2] = ["direct_num_workers", "direct_running_mode"];
 
 /// The options of a job as the program gets them, in order of name, the product's own last.
 ///
@@ -112,11 +114,17 @@ fn the_runner(asked: Option<ResolvedOption>, target: &Target) -> Result<Resolved
     Ok(option)
 }
 
-/// Checks that a pipeline which was built elsewhere can run: only Beam's [`FN_API`] takes one.
+/// Checks that a pipeline which was built elsewhere can run, and says which options it does not read: only Beam's
+/// [`FN_API`] takes one, in one worker.
 ///
 /// # Errors
 /// `failed_precondition`, reason `wrong_runner`.
-pub(super) fn check_handed(options: &[ResolvedOption]) -> Result<(), Error> {
+pub(super) fn check_handed(options: &mut [ResolvedOption]) -> Result<(), Error> {
+    for option in options.iter_mut() {
+        if WORKERS_OF.iter().any(|name| options::same(&option.name, name)) {
+            "not read here: a pipeline that was handed over runs in one worker".clone_into(&mut option.note);
+        }
+    }
     match find(options, "runner") {
         Some(runner) if runner.value != FN_API => {
             Err(Error::precondition("wrong_runner", "only FnApiRunner takes a pipeline that was built elsewhere")
@@ -155,9 +163,12 @@ mod tests {
         let check = |options: Value| {
             let mut target = Target::new("local", RunnerKind::Direct);
             target.options = serde_json::from_value(options).unwrap();
-            check_handed(&resolve(&target, &JobSpec::default(), false).unwrap())
+            let mut options = resolve(&target, &JobSpec::default(), false).unwrap();
+            check_handed(&mut options).map(|()| options)
         };
         check(json!({})).unwrap();
+        let several = check(json!({"parallelism": 8})).unwrap();
+        assert!(find(&several, "direct_num_workers").unwrap().note.contains("one worker"), "{several:?}");
         check(json!({"runner": "DirectRunner"})).unwrap();
         assert_eq!(check(json!({"runner": "BundleBasedDirectRunner"})).unwrap_err().reason(), "wrong_runner");
     }

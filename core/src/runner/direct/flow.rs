@@ -55,9 +55,9 @@ fn probed(context: &Context, found: bool, python: Option<&str>, beam: Option<Str
 }
 
 pub(super) async fn prepare(context: &Context, spec: &JobSpec, operator: bool) -> Result<Submission, Error> {
-    let options = argv::resolve(&context.target, spec, operator)?;
+    let mut options = argv::resolve(&context.target, spec, operator)?;
     if let Some(handed) = handed::read(context, spec).await? {
-        argv::check_handed(&options)?;
+        argv::check_handed(&mut options)?;
         let code = handed::staged(context, handed, &environment::embedded()).await?;
         return request::submission(spec, code, options, operator);
     }

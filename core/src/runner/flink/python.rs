@@ -302,6 +302,7 @@ mod tests {
         );
         let Build::Built(jar) = played.end.unwrap() else { panic!("not built") };
         assert_eq!((jar.sha256.as_deref(), jar.argv.len()), (Some("dd"), 0));
+        assert_eq!(jar.code_sha256(), prepared().code_sha256(), "by that it can be submitted again");
         assert_eq!(build(vec![], *jar).end.unwrap(), Build::Ready, "it is built once");
     }
 

@@ -18,7 +18,7 @@ use crate::{
     job::{Job, JobSpec},
     job_api::message::Prepare,
     runner::{
-        Build, Capability, Context, PlannedCall, Probe, ResolvedOption, Submission,
+        Build, Capability, Context, PlannedCall, Probe, Provenance, ResolvedOption, Submission,
         options::{same, text},
     },
 };
@@ -186,6 +186,7 @@ impl Cluster {
         settings.remove(UNBUILT);
         settings.insert("size".into(), jar.size.into());
         settings.insert(Submission::BUILT.into(), true.into());
+        settings.insert(Submission::CODE.into(), json!(prepared.sha256));
         Ok(Build::Built(Box::new(Submission {
             source: Some(jar.id),
             sha256: Some(jar.sha256),
@@ -202,8 +203,13 @@ impl Cluster {
         // What they name is staged by now, and Java's runner reads one of them.
         options.retain(|key, _| !brought::names_files(key.trim_start_matches("beam:option:").trim_end_matches(":v1")));
         let is_jars = |option: &&ResolvedOption| !(self.is_setting)(option) && !brought::names_files(&option.name);
+        // A program that runs here was given them on its command line. Elsewhere Beam's client names its own defaults.
+        let is_handed = code::is_handed(prepared);
         for option in prepared.options.iter().filter(|option| is_jars(option) && !option.value.is_null()) {
-            options.entry(jar_key(&option.name)).or_insert_with(|| jar_value(&option.value));
+            let (key, value) = (jar_key(&option.name), jar_value(&option.value));
+            if (is_handed && option.from != Provenance::Product) || !options.contains_key(&key) {
+                options.insert(key, value);
+            }
         }
         options.insert(jar_key("job_name"), name.into());
         let extra = prepared.settings.get(UNBUILT).and_then(Value::as_object).into_iter().flatten();
@@ -291,6 +297,23 @@ mod tests {
             "beam:option:max_bundle_size:v1": "5",
         });
         assert_eq!(Value::Object(jar), expected);
+    }
+
+    #[test]
+    fn defaults_of_the_client_that_handed_a_pipeline_over_yield_to_the_target() {
+        let of = |name: &str, from| ResolvedOption { name: name.into(), value: json!(4), from, note: String::new() };
+        let options =
+            vec![of("sdk_worker_parallelism", Provenance::Target), of("max_bundle_size", Provenance::Product)];
+        let told = |argv: &[&str]| {
+            let argv = argv.iter().map(|word| (*word).to_owned()).collect();
+            let prepared = Submission { argv, options: options.clone(), ..Submission::default() };
+            let defaults = json!({"beam:option:sdk_worker_parallelism:v1": "1", "beam:option:max_bundle_size:v1": "9"});
+            let mut jar = defaults.as_object().unwrap().clone();
+            CLUSTER.complete(&mut jar, "words", &prepared);
+            [jar["beam:option:sdk_worker_parallelism:v1"].clone(), jar["beam:option:max_bundle_size:v1"].clone()]
+        };
+        assert_eq!(told(&["pipeline", "code/prepare.pb"]), [json!("4"), json!("9")]);
+        assert_eq!(told(&["script", "code/words.py"]), [json!("1"), json!("9")], "it was told on its command line");
     }
 
     #[test]

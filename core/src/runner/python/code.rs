@@ -20,7 +20,8 @@ const EXAMPLES: &str = "apache_beam.examples";
 /// Beam's own program for YAML pipelines, and where ours lies in the job's folder.
 const YAML_MAIN: &str = "apache_beam.yaml.main";
 const YAML_FILE: &str = "code/pipeline.yaml";
-/// Where a pipeline lies there that an SDK has built.
+/// Word of a child that is given a pipeline which an SDK has built, and where that lies.
+const HANDED: &str = "pipeline";
 const HANDED_FILE: &str = "code/prepare.pb";
 /// Options of [`YAML_MAIN`] that name another pipeline or do something else than run it.
 const YAML_OWN: [&str; 9] = [
@@ -40,6 +41,11 @@ pub(in crate::runner) fn is_meant(spec: &JobSpec) -> bool {
     let ends = |path: &String| has_extension(path, &["py", "yaml", "yml"]);
     let is_handed = spec.pipeline.is_some();
     is_handed || spec.module.is_some() || spec.yaml.is_some() || spec.code_path.as_ref().is_some_and(ends)
+}
+
+/// True for the submission of a pipeline that an SDK program handed over.
+pub(in crate::runner) fn is_handed(submission: &Submission) -> bool {
+    submission.argv.first().is_some_and(|word| word == HANDED)
 }
 
 /// What the child runs.
@@ -220,7 +226,7 @@ pub(in crate::runner) fn submission(
             (vec!["module".to_owned(), YAML_MAIN.to_owned(), file], Some(YAML_FILE.to_owned()), Some(source))
         }
         Code::Pipeline(source) => {
-            (vec!["pipeline".to_owned(), HANDED_FILE.to_owned()], Some(HANDED_FILE.to_owned()), Some(source))
+            (vec![HANDED.to_owned(), HANDED_FILE.to_owned()], Some(HANDED_FILE.to_owned()), Some(source))
         }
     };
     argv.extend(spec.args.iter().cloned());

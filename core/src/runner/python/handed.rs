@@ -17,7 +17,7 @@ use crate::{
         message::Prepare,
         structure,
     },
-    runner::{Context, code::stage},
+    runner::{Context, code::stage, options},
 };
 
 /// What was handed over; `None` for a spec that names code.
@@ -57,9 +57,19 @@ pub(in crate::runner) async fn staged(
             return Err(not_staged("the pipeline brings files for its workers, and the door takes none"));
         }
     }
-    let whole = Prepare { pipeline, ..handed }.write();
+    let whole = Prepare { pipeline, options: callers(&handed.options)?, ..handed }.write();
     let recipe = Recipe::plain(Origin::Bytes(whole.into()), PIPELINE_BYTES);
     stage(&context.io, recipe).await.map(Code::Pipeline).map_err(only_on_a_server)
+}
+
+/// Options of the program without those that only operators set: the door's caller is none.
+fn callers(encoded: &[u8]) -> Result<Vec<u8>, Error> {
+    let mut options = structure::read(encoded).map_err(broken)?;
+    options.retain(|key, _| {
+        let name = key.strip_prefix("beam:option:").unwrap_or(key);
+        !options::is_operator_only(name.strip_suffix(":v1").unwrap_or(name))
+    });
+    Ok(structure::write(&options))
 }
 
 fn broken(_: Error) -> Error {
@@ -120,6 +130,15 @@ mod tests {
         assert_eq!(made.argv, ["pipeline", "code/prepare.pb"]);
         assert_eq!((made.sha256.as_deref(), made.file_name.as_deref()), (Some("bb"), Some("code/prepare.pb")));
         assert!(made.notes.iter().all(|note| !note.contains("run()")), "{:?}", made.notes);
+    }
+
+    #[test]
+    fn options_that_only_operators_set_do_not_come_through_the_door() {
+        let told = json!({"beam:option:flink_master:v1": "evil:8081", "beam:option:output:v1": "/out"});
+        let played = prepare(&json!({}), vec![("OBSERVE", python(&told)), ("STAGE", staged("", "bb", None))]);
+        let Origin::Bytes(kept) = &played.recipes[0].base else { panic!("{:?}", played.recipes) };
+        let kept = structure::read(&Prepare::read(kept.as_slice()).unwrap().options).unwrap();
+        assert_eq!(serde_json::to_value(kept).unwrap(), json!({"beam:option:output:v1": "/out"}));
     }
 
     #[test]
