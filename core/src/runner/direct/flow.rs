@@ -54,11 +54,16 @@ fn probed(context: &Context, found: bool, python: Option<&str>, beam: Option<Str
     Probe { version: beam, capabilities, facts, warnings: warning.into_iter().map(str::to_owned).collect() }
 }
 
-pub(super) async fn prepare(context: &Context, spec: &JobSpec, operator: bool) -> Result<Submission, Error> {
+pub(super) async fn prepare(
+    context: &Context,
+    spec: &JobSpec,
+    token: &str,
+    operator: bool,
+) -> Result<Submission, Error> {
     let mut options = argv::resolve(&context.target, spec, operator)?;
     if let Some(handed) = handed::read(context, spec).await? {
         argv::check_handed(&mut options)?;
-        let code = handed::staged(context, handed, &environment::embedded()).await?;
+        let code = handed::staged(context, handed, &environment::embedded(), token).await?;
         return request::submission(spec, code, options, operator);
     }
     let source = match python::code::recipe(spec, "Direct")? {

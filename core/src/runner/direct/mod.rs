@@ -56,8 +56,8 @@ impl Backend for Direct {
         flow::look(&self.context, job).await
     }
 
-    async fn prepare(&self, spec: &JobSpec, _token: &str, operator_options: bool) -> Result<Submission, Error> {
-        flow::prepare(&self.context, spec, operator_options).await
+    async fn prepare(&self, spec: &JobSpec, token: &str, operator_options: bool) -> Result<Submission, Error> {
+        flow::prepare(&self.context, spec, token, operator_options).await
     }
 
     async fn submit(&self, job: &Job) -> Result<Submitted, Error> {

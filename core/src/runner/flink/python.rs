@@ -68,7 +68,7 @@ impl Flink {
         let handed = handed::read(&self.context, spec).await?;
         let streams = is_streaming(spec, &options) || handed.as_ref().is_some_and(handed::is_streaming);
         let needs = if streams { vec![BATCH, LIVING, WHOLE, UNCHAINED] } else { vec![BATCH] };
-        let extra = Extra { named: named.clone(), needs: &needs, only_jars: extra(&resolved.settings), handed };
+        let extra = Extra { named: named.clone(), needs: &needs, only_jars: extra(&resolved.settings), handed, token };
         let made = CLUSTER.prepare(&self.context, spec, options, extra, operator).await?;
         Ok(submission(spec, token, made, resolved.settings))
     }

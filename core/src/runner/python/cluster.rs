@@ -54,6 +54,8 @@ pub(in crate::runner) struct Extra<'a> {
     pub(in crate::runner) only_jars: Map<String, Value>,
     /// A pipeline in the place of code, as [`super::handed::read`] has found it.
     pub(in crate::runner) handed: Option<Prepare>,
+    /// The job's token.
+    pub(in crate::runner) token: &'a str,
 }
 
 /// Options of a job, resolved by the runner: all of them, and those its program is given.
@@ -118,7 +120,7 @@ impl Cluster {
         context: &Context,
         spec: &JobSpec,
         mut options: Options,
-        Extra { named, needs, only_jars, handed }: Extra<'_>,
+        Extra { named, needs, only_jars, handed, token }: Extra<'_>,
         operator: bool,
     ) -> Result<Submission, Error> {
         let environment = environment_of_code(&options.all)?;
@@ -127,7 +129,7 @@ impl Cluster {
         let program = JobSpec { savepoint_path: None, ..spec.clone() };
         let (code, notes) = if let Some(handed) = handed {
             options.arguments.clear();
-            (handed::staged(context, handed, &environment).await?, Vec::new())
+            (handed::staged(context, handed, &environment, token).await?, Vec::new())
         } else {
             let (code, told) = code::staged(context, &program, self.name, operator).await?;
             (code, NOTES.map(str::to_owned).into_iter().chain(told).collect())

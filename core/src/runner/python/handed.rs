@@ -9,7 +9,7 @@ use super::{
     staging::{self, not_staged},
 };
 use crate::{
-    effect::{Origin, Query, Recipe, SourceId},
+    effect::{Origin, Query, Recipe, SourceId, Use},
     error::Error,
     job::JobSpec,
     job_api::{
@@ -40,7 +40,8 @@ pub(in crate::runner) fn is_streaming(prepare: &Prepare) -> bool {
     })
 }
 
-/// Stages it anew, as the target runs it.
+/// Stages it anew for the job of this token, as the target runs it. That copy goes when nobody has needed it for a week;
+/// what was handed over stays, so that the job can be submitted again.
 ///
 /// # Errors
 /// `permission_denied`, reason `environment_differs`; `unsupported`, reason `artifacts_not_staged`; `invalid_argument`,
@@ -49,6 +50,7 @@ pub(in crate::runner) async fn staged(
     context: &Context,
     handed: Prepare,
     allowed: &Environment,
+    token: &str,
 ) -> Result<Code, Error> {
     let pipeline = placed(&handed.pipeline, allowed).map_err(broken)?;
     for asked in environments(&pipeline).map_err(broken)? {
@@ -58,7 +60,8 @@ pub(in crate::runner) async fn staged(
         }
     }
     let whole = Prepare { pipeline, options: callers(&handed.options)?, ..handed }.write();
-    let recipe = Recipe::plain(Origin::Bytes(whole.into()), PIPELINE_BYTES);
+    let used = Some(Use { job: token.to_owned(), over: false });
+    let recipe = Recipe { used, ..Recipe::plain(Origin::Bytes(whole.into()), PIPELINE_BYTES) };
     stage(&context.io, recipe).await.map(Code::Pipeline).map_err(only_on_a_server)
 }
 
@@ -123,6 +126,7 @@ mod tests {
     fn a_pipeline_gets_the_targets_workers_and_none_of_its_code_runs() {
         let played = prepare(&json!({}), vec![("OBSERVE", python(&json!({}))), ("STAGE", staged("", "bb", None))]);
         let Origin::Bytes(kept) = &played.recipes[0].base else { panic!("{:?}", played.recipes) };
+        assert_eq!(played.recipes[0].used.as_ref().map(|used| used.job.as_str()), Some(TOKEN), "the copy goes again");
         let kept = Prepare::read(kept.as_slice()).unwrap();
         let [one] = environments(&kept.pipeline).unwrap().try_into().unwrap();
         assert_eq!((one.kind.as_str(), one.endpoint.as_str()), ("external", "pool:1"));

@@ -45,7 +45,7 @@ impl Spark {
         let options = Options { all: options, arguments };
         let handed = handed::read(&self.context, spec).await?;
         let settings = settings(MAIN, spec, properties);
-        let extra = Extra { named: named.clone(), needs: &[STORAGE], only_jars: extra(spec, beams), handed };
+        let extra = Extra { named: named.clone(), needs: &[STORAGE], only_jars: extra(spec, beams), handed, token };
         let mut made = CLUSTER.prepare(&self.context, spec, options, extra, operator).await?;
         made.settings.extend(settings);
         made.options.push(flags());
