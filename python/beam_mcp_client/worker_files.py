@@ -8,22 +8,19 @@ different versions do not meet. Only what the pool's Python lacks is installed.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import importlib
 import json
 import os
 import re
 import shutil
-import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from . import worker_environment
+from .worker_pip import Pip
 from .worker_places import Place, WorkerPlaces
 
 STAGED = "staged"
@@ -36,9 +33,7 @@ MOST_BYTES = 1 << 30
 """Most bytes that one pipeline brings."""
 OF_ROLE = re.compile(rf"[0-9a-f]{{64}}-{re.escape(REQUIREMENTS)}")
 """What `staged_name` calls a requirements file that has a role of its own."""
-QUIETLY = ("--quiet", "--no-input", "--disable-pip-version-check")
 FETCH_S = 300.0
-INSTALL_S = 600.0
 
 
 @dataclass(frozen=True)
@@ -49,7 +44,9 @@ class File:
     artifact: Any
 
 
-def entered(places: WorkerPlaces, stub: Any, api: Any, dependencies: Any, worker: str) -> Place:
+def entered(
+    places: WorkerPlaces, pip: Pip, stub: Any, api: Any, dependencies: Any, worker: str
+) -> Place:
     """The place of what a pipeline brings, for a worker that leaves it when it has ended."""
     about = (("worker_id", worker),)
     asked = api.ResolveArtifactsRequest(artifacts=dependencies)
@@ -57,7 +54,7 @@ def entered(places: WorkerPlaces, stub: Any, api: Any, dependencies: Any, worker
     fetched = Path(tempfile.mkdtemp(prefix="fetched-", dir=places.root))
 
     def set_up(folder: Path) -> None:
-        install(fetched)
+        install(fetched, pip)
         fetched.rename(folder)
 
     try:
@@ -114,9 +111,10 @@ def staged_name(artifact: Any) -> str:
     return str(payload.staged_name)
 
 
-def install(folder: Path) -> None:
+def install(folder: Path, pip: Pip) -> None:
     """Installs into `packages` what lies in `staged`: first the packages themselves, then what they lack."""
-    (folder / "packages").mkdir()
+    target = folder / "packages"
+    target.mkdir()
     names = {file.name for file in (folder / STAGED).iterdir()}
     own = [str(folder / STAGED / name) for name in packages(folder, names)]
     requirements = [
@@ -124,11 +122,11 @@ def install(folder: Path) -> None:
     ]
     wanted = [word for name in requirements for word in ("-r", str(folder / STAGED / name))]
     if own:
-        pip(folder, "--no-deps", "--upgrade", *own)
+        run_pip(pip, folder, "--target", str(target), "--no-deps", "--upgrade", *own)
     if own or wanted:
-        missing = list(lacking(folder, *own, *wanted))
+        missing = list(lacking(pip, folder, *own, *wanted))
         if missing:
-            pip(folder, "--no-deps", *missing)
+            run_pip(pip, folder, "--target", str(target), "--no-deps", *missing)
 
 
 def packages(folder: Path, names: set[str]) -> Iterator[str]:
@@ -140,40 +138,15 @@ def packages(folder: Path, names: set[str]) -> Iterator[str]:
         yield SOURCE_PACKAGE
 
 
-def lacking(folder: Path, *wanted: str) -> Iterator[str]:
+def lacking(pip: Pip, folder: Path, *wanted: str) -> Iterator[str]:
     """What pip would install beyond what is there, each at its version or place."""
-    report = json.loads(run_pip(folder, "--dry-run", "--report", "-", *wanted))
+    report = json.loads(run_pip(pip, folder, "--dry-run", "--report", "-", *wanted))
     for item in report["install"]:
         name, version = item["metadata"]["name"], item["metadata"]["version"]
         direct = item.get("is_direct", False)
         yield f"{name} @ {item['download_info']['url']}" if direct else f"{name}=={version}"
 
 
-def pip(folder: Path, *words: str) -> None:
-    """Installs into the folder."""
-    run_pip(folder, "--target", str(folder / "packages"), *words)
-
-
-def run_pip(folder: Path, *words: str) -> str:
-    """The output of `pip install`; what was downloaded beforehand comes before what an index offers."""
-    command = [sys.executable, "-m", "pip", "install", *QUIETLY]
-    command += ["--find-links", str(folder / STAGED), *words]
-    environment = {**worker_environment.of_pip(), "PYTHONPATH": str(folder / "packages")}
-    done = subprocess.run(  # noqa: S603 - pip, and files that were fetched
-        command,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=INSTALL_S,
-        check=False,
-    )
-    if done.returncode != 0:
-        lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
-        with contextlib.suppress(ValueError):
-            print(done.stderr, file=sys.stderr)
-        said = next(
-            (line for line in reversed(lines) if "ERROR" in line), lines[-1] if lines else ""
-        )
-        raise RuntimeError(f"the packages of the pipeline cannot be installed: {said}")
-    return done.stdout
+def run_pip(pip: Pip, folder: Path, *words: str) -> str:
+    """The output of `pip install` for what lies in the folder; what was downloaded beforehand is found there."""
+    return pip.install(str(folder / STAGED), str(folder / "packages"), *words)

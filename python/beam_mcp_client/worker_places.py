@@ -39,7 +39,9 @@ class WorkerPlaces:
 
     def close(self) -> None:
         """Takes all of them away."""
-        shutil.rmtree(self.root, ignore_errors=True)
+        # Under the lock, so that nobody who leaves meanwhile finds the root half gone.
+        with self._lock:
+            shutil.rmtree(self.root, ignore_errors=True)
 
     def enter(self, digest: str, set_up: Callable[[Path], None]) -> Place:
         """The place, set up unless it is; whoever enters it leaves it too. Two others are set up side by side."""
@@ -60,7 +62,8 @@ class WorkerPlaces:
         with self._lock:
             place.users -= 1
             place.left = time.monotonic()
-            gone = list(self._taken_out())
+            # Once all of it is gone, so is what would be moved.
+            gone = list(self._taken_out()) if self.root.exists() else []
         for folder in gone:
             shutil.rmtree(folder, ignore_errors=True)
 

@@ -29,6 +29,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from . import errors, worker_environment, worker_files
+from .worker_pip import Pip
 from .worker_places import Place, WorkerPlaces
 
 WORKER = "apache_beam.runners.worker.sdk_worker_main"
@@ -72,6 +73,7 @@ class WorkerPool:
         self._api = _api("beam_fn_api_pb2")
         self._workers: list[Worker] = []
         self._places = WorkerPlaces()
+        self._pip = Pip()
         self._lock = threading.Lock()
         self._closed = False
 
@@ -130,7 +132,7 @@ class WorkerPool:
         with _beam("grpc").insecure_channel(url, options=unbounded) as channel:
             stub = stubs.ArtifactRetrievalServiceStub(channel)
             return worker_files.entered(
-                self._places, stub, api, info.dependencies, request.worker_id
+                self._places, self._pip, stub, api, info.dependencies, request.worker_id
             )
 
     def StopWorker(self, request: Any, context: Any) -> Any:  # noqa: N802 - the service's name
@@ -156,6 +158,7 @@ class WorkerPool:
         """Ends all workers and starts no more."""
         with self._lock:
             self._closed, workers = True, self._workers
+        self._pip.close()
         _end(workers)
         self._places.close()
 

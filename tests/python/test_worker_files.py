@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from beam_mcp_client import worker_environment, worker_files
+from beam_mcp_client.worker_pip import Pip
 
 SECRETS = (
     "AWS_SECRET_ACCESS_KEY",
@@ -37,12 +38,12 @@ def test_only_the_requirements_of_the_pipeline_are_installed(
         (tmp_path / "staged" / name).touch()
     asked: list[str] = []
 
-    def run_pip(folder: Path, *words: str) -> str:
+    def install(pip: Pip, found: str, packages: str, *words: str) -> str:
         asked.extend(words)
         return '{"install": []}'
 
-    monkeypatch.setattr(worker_files, "run_pip", run_pip)
-    worker_files.install(tmp_path)
+    monkeypatch.setattr(Pip, "install", install)
+    worker_files.install(tmp_path, Pip())
     read = [Path(word).name for before, word in pairwise(asked) if before == "-r"]
     assert read == [of_role, "requirements.txt"]
 
@@ -66,7 +67,7 @@ def test_a_package_that_is_built_sees_no_secrets_of_the_pool(
     monkeypatch.setattr(sys, "executable", str(fake))
     seen = dict(
         line.split("=", 1)
-        for line in worker_files.run_pip(tmp_path, "x").splitlines()
+        for line in worker_files.run_pip(Pip(), tmp_path, "x").splitlines()
         if "=" in line
     )
     assert {name for name in shown if seen.get(name) != "x"} == set()

@@ -91,3 +91,17 @@ def test_what_cannot_be_set_up_is_tried_again() -> None:
     assert kept(places) == []
     assert places.enter("a", made).folder.exists()
     places.close()
+
+
+def test_why_it_cannot_be_set_up_is_said_when_the_folders_are_gone() -> None:
+    places = WorkerPlaces()
+    in_use = places.enter("a", made)
+
+    def fails(folder: Path) -> None:
+        places.close()
+        raise RuntimeError("pip was ended")
+
+    with pytest.raises(RuntimeError, match="pip was ended"):
+        places.enter("b", fails)
+    places.leave(in_use)
+    assert not places.root.exists()

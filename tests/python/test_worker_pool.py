@@ -24,6 +24,11 @@ EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 TEXT = "to be or not to be"
 
 
+def children(process: int) -> list[int]:
+    threads = Path(f"/proc/{process}/task").glob("*/children")
+    return [int(pid) for thread in threads for pid in thread.read_text().split()]
+
+
 class Pool:
     """A pool on a free port."""
 
@@ -40,8 +45,7 @@ class Pool:
 
     def children(self) -> list[int]:
         """The workers that live."""
-        threads = Path(f"/proc/{self.process.pid}/task").glob("*/children")
-        return [int(pid) for thread in threads for pid in thread.read_text().split()]
+        return children(self.process.pid)
 
     def stop(self) -> int:
         self.process.send_signal(signal.SIGTERM)
@@ -228,6 +232,38 @@ def test_a_worker_that_has_ended_uses_its_files_no_more(monkeypatch: pytest.Monk
     processes[1].kill()
     processes[1].wait(30)
     pool.close()
+
+
+# Importing Beam collects what other tests left to the garbage collector.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_it_ends_while_it_installs(tmp_path: Path) -> None:
+    from pipeline_runner import API, grpc, worker_wanted
+
+    index = socket.create_server(("127.0.0.1", 0))
+    index.settimeout(60)
+    url = f"http://127.0.0.1:{index.getsockname()[1]}/simple"
+    env = {"PIP_INDEX_URL": url, "PIP_CONFIG_FILE": os.devnull, "NO_PROXY": "127.0.0.1"}
+    (tmp_path / "tmp").mkdir()
+    pool = Pool(tmp_path / "pool.log", TMPDIR=str(tmp_path / "tmp"), **env)
+    try:
+        with (
+            index,
+            worker_wanted("requirements.txt", b"never-there") as request,
+            grpc.insecure_channel(f"127.0.0.1:{pool.port}") as channel,
+        ):
+            stub = API.beam_fn_api_pb2_grpc.BeamFnExternalWorkerPoolStub(channel)
+            asked = stub.StartWorker.future(request, timeout=120)
+            with index.accept()[0]:
+                [pip] = pool.children()
+                pool.process.send_signal(signal.SIGTERM)
+                assert pool.process.wait(15) == 0
+                with pytest.raises(ProcessLookupError):
+                    os.kill(pip, 0)
+            assert asked.exception(timeout=30) is not None
+        assert list((tmp_path / "tmp").glob("beam-mcp-pool-*")) == []
+    finally:
+        pool.process.kill()
+        pool.stop()
 
 
 def test_an_address_in_use_is_said(pool: Pool) -> None:
