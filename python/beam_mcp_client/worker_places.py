@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import shutil
+import sys
 import tempfile
 import threading
 import time
@@ -15,6 +16,8 @@ MOST_IDLE = 16
 """Most folders that nobody uses."""
 IDLE_S = 24 * 3600.0
 """Longest such a folder stays."""
+LOOK_S = 3600.0
+"""How often what has been idle too long is looked for."""
 
 
 @dataclass
@@ -31,14 +34,19 @@ class Place:
 class WorkerPlaces:
     """The folders of a pool, by the hash of what is in them."""
 
-    def __init__(self, most_idle: int = MOST_IDLE, idle_s: float = IDLE_S) -> None:
+    def __init__(
+        self, most_idle: int = MOST_IDLE, idle_s: float = IDLE_S, look_s: float = LOOK_S
+    ) -> None:
         self.root = Path(tempfile.mkdtemp(prefix="beam-mcp-pool-"))
         self._most_idle, self._idle_s = most_idle, idle_s
         self._places: dict[str, Place] = {}
         self._lock = threading.Lock()
+        self._closed = threading.Event()
+        threading.Thread(target=self._look, args=(look_s,), daemon=True).start()
 
     def close(self) -> None:
         """Takes all of them away."""
+        self._closed.set()
         # Under the lock, so that nobody who leaves meanwhile finds the root half gone.
         with self._lock:
             shutil.rmtree(self.root, ignore_errors=True)
@@ -62,6 +70,18 @@ class WorkerPlaces:
         with self._lock:
             place.users -= 1
             place.left = time.monotonic()
+        self._tidy()
+
+    def _look(self, every_s: float) -> None:
+        while not self._closed.wait(every_s):
+            try:
+                self._tidy()
+            except OSError as error:  # noqa: PERF203 - once an hour
+                # A full disk, say: the next look may do better.
+                print(f"idle folders of the worker pool stay: {error}", file=sys.stderr)
+
+    def _tidy(self) -> None:
+        with self._lock:
             # Once all of it is gone, so is what would be moved.
             gone = list(self._taken_out()) if self.root.exists() else []
         for folder in gone:

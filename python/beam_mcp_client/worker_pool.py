@@ -68,11 +68,11 @@ class Worker:
 class WorkerPool:
     """The workers of a pool. Its methods are those of Beam's `BeamFnExternalWorkerPool` service."""
 
-    def __init__(self) -> None:
+    def __init__(self, places: WorkerPlaces | None = None) -> None:
         worker_environment.keep_to_oneself()
         self._api = _api("beam_fn_api_pb2")
         self._workers: list[Worker] = []
-        self._places = WorkerPlaces()
+        self._places = places or WorkerPlaces()
         self._pip = Pip()
         self._lock = threading.Lock()
         self._closed = False
@@ -88,7 +88,6 @@ class WorkerPool:
 
     def _start(self, request: Any) -> None:
         info = _provision(request)
-        self._forget_ended()
         place = self._entered(request, info)
         environment = _environment(request, _options(info))
         if place:
@@ -113,14 +112,15 @@ class WorkerPool:
             )
             worker = Worker(request.worker_id, request.control_endpoint.url, process, place)
             self._workers = [*self._workers, worker]
+        threading.Thread(target=self._outlive, args=(worker,), daemon=True).start()
 
-    def _forget_ended(self) -> None:
+    def _outlive(self, worker: Worker) -> None:
+        """Waits for the end of a worker: its files are idle from then on."""
+        worker.process.wait()
         with self._lock:
-            ended = [worker for worker in self._workers if not worker.is_alive()]
-            self._workers = [worker for worker in self._workers if worker not in ended]
-        for worker in ended:
-            if worker.place:
-                self._places.leave(worker.place)
+            self._workers = [other for other in self._workers if other is not worker]
+        if worker.place:
+            self._places.leave(worker.place)
 
     def _entered(self, request: Any, info: Any) -> Place | None:
         """Where the files are that the worker's pipeline brings, if it brings any."""

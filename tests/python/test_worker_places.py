@@ -58,6 +58,18 @@ def test_what_was_idle_for_long_goes() -> None:
     places.close()
 
 
+def test_what_is_idle_for_long_goes_though_nobody_comes() -> None:
+    places = WorkerPlaces(idle_s=0.2, look_s=0.05)
+    used = places.enter("a", made)
+    used_once(places, "b")
+    end = time.monotonic() + LONG_S
+    while kept(places) != ["a"]:
+        assert time.monotonic() < end, kept(places)
+        time.sleep(0.05)
+    assert used.folder.exists()
+    places.close()
+
+
 def test_one_set_up_does_not_wait_for_another() -> None:
     places = WorkerPlaces()
     begun, go_on = threading.Event(), threading.Event()

@@ -11,13 +11,14 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from beam_mcp_client import worker_environment, worker_pool
+from beam_mcp_client.worker_places import WorkerPlaces
 from wheels import wheel
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
@@ -27,6 +28,13 @@ TEXT = "to be or not to be"
 def children(process: int) -> list[int]:
     threads = Path(f"/proc/{process}/task").glob("*/children")
     return [int(pid) for thread in threads for pid in thread.read_text().split()]
+
+
+def until(holds: Callable[[], bool], why: str) -> None:
+    end = time.monotonic() + 30
+    while not holds():
+        assert time.monotonic() < end, why
+        time.sleep(0.1)
 
 
 class Pool:
@@ -217,21 +225,24 @@ def test_a_runner_ends_no_worker_of_another_that_has_the_same_id(pool: Pool) -> 
         assert pool.children() == [second], "its runner is there"
 
 
+# Importing Beam collects what other tests left to the garbage collector.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_worker_that_has_ended_uses_its_files_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    from pipeline_runner import worker_wanted
+
     monkeypatch.setattr(worker_environment, "keep_to_oneself", lambda: None)
-    pool = worker_pool.WorkerPool()
-    places = [pool._places.enter(digest, Path.mkdir) for digest in "ab"]
-    processes = [subprocess.Popen(["sleep", duration]) for duration in ("0", "60")]
-    pool._workers = [
-        worker_pool.Worker("w", "", process, place)
-        for process, place in zip(processes, places, strict=True)
-    ]
-    processes[0].wait(30)
-    pool._forget_ended()
-    assert [place.users for place in places] == [0, 1]
-    processes[1].kill()
-    processes[1].wait(30)
-    pool.close()
+    places = WorkerPlaces(most_idle=0)
+    pool, before = worker_pool.WorkerPool(places), children(os.getpid())
+    try:
+        with worker_wanted("lookup.csv", b"1,2") as request:
+            assert pool.StartWorker(request, None).error == ""
+        [worker] = set(children(os.getpid())) - set(before)
+        assert len(list(places.root.iterdir())) == 1, "it lives"
+        os.kill(worker, signal.SIGKILL)
+        until(lambda: not list(places.root.iterdir()), "no other worker need start for that")
+        assert worker not in children(os.getpid()), "nothing is left of it"
+    finally:
+        pool.close()
 
 
 # Importing Beam collects what other tests left to the garbage collector.
