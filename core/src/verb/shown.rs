@@ -6,7 +6,7 @@ use super::Context;
 use crate::{
     auth::Scope,
     config::{Preset, Target},
-    runner::options::{withhold, withhold_argument, withhold_members},
+    runner::options::{withhold, withhold_arguments, withhold_members},
 };
 
 impl Context {
@@ -34,7 +34,7 @@ impl Context {
 
     fn shown_preset(&self, mut preset: Preset) -> Preset {
         if !self.call.caller.may(Scope::Admin) {
-            preset.args.iter_mut().for_each(withhold_argument);
+            withhold_arguments(&mut preset.args);
         }
         preset.options = self.shown_options(preset.options);
         preset.template_parameters = self.shown_options(preset.template_parameters);

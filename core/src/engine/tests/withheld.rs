@@ -10,7 +10,7 @@ const SECRET: &str = "tcp://inner:1";
 fn world() -> World {
     let options = json!({"environment_config": SECRET, "temp_location": "/tmp/a"});
     let presets = json!({"nightly": {"options": {"s3_secret_access_key": SECRET}},
-        "weekly": {"args": [format!("--setup_file={SECRET}")]}});
+        "weekly": {"args": [format!("--setup_file={SECRET}"), "--s3_secret_access_key", SECRET]}});
     let target = json!({"runner": "simulator", "options": options, "presets": presets});
     let token = |role: &str| json!({"name": role, "sha256": sha256_hex(role.as_bytes()), "role": role});
     let tokens = ["viewer", "operator", "admin"].map(token);
