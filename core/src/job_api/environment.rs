@@ -19,14 +19,24 @@ pub struct Environment {
 /// The environments of an encoded pipeline.
 ///
 /// # Errors
-/// `malformed_response` for bytes that are no pipeline.
+/// `malformed_response` for bytes that are no pipeline, or one with an environment in parts.
 pub fn environments(pipeline: &[u8]) -> Result<Vec<Environment>, Error> {
-    let components = Message::read(Message::read(pipeline)?.bytes(1).unwrap_or_default())?;
-    components.entries(5)?.into_iter().map(|(_, bytes)| environment(bytes)).collect()
+    whole(pipeline)?.into_iter().map(environment).collect()
 }
 
-fn environment(bytes: &[u8]) -> Result<Environment, Error> {
-    let environment = Message::read(bytes)?;
+/// The environments as they were sent, each in one piece: of one in parts Beam would see what no part shows.
+fn whole(pipeline: &[u8]) -> Result<Vec<Message<'_>>, Error> {
+    let components = Message::read(Message::read(pipeline)?.once(1)?)?;
+    let environment = |bytes| {
+        let entry = Message::read(bytes)?;
+        let environment = Message::read(entry.once(2)?)?;
+        entry.once(1).and(environment.once(2)).and(environment.once(3))?;
+        Ok(environment)
+    };
+    components.all(5).map(environment).collect()
+}
+
+fn environment(environment: Message<'_>) -> Result<Environment, Error> {
     let urn = environment.text(2);
     let kind = urn.strip_prefix("beam:env:").and_then(|rest| rest.split(':').next()).unwrap_or(&urn).to_owned();
     let payload = environment.bytes(3).unwrap_or_default();
@@ -47,17 +57,10 @@ const FILE: &str = "beam:artifact:type:file:v1";
 /// Names of the files beneath [`ARTIFACTS`] that the environments of an encoded pipeline need, each once.
 ///
 /// # Errors
-/// `malformed_response` for bytes that are no pipeline, and for a file that is elsewhere: a worker would be sent what a
+/// As [`environments`], and for a file that is elsewhere: a worker would be sent what a
 /// runner's own process may read.
 pub fn artifacts(pipeline: &[u8]) -> Result<BTreeSet<String>, Error> {
-    let components = Message::read(Message::read(pipeline)?.bytes(1).unwrap_or_default())?;
-    let mut names = BTreeSet::new();
-    for (_, environment) in components.entries(5)? {
-        for artifact in Message::read(environment)?.all(6) {
-            names.insert(artifact_name(artifact)?);
-        }
-    }
-    Ok(names)
+    whole(pipeline)?.into_iter().flat_map(|environment| environment.all(6)).map(artifact_name).collect()
 }
 
 fn artifact_name(bytes: &[u8]) -> Result<String, Error> {
@@ -72,7 +75,7 @@ fn artifact_name(bytes: &[u8]) -> Result<String, Error> {
 }
 
 fn endpoint(payload: &[u8]) -> Result<String, Error> {
-    let descriptor = Message::read(Message::read(payload)?.bytes(1).unwrap_or_default())?;
+    let descriptor = Message::read(Message::read(payload)?.once(1)?)?;
     Ok(descriptor.text(1))
 }
 
@@ -87,6 +90,7 @@ const PYTHON_IMAGE: &[u8] = b"beam_python";
 /// # Errors
 /// As [`environments`].
 pub fn placed(pipeline: &[u8], target: &Environment) -> Result<Vec<u8>, Error> {
+    whole(pipeline)?;
     let payload = match target.kind.as_str() {
         "external" => Encoder::new().bytes(1, &Encoder::new().text(1, &target.endpoint).finish()).finish(),
         "embedded_python" => Vec::new(),
@@ -104,6 +108,7 @@ pub fn placed(pipeline: &[u8], target: &Environment) -> Result<Vec<u8>, Error> {
 /// # Errors
 /// As [`environments`].
 pub fn unstaged(pipeline: &[u8]) -> Result<Vec<u8>, Error> {
+    whole(pipeline)?;
     let environment = |bytes| Message::read(bytes)?.edited(6, |_| Ok(None)).map(Some);
     let entry = |bytes| Message::read(bytes)?.edited(2, environment).map(Some);
     let components = |bytes| Message::read(bytes)?.edited(5, entry).map(Some);
@@ -179,6 +184,39 @@ mod tests {
             assert!(needs(FILE, path).is_err(), "{path}");
         }
         assert!(needs("beam:artifact:type:url:v1", &staged).is_err());
+    }
+
+    #[test]
+    fn an_environment_that_is_sent_in_parts_is_refused() {
+        let pool = |url: &str| Encoder::new().bytes(1, &Encoder::new().text(1, url).finish()).finish();
+        let external = || Encoder::new().text(2, "beam:env:external:v1").bytes(3, &pool("pool:1"));
+        let evil = || Encoder::new().text(2, "beam:env:process:v1").bytes(3, &Encoder::new().text(3, "/x").finish());
+        let entry = |entry: Encoder| {
+            let components = Encoder::new().bytes(5, &entry.finish()).finish();
+            Encoder::new().bytes(1, &components).finish()
+        };
+        let one = |environment: Encoder| entry(Encoder::new().text(1, "e").bytes(2, &environment.finish()));
+        let artifact = Encoder::new().bytes(6, b"").finish();
+        let parts = [
+            [pipeline(evil()), pipeline(external())].concat(),
+            entry(Encoder::new().text(1, "e").bytes(2, &evil().finish()).bytes(2, &external().finish())),
+            entry(Encoder::new().text(1, "e").text(1, "f").bytes(2, &external().finish())),
+            one(evil().text(2, "beam:env:external:v1")),
+            one(external().bytes(3, &pool("pool:1"))),
+            entry(Encoder::new().text(1, "e").bytes(2, &artifact).bytes(2, &external().finish())),
+        ];
+        let target = |kind: &str| Environment { kind: kind.into(), endpoint: "pool:1".into(), dependencies: 0 };
+        for (at, bytes) in parts.iter().enumerate() {
+            assert!(environments(bytes).is_err(), "environments {at}");
+            assert!(artifacts(bytes).is_err(), "artifacts {at}");
+            assert!(unstaged(bytes).is_err(), "unstaged {at}");
+            assert!(["external", "process"].iter().all(|kind| placed(bytes, &target(kind)).is_err()), "placed {at}");
+        }
+        let twice = Encoder::new().text(2, "beam:env:external:v1").bytes(3, &[pool("a:1"), pool("pool:1")].concat());
+        assert!(environments(&one(twice)).is_err(), "two endpoints");
+        for whole in [one(external()), Encoder::new().finish()] {
+            assert!(environments(&whole).is_ok() && artifacts(&whole).is_ok() && unstaged(&whole).is_ok());
+        }
     }
 
     #[test]

@@ -51,6 +51,17 @@ impl<'a> Message<'a> {
         self.all(number).last()
     }
 
+    /// The same where it may be sent once only: protobuf merges a message that is sent in parts, so none of the parts is
+    /// what a reader of the whole will see. Empty where it was not sent.
+    ///
+    /// # Errors
+    /// `malformed_response` for a field that was sent twice.
+    pub fn once(self, number: u64) -> Result<&'a [u8], Error> {
+        let mut values = self.all(number);
+        let value = values.next().unwrap_or_default();
+        values.next().map_or(Ok(value), |_| Err(Error::malformed("a field is there twice")))
+    }
+
     /// The message with each value of a field of messages, texts or bytes as `edit` makes it, or without it; all else
     /// stays byte for byte.
     ///
