@@ -2,6 +2,9 @@
 
 use crate::error::Error;
 
+/// Greatest number of a field. A reader that keeps 32 bits of a tag takes a greater one for another field.
+const MAX_NUMBER: u64 = (1 << 29) - 1;
+
 /// One field's value.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Value<'a> {
@@ -130,7 +133,7 @@ fn field(bytes: &[u8]) -> Option<(u64, Value<'_>, &[u8])> {
         5 => (Value::Fixed32, rest.get(4..)?),
         _ => return None,
     };
-    (number > 0).then_some((number, value, rest))
+    (1..=MAX_NUMBER).contains(&number).then_some((number, value, rest))
 }
 
 /// The first variable-length number, and what follows it.
@@ -259,6 +262,8 @@ mod tests {
         for bad in [&[0x0a][..], &[0x0a, 5, 1], &[0x09, 1], &[0x0d, 1], &[0x0b], &[0xff; 11], &[0, 0], &[0x08]] {
             assert!(Message::read(bad).is_err(), "{bad:?}");
         }
+        let tag = [0x8a, 0x80, 0x80, 0x80, 0x10, 0];
+        assert!(Message::read(&tag).is_err(), "field 1 for a reader that keeps 32 bits of a tag, as Java's does");
         assert!(Message::read(&[]).is_ok());
     }
 
