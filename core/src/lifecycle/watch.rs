@@ -21,6 +21,7 @@ const GONE: Duration = Duration::from_secs(600);
 pub struct Watch {
     settling: BTreeMap<String, Duration>,
     permits: Recent<Duration>,
+    sends: Recent<Duration>,
     /// What was shown, and when last.
     shown: Recent<(u64, Duration)>,
     /// The newest checkpoint of each job that was looked at.
@@ -39,6 +40,7 @@ impl Default for Watch {
         Self {
             settling: BTreeMap::new(),
             permits: Recent::new(SETTLING),
+            sends: Recent::new(SETTLING),
             shown: Recent::new(SHOWN),
             checkpoints: Recent::new(CHECKPOINTS),
             cursors: BTreeMap::new(),
@@ -65,6 +67,16 @@ impl Watch {
         }
         self.permits.insert(permit, now, |since| *since + GONE < now);
         now
+    }
+
+    /// Notes that this process sends an operation.
+    pub(super) fn sent(&mut self, operation: &str, now: Duration) {
+        self.sends.insert(operation.to_owned(), now, |sent| *sent + GONE < now);
+    }
+
+    /// When this process last sent an operation, on its monotonic clock.
+    pub(super) fn last_sent(&self, operation: &str) -> Option<Duration> {
+        self.sends.get(operation).copied()
     }
 
     /// Where the last round of a scan ended.
