@@ -28,4 +28,5 @@ pub use reconcile::reconcile;
 pub(crate) use settle::outlives;
 pub use share::Share;
 pub use submit::drive_submission;
+pub(crate) use submit::pause;
 pub use watch::Watch;

@@ -23,6 +23,7 @@ use crate::{
     error::{Error, ErrorKind, Landed, Retry},
     job::{Job, JobId, JobState, OperationKind, Phase},
     pace::Backoff,
+    retry::LONGEST_RETRY_AFTER,
     runner::{Backend, Build, Look, Memory, Runner, Submission, Submitted},
     store::Stored,
     verb::Context,
@@ -46,11 +47,17 @@ pub async fn drive_submission(context: &Context, id: &JobId) -> Result<Stored<Jo
         return Ok(stored);
     }
     match stored.value.phase {
-        Phase::Intent if is_unwanted(&stored.value) || stored.value.retry_at_ms > context.now_ms() => Ok(stored),
+        Phase::Intent if is_unwanted(&stored.value) || !pause(&stored.value, context.now_ms()).is_zero() => Ok(stored),
         Phase::Intent => send(context, stored).await,
         Phase::Sending | Phase::Unknown => find(context, stored).await,
         Phase::Submitted | Phase::Parked => Ok(stored),
     }
+}
+
+/// Time until the next try. One further ahead than any pause was set before the wall clock went back: it is due.
+pub(crate) fn pause(job: &Job, now_ms: u64) -> Duration {
+    let left = Duration::from_millis(job.retry_at_ms.saturating_sub(now_ms));
+    if left > LONGEST_RETRY_AFTER { Duration::ZERO } else { left }
 }
 
 /// True while a cancel waits: nothing of the job is sent any more. A stop or drain waits until it runs.
@@ -310,7 +317,7 @@ fn last_word(error: &Error) -> Error {
 
 fn wait_ms(error: &Error, attempts: u32, seed: &crate::random::Seed) -> u64 {
     let delay = match error.retry() {
-        Retry::After(delay) => delay.min(crate::retry::LONGEST_RETRY_AFTER),
+        Retry::After(delay) => delay.min(LONGEST_RETRY_AFTER),
         // Tries without an end are no quick ones.
         Retry::Safe if permit::is_unused(error) => crate::error::wait(seed),
         Retry::Never | Retry::Safe => Backoff::READ.delay(attempts + 1, seed),
@@ -428,6 +435,14 @@ pub(super) async fn record(context: &Context, seen: &Job, look: Look) -> Result<
 mod tests {
     use super::*;
     use crate::{lifecycle::observe::tests::job, random::Seed};
+
+    #[test]
+    fn a_try_is_due_once_the_wall_clock_has_gone_back_from_it() {
+        let row = Job { retry_at_ms: 10_000_000, ..job(JobState::Submitting) };
+        let at = |now_ms| pause(&row, now_ms).as_millis();
+        assert_eq!((at(10_000_000), at(9_999_000), at(9_880_000)), (0, 1_000, 120_000));
+        assert_eq!(at(9_879_999), 0, "half an hour back, or this much");
+    }
 
     #[test]
     fn what_was_tried_to_the_end_is_never_worth_repeating() {

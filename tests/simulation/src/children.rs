@@ -91,13 +91,12 @@ impl Children {
             return false;
         }
         match signal {
-            Signal::Release if child.released.is_none() && child.parent == parent => {
+            // The mark of one that is gone counts for nothing: it left no `state.json`.
+            Signal::Release if alive && child.released.is_none() && child.parent == parent => {
                 child.released = Some(now);
-                if alive {
-                    let random = &mut self.random;
-                    child.ends = if self.capture { Some(Self::built(random, now)) } else { Self::course(random, now) };
-                }
-                return alive && self.plant != Some(Plant::UnheldChild);
+                let random = &mut self.random;
+                child.ends = if self.capture { Some(Self::built(random, now)) } else { Self::course(random, now) };
+                return self.plant != Some(Plant::UnheldChild);
             }
             Signal::Term if alive && self.random.chance(8_000) => {
                 child.ends = Some((now + self.random.between(10, 3_000), Ending::Killed));
@@ -194,6 +193,7 @@ fn answer(query: &Query, child: Option<&Child>, now: u64, offset: u64) -> Fact {
             exit_code: match ended {
                 Some(Ending::Finished) => Some(0),
                 Some(Ending::Failed) => Some(1),
+                Some(Ending::Never) => Some(75),
                 _ => None,
             },
             signal: ended.filter(|ending| *ending == Ending::Killed).map(|_| 15),

@@ -246,8 +246,8 @@ impl Runner for Dataflow {
         self.of_token(token).any(|job| job.end(now).is_none())
     }
 
-    fn end_of(&self, token: &str, now: u64) -> Option<End> {
-        self.of_token(token).next().and_then(|job| job.end(now))
+    fn end_of(&self, token: &str, strays: &[String], now: u64) -> Option<End> {
+        self.of_token(token).find(|job| !strays.contains(&job.id)).and_then(|job| job.end(now))
     }
 
     fn was_killed(&self, _token: &str) -> bool {

@@ -96,7 +96,7 @@ impl Runner for Flink {
         self.jobs.get(token).is_some_and(|job| job.end(now).is_none())
     }
 
-    fn end_of(&self, token: &str, now: u64) -> Option<End> {
+    fn end_of(&self, token: &str, _strays: &[String], now: u64) -> Option<End> {
         self.jobs.get(token).and_then(|job| job.end(now))
     }
 

@@ -98,8 +98,8 @@ pub trait Runner {
     /// True when a job executes.
     fn runs(&self, token: &str, now: u64) -> bool;
 
-    /// How a job ended, where the runner still knows.
-    fn end_of(&self, token: &str, now: u64) -> Option<End>;
+    /// How a job ended, where the runner still knows. What it canceled as one of the `strays` is not the job.
+    fn end_of(&self, token: &str, strays: &[String], now: u64) -> Option<End>;
 
     /// True for a job that a restart ended.
     fn was_killed(&self, token: &str) -> bool;

@@ -182,8 +182,11 @@ impl Runner for Service {
         self.of_token(token).any(|pipeline| pipeline.runs(now))
     }
 
-    fn end_of(&self, token: &str, now: u64) -> Option<End> {
-        self.of_token(token).find_map(|pipeline| pipeline.end(now))
+    fn end_of(&self, token: &str, strays: &[String], now: u64) -> Option<End> {
+        let named = |pipeline: &Pipeline| format!("{}.{token}", pipeline.id);
+        self.of_token(token)
+            .filter(|pipeline| !strays.contains(&named(pipeline)))
+            .find_map(|pipeline| pipeline.end(now))
     }
 
     fn was_killed(&self, token: &str) -> bool {

@@ -171,8 +171,9 @@ impl Runner for Spark {
         self.of_token(token).any(|driver| driver.end(now).is_none())
     }
 
-    fn end_of(&self, token: &str, now: u64) -> Option<End> {
-        self.of_token(token).find_map(|driver| driver.end(now))
+    fn end_of(&self, token: &str, strays: &[String], now: u64) -> Option<End> {
+        let own = self.drivers.iter().filter(|(id, driver)| driver.token == token && !strays.contains(id));
+        own.map(|(_, driver)| driver).find_map(|driver| driver.end(now))
     }
 
     fn was_killed(&self, token: &str) -> bool {

@@ -428,6 +428,16 @@ fn the_code_is_built_in_a_child_before_anything_is_sent() {
 
     let waiting = (0..41).map(|_| ("OBSERVE", child(true, None))).collect();
     assert_eq!(build(begun(waiting)).0.unwrap(), Build::Underway);
+    let gone = |exit_code, released| {
+        let alive = Fact::Alive { alive: false, exit_code, signal: None, limit: None, released };
+        let facts = vec![alive, Fact::Result { state: None, result: None }];
+        build(begun(vec![("OBSERVE", Reply::Facts { facts })])).0
+    };
+    // The server stood still past the child's patience, or another one ended it: it has done nothing.
+    assert_eq!((gone(Some(75), false).unwrap(), gone(None, false).unwrap()), (Build::Underway, Build::Underway));
+    for (exit_code, released) in [(Some(1), false), (None, true), (Some(75), true)] {
+        assert_eq!(gone(exit_code, released).unwrap_err().reason(), "no_pipeline", "{exit_code:?} {released}");
+    }
     let (end, _) = build(begun(vec![("OBSERVE", captured), ("OBSERVE", file("beam:env:docker:v1"))]));
     assert_eq!(end.unwrap_err().reason(), "environment_differs");
 }

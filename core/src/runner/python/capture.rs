@@ -35,6 +35,8 @@ const CAPTURED: &str = "prepare.pb";
 pub(super) const PIPELINE_BYTES: u64 = 16 << 20;
 /// Time a program gets to build its pipeline, where the target's limits say nothing.
 const BUILD_MS: u64 = 600_000;
+/// Exit code of a child that was not let go: `EXIT_NOT_RELEASED` of `lambda/src/direct/wrapper.py`.
+const NOT_RELEASED: i32 = 75;
 /// Longest wait of one step, and between looks.
 const PATIENCE: Duration = Duration::from_secs(10);
 const LOOK: Duration = Duration::from_millis(250);
@@ -52,6 +54,10 @@ pub(in crate::runner) async fn run(context: &Context, job: &Job) -> Result<Build
     let until = context.io.now().mono + PATIENCE;
     loop {
         let facts = context.io.observe(handle.clone(), vec![Query::Alive, Query::Result]).await?;
+        if never_began(&facts) {
+            // The next step starts it anew.
+            return Ok(Build::Underway);
+        }
         if judged(&facts)? {
             return pipeline(context, job).await.map(|_| Build::Ready);
         }
@@ -99,6 +105,16 @@ fn judged(facts: &[Fact]) -> Result<bool, Error> {
         Some(Captured { .. }) => Err(failed("it ended without running a pipeline on the runner it was given")),
         None => alive(facts).map(|()| false),
     }
+}
+
+/// True for a child that was not let go in time, or that another server ended to start its own.
+fn never_began(facts: &[Fact]) -> bool {
+    facts.iter().any(|fact| match fact {
+        Fact::Alive { alive: false, released: false, limit: None, exit_code, .. } => {
+            exit_code.is_none_or(|code| code == NOT_RELEASED)
+        }
+        _ => false,
+    })
 }
 
 fn alive(facts: &[Fact]) -> Result<(), Error> {

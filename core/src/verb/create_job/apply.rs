@@ -4,7 +4,7 @@ use crate::{
     config::Target,
     error::{Error, ErrorKind, Kept, Retry},
     job::{Job, JobId, JobSpec, JobState, Phase},
-    lifecycle::{drive_submission, fresh},
+    lifecycle::{drive_submission, fresh, pause},
     runner::Submission,
     store::{Audit, Committed, Stored, job_writes},
     verb::{Context, Submitted, idempotency::Keyed},
@@ -82,7 +82,7 @@ async fn acknowledged(context: &Context, id: &JobId) -> Result<Stored<Job>, Erro
         if matches!(job.value.phase, Phase::Submitted | Phase::Parked) || job.value.state == JobState::Failed {
             return Ok(job);
         }
-        let pause = Duration::from_millis(job.value.retry_at_ms.saturating_sub(context.now_ms()).max(500));
+        let pause = pause(&job.value, context.now_ms()).max(Duration::from_millis(500));
         if context.io.now().mono + pause >= until {
             return Ok(job);
         }

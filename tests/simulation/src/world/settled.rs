@@ -90,7 +90,7 @@ impl World<'_> {
             // It was never recognised: nobody can say how it ended.
             return None;
         }
-        let end = runner.end_of(job.token(), self.now)?;
+        let end = runner.end_of(job.token(), &strays_of(job), self.now)?;
         let fits = match job.state {
             JobState::Finished => end == End::Finished,
             JobState::Drained => end == End::Stopped(true),
@@ -184,4 +184,9 @@ impl World<'_> {
         let rows = self.store.records().filter(|record| record.key.kind.starts_with("job.")).count();
         (rows != indexed).then(|| ("I3", format!("{rows} index rows for {indexed} that belong to jobs")))
     }
+}
+
+/// What the core canceled under this job's name and does not take for it.
+fn strays_of(job: &Job) -> Vec<String> {
+    job.swept.iter().filter(|id| job.native_id.as_ref() != Some(id)).cloned().collect()
 }
