@@ -73,7 +73,7 @@ test-services: venv beam ## the contract suite against Prism (built with Go once
 	bash tests/services/run.sh
 
 .PHONY: test-kill
-test-kill: venv ## kill -9 of the server during N=50 submits to a real Flink, with STORED=0 jobs in its store
+test-kill: venv ## kill -9 of the server during N=50 submits to a real Flink, with STORED=0 jobs in its store; also behind a bad network and under a jumping clock
 	bash tests/kill/run.sh $(or $(N),50) $(or $(STORED),0)
 
 .PHONY: test-abuse
@@ -139,7 +139,7 @@ simulate-wasm: ## the same seeds give the same traces natively and in WebAssembl
 test-long: test-loss test-dynamodb test-powercut test-load test-many test-abuse test-streams test-planted simulate-teeth simulate-wasm ## what does not fit CI
 
 .PHONY: lambda
-lambda: ## the Lambda binary in cargo-lambda's emulator
+lambda: ## the Lambda binary in cargo-lambda's emulator, also over DynamoDB Local and killed while callers submit
 	bash tests/lambda/emulator.sh
 
 .PHONY: test-dynamodb

@@ -5,7 +5,7 @@ cd "$(dirname "$0")/.."
 export BEAM_MCP_CACHE=${BEAM_MCP_CACHE:-$HOME/.cache/beam-mcp}
 need() { command -v "$1" >/dev/null || missing+=("$2"); }
 missing=()
-need cc build-essential; need java openjdk-17-jdk-headless; need mvn maven; need curl curl
+need cc build-essential; need java openjdk-17-jdk-headless; need mvn maven; need curl curl; need faketime faketime
 command -v chromium >/dev/null || missing+=(chromium fonts-liberation)
 if ((${#missing[@]})); then
   echo "installing ${missing[*]}"

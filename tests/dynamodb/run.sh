@@ -12,32 +12,15 @@ cleanup() {
   rm -rf "$work"
 }
 trap cleanup EXIT
+# shellcheck source=tests/dynamodb/local.sh
+. tests/dynamodb/local.sh
 
-local_jars=$cache/dynamodb-local-2.6.1
-if [[ ! -f $local_jars/.whole ]]; then
-  echo "installing DynamoDB Local 2.6.1 (Maven, about 50 MB)"
-  rm -rf "$local_jars"
-  mvn -B -q -f tests/dynamodb/pom.xml dependency:copy-dependencies -DincludeScope=runtime -DoutputDirectory="$local_jars"
-  touch "$local_jars/.whole"
-fi
 moto=$cache/venv-moto
 if ! "$moto/bin/python" -c 'import moto, sys; sys.exit(moto.__version__ < "5.2.5")' 2>/dev/null; then
   echo "installing moto's server (pip)"
   python3 -m venv "$moto"
   "$moto/bin/pip" install -q 'moto[server,dynamodb]>=5.2.5,<6'
 fi
-
-free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
-
-wait_for() { # PORT NAME LOG
-  for _ in $(seq 300); do
-    (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null && return
-    sleep 0.2
-  done
-  echo "$2 does not listen" >&2
-  cat "$3" >&2
-  return 1
-}
 
 # Credentials that emulators take for granted; botocore comes with moto.
 make_table() { # ENDPOINT
@@ -59,9 +42,7 @@ for emulator in "DynamoDB Local" moto; do
     "$moto/bin/python" tests/dynamodb/moto_in_turn.py "$port" >"$work/moto.log" 2>&1 &
     log=$work/moto.log
   else
-    java -Djava.library.path="$local_jars" -DDDBLOCALTELEMETRY=0 -cp "$local_jars/*" \
-      com.amazonaws.services.dynamodbv2.local.main.ServerRunner -inMemory -disableTelemetry -port "$port" \
-      >"$work/local.log" 2>&1 &
+    dynamodb_local "$port" >"$work/local.log" 2>&1 &
     log=$work/local.log
   fi
   pids+=($!)

@@ -1,7 +1,9 @@
 """kill -9 of the server at random instants while clients submit; a judge counts what ran (security-reliability L8).
 
-`kill9.py flink|direct --kills N [--stored N] [--hang-ups SHARE] [--seed N]`; FLINK_URL and JARS name the cluster and
-the folder of ratejob.jar, BEAM_MCP_SERVER the server, BEAM_PYTHON the interpreter of Direct jobs.
+`kill9.py flink|direct --kills N [--stored N] [--hang-ups SHARE] [--chaos SHARE] [--jumps] [--seed N]`; FLINK_URL and
+JARS name the cluster and the folder of ratejob.jar, BEAM_MCP_SERVER the server, BEAM_PYTHON the interpreter of Direct
+jobs. With `--chaos` a share of the calls to the cluster is lost before or after its effect, cut, repeated or late; with
+`--jumps` the wall clock of the server jumps, from life to life and within one.
 
 Clients send each submission under its own key and repeat it until it is answered, whatever happens to the server. The
 judge knows nothing of the server: it counts runs by key, on the cluster by the name each job was given, on the machine
@@ -29,6 +31,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import store
+from weather import JUMP, Network, WallClock
 
 from real_server import SERVER, RealServer
 
@@ -158,8 +161,11 @@ class Rig:
         roots = folder / "roots"
         roots.mkdir(parents=True)
         self.judge: Judge = {"flink": Flink, "direct": Direct}[self.name](roots, self.prefix)
-        targets = {"real": self.judge.target, "sim": {"runner": "simulator"}}
-        self.server = RealServer(folder, {"targets": targets})
+        self.network = Network(self.judge.target["url"], arguments.chaos, self.seed) if arguments.chaos else None
+        self.clock = WallClock(folder, self.seed) if arguments.jumps else None
+        real = self.judge.target | ({"url": self.network.url} if self.network else {})
+        targets = {"real": real, "sim": {"runner": "simulator"}}
+        self.server = RealServer(folder, {"targets": targets}, **(self.clock.env if self.clock else {}))
         self.ready: list[float] = []
 
     def spec(self, key: str) -> dict[str, Any]:
@@ -184,19 +190,36 @@ class Rig:
         self.store()
         self.filled = time.monotonic() - begun
         self.start()
+        self.check_clock()
         self.ready.clear()
         chance, clients, begun = random.Random(self.seed), Clients(self), time.monotonic()
         for life in range(self.kills):
             for number in range(KEYS_PER_LIFE):
                 clients.keys.put(f"{self.prefix}{life}-{number}")
-            time.sleep(chance.uniform(0, LONGEST_LIFE))
+            self.live(chance.uniform(0, LONGEST_LIFE))
             self.server.kill()
             self.start()
         clients.end()
+        if self.network:
+            self.network.calm()
         self.settle(clients)
         self.took = time.monotonic() - begun
         self.server.kill()
         return self.report(clients)
+
+    def live(self, seconds: float) -> None:
+        """A life of the server; its wall clock jumps in the middle."""
+        time.sleep(seconds / 2)
+        if self.clock:
+            self.clock.jump()
+        time.sleep(seconds / 2)
+
+    def check_clock(self) -> None:
+        """The server lives by the clock it was given."""
+        if self.clock:
+            self.clock.stand(JUMP)
+            _, answer = self.server.call("POST", "/jobs", {"target": "sim", "job_name": "clock"})
+            self.clock.check(answer["data"]["creation_time"])
 
     def settle(self, clients: Clients) -> None:
         """Waits until every job has ended or needs a person, or none did for `SETTLE` seconds."""
@@ -255,6 +278,10 @@ class Rig:
                 print(f"{what}: {sorted(found)[:20]}", flush=True)
         for reason, count in self.reasons.most_common(5):
             print(f"{count} x {reason}", flush=True)
+        if self.network:
+            print(self.network.told(), flush=True)
+        if self.clock:
+            print(f"{self.clock.jumps} jumps of the wall clock, up to {self.clock.widest} s off", flush=True)
         print(f"seed {self.seed}; states {dict(self.states)}; {self.filled:.0f} s to store jobs", flush=True)
         return not lost and not doubled and not strange and len(clients.answered) == len(keys)
 
@@ -265,6 +292,8 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--stored", type=int, default=0)
     parser.add_argument("--hang-ups", type=float, default=0.0, help="share of requests whose client hangs up")
+    parser.add_argument("--chaos", type=float, default=0.0, help="share of calls to the cluster that go wrong")
+    parser.add_argument("--jumps", action="store_true", help="the server's wall clock jumps; needs libfaketime")
     parser.add_argument("--seed", type=int, default=1)
     with tempfile.TemporaryDirectory() as folder:
         rig = Rig(parser.parse_args(), Path(folder))

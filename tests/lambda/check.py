@@ -74,14 +74,15 @@ def wait_for(port: int) -> None:
 class Function:
     """The function as its front doors reach it."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, patience: float = 40) -> None:
+        self.patience = patience
         self.url = f"http://127.0.0.1:{port}/2015-03-31/functions/_/invocations"
         self.door = f"http://127.0.0.1:{port}/lambda-url/_"
 
     def invoke(self, event: dict[str, Any]) -> Any:
         """The answer to an event; an error of the function raises."""
         request = urllib.request.Request(self.url, json.dumps(event).encode())  # noqa: S310 - loopback
-        with urllib.request.urlopen(request, timeout=40) as answer:  # noqa: S310 - loopback
+        with urllib.request.urlopen(request, timeout=self.patience) as answer:  # noqa: S310 - loopback
             return json.load(answer)
 
     def http(self, event: dict[str, Any]) -> tuple[int, Any]:
