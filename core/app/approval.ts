@@ -1,12 +1,13 @@
 // A plan before a person: what would be done, and the two answers. Only the plan that is shown can be approved: its
-// digest goes back with the call, and the server refuses it for any other.
+// digest goes back with the call, and the server refuses it for any other. A server cannot tell this button from a call of
+// the model's: where the host can ask, the host's own question follows, and only a yes to that counts.
 
 const ENDS = /^(cancel|stop|drain|force)$/;
 
 async function propose(tool: string, input: Data): Promise<void> {
   seen.said = undefined;
   try {
-    take(await call(tool, { ...input, dry_run: true }));
+    take(await call(tool, { ...input, dry_run: true }), { tool, arguments: input });
     if (!seen.plan) seen.said = { text: "There is nothing to do: the job has ended, or it is done already.", tone: "off" };
   } catch (error) {
     seen.said = { text: message(error), tone: "bad" };
@@ -21,7 +22,7 @@ async function approve(): Promise<void> {
   draw();
   try {
     const { summary } = proposed.plan;
-    take(await call(proposed.next.tool, proposed.next.arguments));
+    take(await call(proposed.next.tool, proposed.next.arguments), {});
     seen.plan = undefined;
     seen.said = { text: `Approved: ${summary}`, tone: "done" };
     tell(`The person approved the plan "${summary}" in the job view; ${proposed.next.tool} was called.`);

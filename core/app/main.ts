@@ -92,11 +92,19 @@ function adopt(news: HostContext): void {
   draw();
 }
 
+/** The tool whose answer the host shows here, where it says so. */
+function shownTool(): unknown {
+  const { toolInfo } = context;
+  return isData(toolInfo) && isData(toolInfo.tool) ? toolInfo.tool.name : undefined;
+}
+
 on("ping", () => ({}));
 on("ui/resource-teardown", () => ({}));
 on("ui/notifications/host-context-changed", (params) => adopt(params as HostContext));
 on("ui/notifications/tool-input", ({ arguments: input }) => {
-  if (isData(input) && typeof input.job_id === "string") seen.id ||= input.job_id;
+  if (!isData(input)) return;
+  seen.input = input;
+  if (typeof input.job_id === "string") seen.id ||= input.job_id;
 });
 on("ui/notifications/tool-cancelled", ({ reason }) => {
   seen.trouble = `The call was cancelled${reason ? `: ${String(reason)}` : ""}.`;
@@ -104,7 +112,7 @@ on("ui/notifications/tool-cancelled", ({ reason }) => {
 });
 on("ui/notifications/tool-result", (result) => {
   try {
-    take(answered(result));
+    take(answered(result), { tool: shownTool(), arguments: seen.input });
   } catch (error) {
     seen.trouble = message(error);
   }

@@ -65,6 +65,7 @@ let host: Data = {};
 function answered(result: Data): Data {
   const blocks = Array.isArray(result.content) ? result.content : [];
   const text = blocks.filter(isData).map((block) => block.text).find((text) => typeof text === "string");
+  if (result.resultType === "input_required") throw new Error("the person was not asked: answer in the conversation");
   if (result.isError) throw new Error(told(String(text ?? "the tool failed")));
   if (isData(result.structuredContent)) return result.structuredContent;
   const parsed: unknown = typeof text === "string" ? JSON.parse(text) : {};

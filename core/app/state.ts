@@ -19,6 +19,8 @@ const seen = {
   logs: undefined as Data | undefined,
   operations: undefined as Operation[] | undefined,
   plan: undefined as { plan: Plan; next: Next; busy: boolean; error?: string } | undefined,
+  /** What the call was sent with whose answer the host shows here. */
+  input: {} as Data,
   /** The last thing a person did, and how it ended. */
   said: undefined as { text: string; tone: string } | undefined,
   trouble: "",
@@ -64,14 +66,23 @@ function measured(found: Data): [string, number][] {
   return [...unified, ...behind].filter((pair): pair is [string, number] => typeof pair[1] === "number");
 }
 
-/** Takes what any tool answered about a job. */
-function take(answer: Data): void {
+/** Takes what any tool answered about a job; `asked` is the call it answers. */
+function take(answer: Data, asked: Data): void {
   const job = isData(answer.job) ? answer.job : answer;
   if (typeof job.state === "string" && typeof job.creation_time === "string") observe(job as unknown as Job);
   else if (typeof answer.job_id === "string") seen.id ||= answer.job_id;
-  const next: unknown = Array.isArray(answer.next) ? answer.next[0] : undefined;
-  const open = isData(answer.plan) && !answer.operation && isData(next);
-  seen.plan = open ? { plan: answer.plan as unknown as Plan, next: next as unknown as Next, busy: false } : undefined;
+  const plan = isData(answer.plan) && !answer.operation ? (answer.plan as unknown as Plan) : undefined;
+  const next = plan && approvable(plan, answer, asked);
+  seen.plan = plan && next ? { plan, next, busy: false } : undefined;
   const about = seen.plan?.next.arguments.job_id;
   if (typeof about === "string") seen.id ||= about;
+}
+
+/** The call that does what the plan says. Where the server asks the person itself it hands none over: the same call then,
+ * bound to this plan, and the host's question comes after the button. */
+function approvable(plan: Plan, answer: Data, asked: Data): Next | undefined {
+  const next: unknown = Array.isArray(answer.next) ? answer.next[0] : undefined;
+  if (isData(next)) return next as unknown as Next;
+  const { dry_run: _, ...input } = isData(asked.arguments) ? asked.arguments : {};
+  return typeof asked.tool === "string" ? { tool: asked.tool, arguments: { ...input, plan_digest: plan.digest } } : undefined;
 }

@@ -70,6 +70,7 @@ pub use offer::{
 };
 pub use outcome::{Ask, Outcome, Task, TaskDetail, TaskState, TaskStatus};
 pub use pair::{is_pair, pair};
+pub(crate) use run::failed;
 pub use session::Sessions;
 pub use surface::{Answer, Handled, Surface};
 pub use version::Version;

@@ -63,6 +63,8 @@ use std::{future::Future, sync::Arc};
 
 pub use options::{EraChoice, Grant, OAuth, Options};
 pub use pipe::{PIPE, Route, route};
+#[cfg(all(test, feature = "server"))]
+pub(crate) use schema::fault;
 use serde_json::{Map, Value};
 
 use self::{

@@ -5,6 +5,7 @@ mod app;
 mod budget;
 mod completion;
 mod confirm;
+mod declined;
 mod next;
 mod outline;
 mod prompt;
@@ -27,7 +28,7 @@ use crate::{
     error::Error,
     mcp::{
         Annotations, Answer, Completion, Exchange, Features, Handled, Info, Outcome, Partial, Prompt, PromptMessages,
-        Read, ResourcePage, ResourceTemplate, Sessions, Surface, TaskState, Tool, ToolResult,
+        Read, ResourcePage, ResourceTemplate, Sessions, Surface, TaskDetail, TaskState, Tool, ToolResult,
     },
     verb::{self, Context, Hints, VERBS, Verb},
 };
@@ -69,6 +70,15 @@ impl BeamSurface {
         Self { info, verbs: set.verbs(state.config.mcp.read_only).collect(), set, sessions, state: Arc::clone(state) }
     }
 
+    fn follow(&self, exchange: &Exchange) -> Follow {
+        Follow {
+            context: self.context(exchange),
+            verbs: self.verbs.clone(),
+            key: exchange.call.seed.hex128("next"),
+            asks: confirm::can_ask(exchange),
+        }
+    }
+
     fn context(&self, exchange: &Exchange) -> Context {
         Context::new(exchange.io.clone(), exchange.call.clone(), Arc::clone(&self.state))
     }
@@ -100,28 +110,21 @@ impl Surface for BeamSurface {
         app::view_of(tool)
     }
 
-    fn call_tool(&self, exchange: Exchange, name: &str, mut arguments: Map<String, Value>) -> Handled<ToolResult> {
+    fn call_tool(&self, exchange: Exchange, name: &str, arguments: Map<String, Value>) -> Handled<ToolResult> {
         let Some(verb) = verb::find(name).filter(|verb| verb.is_tool) else {
             return Box::pin(std::future::ready(Err(verb::unknown(name))));
         };
         let context = self.context(&exchange);
-        let (asked, verbs) = (arguments.clone(), self.verbs.clone());
-        let work: Handled<ToolResult> = if confirm::is_needed(verb, &arguments) {
+        let follow = self.follow(&exchange);
+        let asked = arguments.clone();
+        let work: Handled<ToolResult> = if confirm::is_needed(&exchange, &context, verb, &arguments) {
             Box::pin(confirm::ask_then_act(exchange, context, verb, arguments))
-        } else if task::may_become_one(verb, &exchange) {
-            Box::pin(task::begin(context, verb, arguments))
         } else {
-            Box::pin(async move {
-                let output = match budget::take(verb.name, &mut arguments)? {
-                    Some(most) => budget::run(context, verb, arguments, most).await?,
-                    None => verb.run(context, Value::Object(arguments)).await?,
-                };
-                Ok(Outcome::Complete(ToolResult::data(output)))
-            })
+            Box::pin(act(exchange, context, verb, arguments))
         };
         Box::pin(async move {
             Ok(match work.await? {
-                Outcome::Complete(result) => Outcome::Complete(with_next(result, verb.name, &asked, &verbs)),
+                Outcome::Complete(result) => Outcome::Complete(follow.with_next(result, verb.name, &asked)),
                 other => other,
             })
         })
@@ -158,7 +161,16 @@ impl Surface for BeamSurface {
     }
 
     fn get_task(&self, exchange: Exchange, task: &str) -> Answer<TaskState> {
-        Box::pin(task::get(self.context(&exchange), task.to_owned()))
+        let (follow, task) = (self.follow(&exchange), task.to_owned());
+        let context = self.context(&exchange);
+        Box::pin(async move {
+            let tool = task::tool(&task);
+            let mut state = task::get(context, task).await?;
+            if let TaskDetail::Result(result) = &mut state.detail {
+                *result = follow.with_next(std::mem::take(result), tool, &Map::new());
+            }
+            Ok(state)
+        })
     }
 
     /// Tasks of jobs ask nothing: there is nothing to answer.
@@ -185,20 +197,55 @@ impl Surface for BeamSurface {
     }
 }
 
-/// The same with the call that follows, where this surface has that tool.
-fn with_next(result: ToolResult, name: &str, asked: &Map<String, Value>, verbs: &[&Verb]) -> ToolResult {
-    let Some(Value::Object(mut data)) = result.structured else { return result };
-    let calls = next::calls(name, asked, &Value::Object(data.clone()));
-    let known = |tool: &str| verbs.iter().any(|verb| verb.name == tool);
-    let next: Vec<Value> = calls
-        .into_iter()
-        .filter(|(tool, _)| known(tool))
-        .map(|(tool, arguments)| json!({"tool": tool, "arguments": arguments}))
-        .collect();
-    if !next.is_empty() {
-        data.insert("next".into(), next.into());
+/// Does what a call says: as a task where it may go on after its answer, within a bound where the caller set one.
+async fn act(
+    exchange: Exchange,
+    context: Context,
+    verb: &'static Verb,
+    mut arguments: Map<String, Value>,
+) -> Result<Outcome<ToolResult>, Error> {
+    if task::may_become_one(verb, &exchange) {
+        return task::begin(context, verb, arguments).await;
     }
-    ToolResult::data(data.into())
+    let output = match budget::take(verb.name, &mut arguments)? {
+        Some(most) => budget::run(context, verb, arguments, most).await?,
+        None => verb.run(context, Value::Object(arguments)).await?,
+    };
+    Ok(Outcome::Complete(ToolResult::data(output)))
+}
+
+/// What decides which call follows.
+struct Follow {
+    context: Context,
+    verbs: Vec<&'static Verb>,
+    /// For a call that is to be made once.
+    key: String,
+    /// A person can be asked.
+    asks: bool,
+}
+
+impl Follow {
+    /// The same with the call that follows, where this surface has that tool.
+    fn with_next(&self, result: ToolResult, name: &str, asked: &Map<String, Value>) -> ToolResult {
+        let Some(Value::Object(mut data)) = result.structured else { return result };
+        let calls = next::calls(name, asked, &Value::Object(data.clone()), &self.key);
+        let next: Vec<Value> = calls
+            .into_iter()
+            .filter(|(tool, arguments)| self.may_follow(tool, arguments))
+            .map(|(tool, arguments)| json!({"tool": tool, "arguments": arguments}))
+            .collect();
+        if !next.is_empty() {
+            data.insert("next".into(), next.into());
+        }
+        ToolResult::data(data.into())
+    }
+
+    /// What a person will be asked about is not handed over ready to send.
+    fn may_follow(&self, tool: &str, arguments: &Value) -> bool {
+        let Some(verb) = self.verbs.iter().find(|verb| verb.name == tool) else { return false };
+        let ends = arguments.as_object().is_some_and(|arguments| verb::ends(&self.context, verb, arguments));
+        !(self.asks && ends)
+    }
 }
 
 /// Runs a verb by its name.

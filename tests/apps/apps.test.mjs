@@ -132,6 +132,25 @@ test("a plan is carried out only when a person approves it", async () => {
   assert.deepEqual(browser.troubles, []);
 });
 
+test("where the host can ask, the button is not enough: the host's own question decides", async () => {
+  await visit();
+  await browser.evaluate("host.asking()");
+  const job_id = await job({ target: "slow" });
+  await show("cancel_job", { job_id, mode: "cancel", dry_run: true });
+  await browser.until(text("Calls to the runner"));
+  assert.deepEqual(await browser.evaluate("host.questions"), [], "a trial asks nobody");
+  await browser.evaluate('void host.answers.push({ action: "decline" }, { action: "accept", content: { confirm: true } })');
+  await click("Approve");
+  await browser.until(text("the person did not confirm it"));
+  assert.equal((await call("get_job", { job_id })).state, "RUNNING");
+  await click("Approve");
+  await browser.until('document.querySelector(".pill").textContent === "CANCELED"');
+  const questions = await browser.evaluate("host.questions");
+  assert.equal(questions.length, 2, json(questions));
+  assert.match(questions[0], /cancel the job/);
+  assert.deepEqual(browser.troubles, []);
+});
+
 test("a failed job opens at its log", async () => {
   await visit();
   const job_id = await job({ job_type: "BATCH" }, { simulator_script: "failing", simulator_duration_s: 20 });

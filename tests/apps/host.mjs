@@ -6,15 +6,27 @@ import { AppBridge, PostMessageTransport, getToolUiResourceUri } from "@modelcon
 
 const TYPE = "text/html;profile=mcp-app";
 
-async function connect(renders = true) {
+async function connect(renders = true, asks = false) {
   const extensions = renders ? { "io.modelcontextprotocol/ui": { mimeTypes: [TYPE] } } : {};
-  const client = new Client({ name: "test-host", version: "1.0.0" }, { capabilities: { extensions } });
+  const capabilities = { extensions, ...(asks ? { elicitation: {} } : {}) };
+  const client = new Client({ name: "test-host", version: "1.0.0" }, { capabilities });
+  if (asks) client.setRequestHandler("elicitation/create", async ({ params }) => (questions.push(params.message), answers.shift()));
   await client.connect(new StreamableHTTPClientTransport(new URL("/mcp", location.href)));
   return client;
 }
 
+/** What a host that can ask was told to ask, and what its person says next. */
+const [questions, answers] = [[], []];
+
 /** One client for the page: each holds a stream open, and a browser opens six to one server. */
-const shared = connect();
+let shared = connect();
+
+/** From now on this host can ask its person. */
+async function asking() {
+  await (await shared).close();
+  shared = connect(true, true);
+  await shared;
+}
 
 /** Calls a tool and shows its answer in the tool's view. */
 async function show(name, input, context = {}, capabilities = {}) {
@@ -63,4 +75,4 @@ async function offered(renders) {
   return { views: tools.filter((tool) => tool._meta?.ui).map((tool) => tool.name), uris: resources.map(({ uri }) => uri) };
 }
 
-window.host = { show, call, offered };
+window.host = { show, call, offered, asking, questions, answers };

@@ -1,5 +1,6 @@
 //! The engine end to end: verbs, REST and MCP over scripted clusters, with invented time.
 
+mod asking;
 mod doors;
 mod faults;
 mod lives;
@@ -8,6 +9,7 @@ mod resolve;
 mod shares;
 mod submission;
 mod surface;
+mod tasks;
 mod upkeep;
 mod withheld;
 mod world;

@@ -271,7 +271,7 @@ fn is_for_the_model(error: &Error) -> bool {
 
 /// An error for the model to read. It carries no structured content: some clients hold that against the output schema
 /// even when the tool failed.
-pub(super) fn failed(error: &Error) -> ToolResult {
+pub(crate) fn failed(error: &Error) -> ToolResult {
     let mut text = format!("{error}\nreason: {}", error.reason());
     for (key, value) in error.context() {
         text.extend(["\n", key, ": ", value]);

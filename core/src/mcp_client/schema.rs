@@ -23,7 +23,7 @@ use verdict::{Judged, Verdict};
 const DEEPEST: u32 = 64;
 
 /// Where and how a value is not what a schema says; `None` when it is, or when that cannot be judged.
-pub(super) fn fault(schema: &Value, value: &Value) -> Option<String> {
+pub(crate) fn fault(schema: &Value, value: &Value) -> Option<String> {
     let dialect = Dialect::of(schema)?;
     let mut judge = Judge { root: schema, dialect, budget: Budget::default(), anchors: None };
     match judge.judge(schema, value, DEEPEST) {

@@ -9,16 +9,17 @@ pub(super) fn follows(tool: &str) -> bool {
     !matches!(tool, "get_graph" | "get_metrics" | "list_runners")
 }
 
-/// Calls that follow from an answer, best first; none where the work is done.
-pub(super) fn calls(tool: &str, asked: &Arguments, answer: &Value) -> Vec<(&'static str, Value)> {
+/// Calls that follow from an answer, best first; none where the work is done. `key` is for a call that is to be made
+/// once.
+pub(super) fn calls(tool: &str, asked: &Arguments, answer: &Value, key: &str) -> Vec<(&'static str, Value)> {
     let calls = match tool {
         "list_jobs" => vec![page("list_jobs", asked, answer)],
         "get_logs" => vec![page("get_logs", asked, answer)],
         "get_operation" => vec![after_operation(answer)],
-        "create_job" | "restore_job" if is_planned(answer) => vec![Some(submission(tool, asked))],
-        "create_job" | "restore_job" | "get_job" | "wait_for_change" => vec![watch(answer), ended(answer)],
+        "create_job" | "restore_job" => vec![confirmation(tool, asked, answer, key), watch(answer), ended(answer)],
+        "get_job" | "wait_for_change" => vec![watch(answer), ended(answer)],
         "cancel_job" | "create_savepoint" | "scale_job" | "update_job" => {
-            vec![confirmation(tool, asked, answer), poll(answer), changed(answer)]
+            vec![confirmation(tool, asked, answer, key), poll(answer), changed(answer)]
         }
         _ => Vec::new(),
     };
@@ -40,21 +41,8 @@ fn page(tool: &'static str, asked: &Arguments, answer: &Value) -> Option<(&'stat
 
 fn with(asked: &Arguments, key: &str, value: Value) -> Value {
     let mut arguments = asked.clone();
-    arguments.remove("dry_run");
     arguments.insert(key.to_owned(), value);
     arguments.into()
-}
-
-fn is_planned(answer: &Value) -> bool {
-    answer.get("plan").is_some_and(Value::is_object) && text(answer, "state").is_none()
-}
-
-/// The same without the trial, bound to nothing: the plan of a submission holds as long as its inputs do.
-fn submission(tool: &str, asked: &Arguments) -> (&'static str, Value) {
-    let mut arguments = asked.clone();
-    arguments.remove("dry_run");
-    let name = if tool == "create_job" { "create_job" } else { "restore_job" };
-    (name, arguments.into())
 }
 
 fn watch(job: &Value) -> Option<(&'static str, Value)> {
@@ -75,13 +63,17 @@ fn ended(job: &Value) -> Option<(&'static str, Value)> {
     })
 }
 
-fn confirmation(tool: &str, asked: &Arguments, answer: &Value) -> Option<(&'static str, Value)> {
-    if answer.get("operation").is_some_and(Value::is_object) {
-        return None;
-    }
-    let digest = answer.get("plan")?.get("digest")?.clone();
-    let names = ["cancel_job", "create_savepoint", "scale_job", "update_job"];
-    Some((names.into_iter().find(|name| *name == tool)?, with(asked, "plan_digest", digest)))
+/// The call whose plan this is, bound to it, and made once however often it is sent.
+fn confirmation(tool: &str, asked: &Arguments, answer: &Value, key: &str) -> Option<(&'static str, Value)> {
+    let names = ["create_job", "restore_job", "cancel_job", "create_savepoint", "scale_job", "update_job"];
+    let tool = names.into_iter().find(|name| *name == tool)?;
+    let digest = answer.get("plan")?.get("digest").filter(|_| answer.get("operation").is_none())?;
+    let own = asked.get("idempotency_key").filter(|own| own.is_string()).cloned();
+    let mut arguments = asked.clone();
+    arguments.remove("dry_run");
+    arguments.insert("plan_digest".to_owned(), digest.clone());
+    arguments.insert("idempotency_key".to_owned(), own.unwrap_or_else(|| key.into()));
+    Some((tool, arguments.into()))
 }
 
 fn poll(answer: &Value) -> Option<(&'static str, Value)> {
@@ -106,7 +98,7 @@ mod tests {
 
     fn next(tool: &str, asked: Value, answer: &Value) -> Value {
         let Value::Object(asked) = asked else { panic!("arguments are an object") };
-        let calls = calls(tool, &asked, answer);
+        let calls = calls(tool, &asked, answer, "once");
         calls.into_iter().next().map_or(Value::Null, |(tool, arguments)| json!([tool, arguments]))
     }
 
@@ -141,13 +133,19 @@ mod tests {
                 "create_job",
                 json!({"target": "s", "dry_run": true}),
                 json!({"plan": {"digest": "d"}}),
-                json!(["create_job", {"target": "s"}]),
+                json!(["create_job", {"target": "s", "plan_digest": "d", "idempotency_key": "once"}]),
+            ),
+            (
+                "restore_job",
+                json!({"job_id": "s:1", "dry_run": true, "idempotency_key": "mine"}),
+                json!({"plan": {"digest": "d"}}),
+                json!(["restore_job", {"job_id": "s:1", "plan_digest": "d", "idempotency_key": "mine"}]),
             ),
             (
                 "cancel_job",
                 json!({"job_id": "s:1", "mode": "cancel", "dry_run": true}),
                 json!({"plan": {"digest": "d"}}),
-                json!(["cancel_job", {"job_id": "s:1", "mode": "cancel", "plan_digest": "d"}]),
+                json!(["cancel_job", {"job_id": "s:1", "mode": "cancel", "plan_digest": "d", "idempotency_key": "once"}]),
             ),
             (
                 "scale_job",

@@ -1,4 +1,5 @@
-//! Writes that outlast their call, as tasks: the id of a task is that of the durable operation, or of the job.
+//! Writes that outlast their call, as tasks: the id of a task is that of the durable operation, or of the job. Nothing is
+//! stored beside them, so a task is told from them each time.
 
 use serde_json::{Map, Value, json};
 
@@ -6,18 +7,22 @@ use super::run;
 use crate::{
     clock::rfc3339,
     error::{Error, ErrorKind},
-    mcp::{Exchange, Outcome, Task, TaskDetail, TaskState, TaskStatus, ToolResult},
-    verb::{Context, Verb},
+    job::{Job, JobId, JobState, Operation},
+    mcp::{Exchange, Outcome, Task, TaskDetail, TaskState, TaskStatus, ToolResult, Version, failed},
+    text::clean_line,
+    verb::{Changed, Context, Submitted, Verb, operate, refusal},
 };
 
 const EXTENSION: &str = "io.modelcontextprotocol/tasks";
 const POLL_MS: u64 = 2_000;
 /// Writes whose end the runner tells later.
 const LASTING: [&str; 6] = ["create_job", "restore_job", "create_savepoint", "scale_job", "update_job", "cancel_job"];
+/// After the id of a job that replaces another one: its call answers in the form of a change.
+const REPLACES: &str = "/replacement";
 
-/// True where the request declares tasks and the verb may go on after its answer.
+/// True where the request declares tasks and the verb may go on after its answer. Older revisions have no such tasks.
 pub(super) fn may_become_one(verb: &Verb, exchange: &Exchange) -> bool {
-    LASTING.contains(&verb.name) && exchange.has_extension(EXTENSION)
+    LASTING.contains(&verb.name) && exchange.version() >= Version::V2026_07_28 && exchange.has_extension(EXTENSION)
 }
 
 /// Does what the verb does without waiting for the runner's last word; what is open then is a task.
@@ -30,98 +35,142 @@ pub(super) async fn begin(
         arguments.entry("wait_seconds").or_insert(0.into());
     }
     let output = verb.run(context.clone(), arguments.into()).await?;
-    let now = rfc3339(context.now_ms());
-    let open = operation_of(&output).filter(|_| is(&output, "pending")).or_else(|| submitting(&output));
-    Ok(match open {
-        Some(id) => Outcome::Task(working(id, now.clone(), now)),
-        None => Outcome::Complete(ToolResult::data(output)),
-    })
+    let Some(id) = open(verb.name, &output) else { return Ok(Outcome::Complete(ToolResult::data(output))) };
+    let mut task = get(context, id).await?.task;
+    // What the verb decided on the way is told now: the operation does not keep it.
+    let notes = output.get("notes").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
+    let told: Vec<&str> = task.status_message.as_deref().into_iter().chain(notes).collect();
+    task.status_message = Some(clean_line(&told.join("; "), 512));
+    Ok(Outcome::Task(Task { status: TaskStatus::Working, ..task }))
 }
 
-fn is(value: &Value, key: &str) -> bool {
-    value.get(key).is_some_and(|flag| *flag == true)
+/// The task an answer leaves open.
+fn open(tool: &str, output: &Value) -> Option<String> {
+    let operation = output.get("operation").filter(|_| output.get("pending").is_some_and(|pending| *pending == true));
+    if let Some(operation) = operation {
+        return text(operation, "operation_id").map(str::to_owned);
+    }
+    let is_submitting = matches!(text(output, "state"), Some("SUBMITTING" | "SUBMIT_UNKNOWN"));
+    let job = text(output, "job_id").filter(|_| is_submitting)?;
+    Some(if tool == "update_job" { format!("{job}{REPLACES}") } else { job.to_owned() })
 }
 
 fn text<'a>(value: &'a Value, key: &str) -> Option<&'a str> {
     value.get(key).and_then(Value::as_str)
 }
 
-fn operation_of(output: &Value) -> Option<&str> {
-    text(output.get("operation")?, "operation_id")
+/// What a task follows.
+enum Work<'a> {
+    Operation(&'a str),
+    /// A job, and whether it replaces another one.
+    Submission(&'a str, bool),
 }
 
-/// The job of a submission that the runner has not acknowledged.
-fn submitting(output: &Value) -> Option<&str> {
-    text(output, "job_id").filter(|_| is_submitting(output))
+impl<'a> Work<'a> {
+    fn of(task: &'a str) -> Self {
+        match task.strip_suffix(REPLACES) {
+            Some(job) => Self::Submission(job, true),
+            None if task.contains('/') => Self::Operation(task),
+            None => Self::Submission(task, false),
+        }
+    }
+
+    fn topic(&self) -> String {
+        match self {
+            Self::Operation(id) => format!("operation/{id}"),
+            Self::Submission(job, _) => format!("job/{job}"),
+        }
+    }
 }
 
-fn is_submitting(job: &Value) -> bool {
-    matches!(text(job, "state"), Some("SUBMITTING" | "SUBMIT_UNKNOWN"))
-}
-
-fn working(id: &str, created_at: String, last_updated_at: String) -> Task {
-    Task {
-        task_id: id.to_owned(),
-        status: TaskStatus::Working,
-        status_message: None,
-        created_at,
-        last_updated_at,
-        ttl_ms: None,
-        poll_interval_ms: POLL_MS,
+/// A tool whose answers have the form of a task's result.
+pub(super) fn tool(task: &str) -> &'static str {
+    match Work::of(task) {
+        Work::Operation(_) => "create_savepoint",
+        Work::Submission(_, true) => "update_job",
+        Work::Submission(_, false) => "create_job",
     }
 }
 
 /// A task now, as the caller may see it.
 pub(super) async fn get(context: Context, id: String) -> Result<TaskState, Error> {
-    if id.contains('/') { operation(&context, &id).await } else { submission(&context, &id).await }
+    match Work::of(&id) {
+        Work::Operation(operation) => of_operation(&context, operation).await,
+        Work::Submission(job, replaces) => of_submission(&context, &id, job, replaces).await,
+    }
 }
 
-async fn operation(context: &Context, id: &str) -> Result<TaskState, Error> {
-    let operation = run(context, "get_operation", json!({"operation_id": id})).await?;
-    let created = text(&operation, "requested_at").unwrap_or_default().to_owned();
-    let task = working(id, created, rfc3339(context.now_ms()));
-    if !is(&operation, "terminal") {
+async fn of_operation(context: &Context, id: &str) -> Result<TaskState, Error> {
+    run(context, "get_operation", json!({"operation_id": id})).await?;
+    let operation = context.rows.operation(id).await?.value;
+    let task = Task {
+        task_id: id.to_owned(),
+        status: TaskStatus::Working,
+        status_message: Some(progress(&operation)),
+        created_at: rfc3339(operation.requested_ms),
+        last_updated_at: rfc3339(operation.requested_ms.max(operation.sent_ms).max(operation.ended_ms)),
+        ttl_ms: None,
+        poll_interval_ms: POLL_MS,
+    };
+    if !operation.state.is_terminal() {
         return Ok(TaskState { task, detail: TaskDetail::None });
     }
-    if text(&operation, "state") == Some("SUCCEEDED") {
-        return Ok(completed(task, ToolResult::data(changed(context, operation).await?)));
-    }
-    let why = text(&operation, "diagnostics").unwrap_or("nobody can say what became of it");
-    let result = ToolResult { is_error: true, ..ToolResult::text(crate::text::clean(why, 1024)) };
-    Ok(completed(task, result))
+    let ended = match operate::failure(&operation) {
+        Some(error) => Err(error),
+        None => Ok(json!(operate::told(context, operation).await?)),
+    };
+    Ok(completed(task, ended))
 }
 
-/// What the call would have answered, had it waited.
-async fn changed(context: &Context, operation: Value) -> Result<Value, Error> {
-    let job = run(context, "get_job", json!({"job_id": text(&operation, "job_id")})).await?;
-    let mut output = json!({"job_id": text(&job, "job_id"), "state": text(&job, "state"), "job": job});
-    if let Some(members) = output.as_object_mut() {
-        if let Some(path) = text(&operation, "savepoint_path") {
-            members.insert("savepoint_path".into(), path.into());
-        }
-        members.insert("operation".into(), operation);
-    }
-    Ok(output)
+/// Moves no more often than `lastUpdatedAt` does.
+fn progress(operation: &Operation) -> String {
+    let at = if operation.sent_ms == 0 { "is to be sent to the runner" } else { "was sent to the runner" };
+    format!("the {} of {} {at}", operation.kind.as_str(), operation.job_id)
 }
 
-async fn submission(context: &Context, id: &str) -> Result<TaskState, Error> {
-    let job = run(context, "get_job", json!({"job_id": id})).await?;
-    let created = text(&job, "creation_time").unwrap_or_default().to_owned();
-    let task = working(id, created, rfc3339(context.now_ms()));
-    if is_submitting(&job) {
+async fn of_submission(context: &Context, id: &str, job: &str, replaces: bool) -> Result<TaskState, Error> {
+    run(context, "get_job", json!({"job_id": job})).await?;
+    let job = context.rows.job(&JobId::parse(job)?).await?.value;
+    let is_open = matches!(job.state, JobState::Submitting | JobState::SubmitUnknown);
+    let task = Task {
+        task_id: id.to_owned(),
+        status: TaskStatus::Working,
+        status_message: Some("the job is being submitted".into()),
+        created_at: rfc3339(job.created_ms),
+        last_updated_at: rfc3339(moved_ms(&job)),
+        ttl_ms: None,
+        poll_interval_ms: POLL_MS,
+    };
+    if is_open {
         return Ok(TaskState { task, detail: TaskDetail::None });
     }
-    Ok(completed(task, ToolResult::data(job)))
+    let ended = match refusal(&job) {
+        Some(error) => Err(error),
+        None if replaces => Ok(json!(Changed::replaced(Submitted::told(context, &job)))),
+        None => Ok(json!(Submitted::told(context, &job))),
+    };
+    Ok(completed(task, ended))
 }
 
-fn completed(task: Task, result: ToolResult) -> TaskState {
-    let task = Task { status: TaskStatus::Completed, ..task };
+/// When a submission moved last: what the job does once the runner has it moves the task no more.
+fn moved_ms(job: &Job) -> u64 {
+    let refused = job.refusal.as_ref().and(job.ended_ms).unwrap_or_default();
+    job.created_ms.max(job.sent_ms).max(refused)
+}
+
+/// The end of a task: what the call would have answered, had it waited, also where that is a failure.
+fn completed(task: Task, ended: Result<Value, Error>) -> TaskState {
+    let (said, result) = match ended {
+        Ok(output) => ("done".to_owned(), ToolResult::data(output)),
+        Err(error) => (clean_line(error.message(), 512), failed(&error)),
+    };
+    let task = Task { status: TaskStatus::Completed, status_message: Some(said), ..task };
     TaskState { task, detail: TaskDetail::Result(result) }
 }
 
 /// The topic of a task the caller may see.
 pub(super) async fn watch(context: Context, id: String) -> Result<Option<String>, Error> {
-    let topic = if id.contains('/') { format!("operation/{id}") } else { format!("job/{id}") };
+    let topic = Work::of(&id).topic();
     match get(context, id).await {
         Ok(_) => Ok(Some(topic)),
         Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::InvalidArgument) => Ok(None),

@@ -3,7 +3,9 @@
 mod apply;
 mod input;
 
+pub(crate) use apply::refusal;
 pub use input::Input;
+pub(crate) use input::{is_off, replaces};
 
 use serde_json::{Map, Value};
 
@@ -28,7 +30,7 @@ impl Define for CreateJob {
         idempotency_key so that a repeated call makes no second job; dry_run shows the plan. Then use \
         wait_for_change.";
     const SCOPE: Scope = Scope::JobsWrite;
-    const HINTS: Hints = Hints::Write;
+    const HINTS: Hints = Hints::Destructive;
     type Input = Input;
     type Output = Submitted;
 

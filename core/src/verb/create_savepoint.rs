@@ -52,7 +52,7 @@ impl Define for CreateSavepoint {
         and waits for the runner to confirm it. Answers with savepoint_path, or with a pending operation to poll with get_operation. Batch jobs and \
         runners without savepoints are refused with the nearest alternative.";
     const SCOPE: Scope = Scope::JobsWrite;
-    const HINTS: Hints = Hints::Write;
+    const HINTS: Hints = Hints::Destructive;
     type Input = Input;
     type Output = Changed;
 

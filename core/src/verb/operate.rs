@@ -250,10 +250,15 @@ fn patience(context: &Context, ask: &Ask) -> Duration {
 }
 
 async fn changed(context: &Context, ask: &Ask, operation: Operation, replayed: bool) -> Result<Changed, Error> {
-    if matches!(operation.state, OperationState::Failed | OperationState::Unknown) {
-        return Err(failed(&operation));
+    match failure(&operation) {
+        Some(error) => Err(error),
+        None => Ok(Changed { replayed, notes: ask.how.notes.clone(), ..told(context, operation).await? }),
     }
-    let job = fresh(context, &ask.job_id, Some(0)).await?.value;
+}
+
+/// What is answered about an operation that has not failed.
+pub(crate) async fn told(context: &Context, operation: Operation) -> Result<Changed, Error> {
+    let job = fresh(context, &JobId::parse(&operation.job_id)?, Some(0)).await?.value;
     Ok(Changed {
         job_id: Some(job.id.to_string()),
         state: Some(job.state),
@@ -261,10 +266,13 @@ async fn changed(context: &Context, ask: &Ask, operation: Operation, replayed: b
         savepoint_path: operation.savepoint_path.clone(),
         pending: !operation.state.is_terminal(),
         operation: Some(operation.into()),
-        replayed,
-        notes: ask.how.notes.clone(),
-        plan: None,
+        ..Changed::default()
     })
+}
+
+/// What is answered about one that has.
+pub(crate) fn failure(operation: &Operation) -> Option<Error> {
+    matches!(operation.state, OperationState::Failed | OperationState::Unknown).then(|| failed(operation))
 }
 
 fn failed(operation: &Operation) -> Error {

@@ -21,7 +21,7 @@ pub enum Hints {
     Read,
     /// Makes or changes something; with an idempotency key twice is once.
     Write,
-    /// Ends something.
+    /// With some input it ends or replaces something.
     Destructive,
 }
 

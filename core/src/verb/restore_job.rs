@@ -52,7 +52,7 @@ impl Define for RestoreJob {
     const DESCRIPTION: &'static str = "Submits a job again from a savepoint, as a new job with a new id; options, code \
         and parallelism may change. The old job must have ended, or two would work on the same input.";
     const SCOPE: Scope = Scope::JobsWrite;
-    const HINTS: Hints = Hints::Write;
+    const HINTS: Hints = Hints::Destructive;
     type Input = Input;
     type Output = Submitted;
 
@@ -89,6 +89,10 @@ fn restored(old: &Job, input: Input) -> Result<JobSpec, Error> {
     }
     spec.code_path = input.code_path.or(spec.code_path);
     spec.allow_non_restored_state = input.allow_non_restored_state;
+    // The old job may have replaced another one; a job that starts from a savepoint replaces none, unless that is said now.
+    for options in [&mut spec.pipeline_options, &mut spec.preset_options] {
+        options.retain(|name, _| !same(name, "update"));
+    }
     let parallelism = input.parallelism.map(|value| ("parallelism".to_owned(), value.into()));
     for (name, value) in input.pipeline_options.into_iter().chain(parallelism) {
         take_place(&mut spec.pipeline_options, name, value);
@@ -123,6 +127,23 @@ mod tests {
         };
         assert_eq!(asked(None), (Some("sha256:aa".into()), None));
         assert_eq!(asked(Some("new.py")), (None, Some("new.py".into())));
+    }
+
+    #[test]
+    fn a_job_that_replaced_another_is_restored_as_a_new_one() {
+        let options = |text: &str| -> Map<String, Value> { serde_json::from_str(text).unwrap() };
+        let spec = JobSpec {
+            pipeline_options: options(r#"{"update": true, "x": 1}"#),
+            preset_options: options(r#"{"--update": "true"}"#),
+            savepoint_path: Some("s".into()),
+            ..JobSpec::default()
+        };
+        let intended = Job::intended(JobId::own("cloud", &"a".repeat(32)), RunnerKind::Dataflow, "p", spec, 1);
+        let old = Job { state: JobState::Canceled, savepoint_path: Some("s".into()), ..intended };
+        let spec = restored(&old, Input::default()).unwrap();
+        assert_eq!((Value::Object(spec.pipeline_options), spec.preset_options.len()), (json!({"x": 1}), 0));
+        let asked = Input { pipeline_options: options(r#"{"update": true}"#), ..Input::default() };
+        assert_eq!(restored(&old, asked).unwrap().pipeline_options.get("update"), Some(&json!(true)));
     }
 
     #[test]

@@ -58,7 +58,7 @@ impl Define for UpdateJob {
         options, by replacing it in place with a new job that has its state. Elsewhere use restore_job to start again \
         from a savepoint with other options.";
     const SCOPE: Scope = Scope::JobsWrite;
-    const HINTS: Hints = Hints::Write;
+    const HINTS: Hints = Hints::Destructive;
     type Input = Input;
     type Output = Changed;
 
@@ -98,18 +98,9 @@ async fn replace(context: Context, input: Input) -> Result<Changed, Error> {
     }
     let target = context.state.config.target(Some(&spec.target))?.clone();
     let ask = Ask { key: input.idempotency_key, dry_run: input.dry_run, digest: input.plan_digest };
-    let submitted = submit(context, spec, &target, ask, UpdateJob::NAME).await?;
-    let mut notes = submitted.notes;
-    notes.push(format!("the job {} is replaced in place by another one, which this answer is about", old.id));
-    Ok(Changed {
-        job_id: submitted.job.as_ref().map(|job| job.job_id.clone()),
-        state: submitted.job.as_ref().map(|job| job.state),
-        job: submitted.job,
-        plan: submitted.plan,
-        replayed: submitted.replayed,
-        notes,
-        ..Changed::default()
-    })
+    let mut changed = Changed::replaced(submit(context, spec, &target, ask, UpdateJob::NAME).await?);
+    changed.notes.push(format!("the job {} is replaced in place by another one, which this answer is about", old.id));
+    Ok(changed)
 }
 
 /// The smallest number of workers, where the runner chooses between bounds.

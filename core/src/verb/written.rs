@@ -1,7 +1,8 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{JobView, OperationView, Plan};
+use super::{Context, JobView, OperationView, Plan};
+use crate::job::Job;
 
 /// Answer of a verb that submits.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
@@ -50,4 +51,27 @@ pub struct Changed {
     /// What was decided on the way.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
+}
+
+impl Submitted {
+    /// What is answered about a job that the runner has taken.
+    pub(crate) fn told(context: &Context, job: &Job) -> Self {
+        let notes = job.submission.as_ref().map(|submission| submission.notes.clone()).unwrap_or_default();
+        Self { job: Some(context.view(job)), notes, ..Self::default() }
+    }
+}
+
+impl Changed {
+    /// The same about a job that replaces another one.
+    pub(crate) fn replaced(submitted: Submitted) -> Self {
+        Self {
+            job_id: submitted.job.as_ref().map(|job| job.job_id.clone()),
+            state: submitted.job.as_ref().map(|job| job.state),
+            job: submitted.job,
+            plan: submitted.plan,
+            replayed: submitted.replayed,
+            notes: submitted.notes,
+            ..Self::default()
+        }
+    }
 }

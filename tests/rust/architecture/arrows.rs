@@ -72,6 +72,8 @@ const REASONS: &[(&str, &str, &str)] = &[
     ("store/audit.rs", "call", "an audit row says who called"),
     ("tool.rs", "engine", "the state that verbs run on"),
     ("tool/", "auth", "what no verb shows needs its scope all the same"),
+    ("tool/declined.rs", "store", "a no is kept where every instance finds it"),
+    ("tool/task.rs", "job", "a task is told from the rows it follows"),
     ("tool/resource.rs", "job", "the kind of the operations that a list of savepoints shows"),
     ("tool/seal_key.rs", "store", "the key of request states is shared by the instances before one store"),
     ("verb/context.rs", "engine", "the state that verbs run on"),

@@ -1,4 +1,4 @@
-//! The Beam surface of MCP: confirmation, tasks, resources, toolsets, and what its tools answer against their schemas.
+//! The Beam surface of MCP: resources, completions, toolsets; and how the tests of it ask.
 
 use serde_json::{Value, json};
 
@@ -7,7 +7,7 @@ use super::world::World;
 const META: &str = "io.modelcontextprotocol/";
 
 /// A modern request to a path below the endpoint.
-fn ask(world: &mut World, path: &str, method: &str, mut params: Value, capabilities: &Value) -> Value {
+pub(super) fn ask(world: &mut World, path: &str, method: &str, mut params: Value, capabilities: &Value) -> Value {
     params["_meta"] = json!({
         format!("{META}protocolVersion"): "2026-07-28",
         format!("{META}clientCapabilities"): capabilities,
@@ -23,85 +23,18 @@ fn ask(world: &mut World, path: &str, method: &str, mut params: Value, capabilit
     world.http_with("POST", &format!("/mcp{path}"), &body, &headers).1
 }
 
-fn call(world: &mut World, tool: &str, arguments: &Value, capabilities: &Value) -> Value {
+pub(super) fn call(world: &mut World, tool: &str, arguments: &Value, capabilities: &Value) -> Value {
     ask(world, "", "tools/call", json!({"name": tool, "arguments": arguments}), capabilities)["result"].clone()
 }
 
-fn running(world: &mut World) -> String {
+pub(super) fn running(world: &mut World) -> String {
     let made = world.ok("create_job", &json!({"name": "s"}));
     world.advance(5_000);
     made["job_id"].as_str().unwrap().to_owned()
 }
 
-fn state_of(world: &mut World, job: &str) -> Value {
+pub(super) fn state_of(world: &mut World, job: &str) -> Value {
     world.ok("get_job", &json!({"job_id": job}))["state"].clone()
-}
-
-#[test]
-fn a_client_that_cannot_ask_gets_the_plan_and_applies_it_by_its_digest() {
-    let mut world = World::new(&json!({}));
-    let job = running(&mut world);
-    let cancel = json!({"job_id": job, "mode": "cancel"});
-    let planned = call(&mut world, "cancel_job", &cancel, &json!({}));
-    let digest = &planned["structuredContent"]["plan"]["digest"];
-    assert!(digest.is_string() && planned.to_string().contains("plan_digest"), "{planned}");
-    assert_eq!(state_of(&mut world, &job), "RUNNING");
-    let wrong = json!({"job_id": job, "mode": "cancel", "plan_digest": "0"});
-    assert_eq!(call(&mut world, "cancel_job", &wrong, &json!({}))["isError"], true);
-    let right = json!({"job_id": job, "mode": "cancel", "plan_digest": digest});
-    let ended = call(&mut world, "cancel_job", &right, &json!({}));
-    assert_eq!(ended["isError"], false, "{ended}");
-    assert_eq!(state_of(&mut world, &job), "CANCELED");
-}
-
-#[test]
-fn a_person_confirms_and_a_no_is_final() {
-    let mut world = World::new(&json!({}));
-    let job = running(&mut world);
-    let (cancel, can_ask) = (json!({"job_id": job, "mode": "cancel"}), json!({"elicitation": {}}));
-    let asked = call(&mut world, "cancel_job", &cancel, &can_ask);
-    assert_eq!(asked["resultType"], "input_required", "{asked}");
-    assert_eq!(asked["inputRequests"]["confirm"]["method"], "elicitation/create");
-    let answer = |world: &mut World, arguments: &Value, reply: Value, state: &Value| {
-        let params = json!({"name": "cancel_job", "arguments": arguments, "requestState": state,
-            "inputResponses": {"confirm": reply}});
-        ask(world, "", "tools/call", params, &can_ask)
-    };
-    let state = asked["requestState"].clone();
-    for no in [json!({"action": "decline"}), json!({"action": "accept", "content": {"confirm": false}})] {
-        let declined = answer(&mut world, &cancel, no, &state);
-        assert!(declined["result"]["isError"] == true && declined.to_string().contains("declined"), "{declined}");
-    }
-    let yes = json!({"action": "accept", "content": {"confirm": true}});
-    let unasked = answer(&mut world, &cancel, yes.clone(), &Value::Null);
-    assert_eq!(unasked["result"]["resultType"], "input_required", "a yes without its question: {unasked}");
-    let other = json!({"job_id": job, "mode": "drain"});
-    let stolen = answer(&mut world, &other, yes.clone(), &state);
-    assert_eq!(stolen["error"]["code"], -32602, "a state of another call: {stolen}");
-    assert_eq!(state_of(&mut world, &job), "RUNNING");
-    let ended = answer(&mut world, &cancel, yes, &state);
-    assert_eq!(ended["result"]["isError"], false, "{ended}");
-    assert_eq!(state_of(&mut world, &job), "CANCELED");
-}
-
-#[test]
-fn a_savepoint_is_a_task_that_outlives_the_process() {
-    let mut world = World::new(&json!({}));
-    let job = running(&mut world);
-    let tasks = json!({"extensions": {"io.modelcontextprotocol/tasks": {}}});
-    let begun = call(&mut world, "create_savepoint", &json!({"job_id": job}), &tasks);
-    assert_eq!((begun["resultType"].as_str(), begun["status"].as_str()), (Some("task"), Some("working")), "{begun}");
-    world.restart();
-    let get = |world: &mut World| ask(world, "", "tasks/get", json!({"taskId": begun["taskId"]}), &tasks);
-    assert_eq!(get(&mut world)["result"]["status"], "working");
-    world.advance(10_000);
-    let ended = get(&mut world)["result"].clone();
-    assert_eq!(ended["status"], "completed", "{ended}");
-    assert!(ended["result"]["structuredContent"]["savepoint_path"].is_string(), "{ended}");
-    let unknown = ask(&mut world, "", "tasks/get", json!({"taskId": format!("{job}/savepoint-0")}), &tasks);
-    assert_eq!(unknown["error"]["code"], -32602, "{unknown}");
-    let undeclared = ask(&mut world, "", "tasks/get", json!({"taskId": begun["taskId"]}), &json!({}));
-    assert_eq!(undeclared["error"]["code"], -32021, "{undeclared}");
 }
 
 #[test]

@@ -64,10 +64,13 @@ pub(super) async fn replay(context: &Context, id: &JobId) -> Result<Submitted, E
 }
 
 fn not_refused(job: &Job) -> Result<(), Error> {
-    match &job.refusal {
-        Some(refusal) => Err(Error::from(Kept::clone(refusal)).with("job_id", &job.id)),
-        None => Ok(()),
-    }
+    refusal(job).map_or(Ok(()), Err)
+}
+
+/// Why a submission was refused for good.
+pub(crate) fn refusal(job: &Job) -> Option<Error> {
+    let refusal = job.refusal.as_ref()?;
+    Some(Error::from(Kept::clone(refusal)).with("job_id", &job.id))
 }
 
 /// Another process may be at the same submission: its steps count as well.

@@ -6,6 +6,7 @@ use crate::{
     config::{Config, Preset, RunnerKind, Target},
     error::Error,
     job::{JobSpec, JobType},
+    runner::options::same as same_option,
     text::clean_line,
     verb::create_savepoint::{contradiction, same},
 };
@@ -151,6 +152,24 @@ impl Input {
         }
         self
     }
+}
+
+/// True where Beam's option `update` is on: a running job of the name is replaced. The caller's word counts before the
+/// preset's, and that before the target's; what cannot be read is refused later.
+pub(crate) fn replaces(config: &Config, arguments: &Map<String, Value>) -> bool {
+    let input = serde_json::from_value::<Input>(arguments.clone().into());
+    let Ok(meant) = input.map_err(|_| ()).and_then(|input| input.normalise(config).map_err(|_| ())) else {
+        return false;
+    };
+    let Ok(spec) = meant.spec else { return false };
+    let all = [&spec.pipeline_options, &spec.preset_options, &meant.target.options];
+    let named = all.into_iter().flatten().find(|(name, _)| same_option(name, "update"));
+    named.is_some_and(|(_, value)| !is_off(value))
+}
+
+/// True for `false`, also as text.
+pub(crate) fn is_off(value: &Value) -> bool {
+    *value == false || value.as_str().is_some_and(|text| text.eq_ignore_ascii_case("false"))
 }
 
 /// Most bytes of a pipeline in a call: it is kept with the job.
