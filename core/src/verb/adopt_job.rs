@@ -13,7 +13,7 @@ use crate::{
     error::{Error, ErrorKind},
     job::{Job, JobId},
     lifecycle::{Seen, observe},
-    runner::{Backend, Look, Sighting},
+    runner::{Backend, Bearer, Look, Sighting},
     store::{Owner, Stored, Write, job_removal, owner_key},
 };
 
@@ -71,7 +71,7 @@ impl Define for AdoptJob {
         }
         let job = resolve::open_job(&context, &ask.job_id, resolve::UNEXPLAINED).await?;
         let sighting = shown(&context, &job.value, &input.native_id).await?;
-        let extra = freed(&context, &job.value, &input.native_id).await?;
+        let extra = freed(&context, &job.value, &sighting).await?;
         let plan = plan(&job.value, &sighting);
         if let Some(answer) = ask.confirm(&plan)? {
             return Ok(answer);
@@ -105,20 +105,37 @@ fn bad_native_id(native_id: &str) -> Error {
         .suggest("take `native_id` from list_jobs")
 }
 
-/// The writes that free the runner's job from whatever it was known as; another job of ours is not given away.
-async fn freed(context: &Context, job: &Job, native_id: &str) -> Result<Vec<Write>, Error> {
-    let owner = context.rows.read::<Owner>(owner_key(job.id.target(), native_id)).await?;
-    if owner.is_some_and(|owner| owner.value.job_id != job.id || owner.value.tenant != context.rows.tenant()) {
-        return Err(Error::new(
-            ErrorKind::Conflict,
-            "already_bound",
-            "the runner's job belongs to another job already",
-        )
-        .with("native_id", native_id)
-        .suggest("list_jobs shows which; abandon this one if the other is it"));
+/// The writes that free the runner's job from whatever it was known as; another job of ours is not given away, by its id
+/// or by the token it bears: that one may not have been found yet.
+async fn freed(context: &Context, job: &Job, sighting: &Sighting) -> Result<Vec<Write>, Error> {
+    let native_id = &sighting.native_id;
+    let token = borne(context, job, sighting).await?;
+    for known_as in [Some(native_id), token.as_ref()].into_iter().flatten() {
+        let owner = context.rows.read::<Owner>(owner_key(job.id.target(), known_as)).await?;
+        if owner.is_some_and(|owner| owner.value.job_id != job.id || owner.value.tenant != context.rows.tenant()) {
+            return Err(already_bound(native_id));
+        }
     }
     let foreign: Option<Stored<Job>> = context.rows.find_job(&JobId::foreign(job.id.target(), native_id)).await?;
     Ok(foreign.map(|foreign| job_removal(context.rows.tenant(), &foreign)).unwrap_or_default())
+}
+
+/// The token the runner's job bears. One that cannot be read now is left to the operator, who is there to know better.
+async fn borne(context: &Context, job: &Job, sighting: &Sighting) -> Result<Option<String>, Error> {
+    let runner = context.runner(job.id.target())?;
+    if sighting.token.is_some() || !runner.identity().is_marker() {
+        return Ok(sighting.token.clone());
+    }
+    match runner.bearer(sighting).await? {
+        Bearer::Token(token) => Ok(Some(token)),
+        Bearer::Nothing | Bearer::Unreadable => Ok(None),
+    }
+}
+
+fn already_bound(native_id: &str) -> Error {
+    Error::new(ErrorKind::Conflict, "already_bound", "the runner's job belongs to another job already")
+        .with("native_id", native_id)
+        .suggest("list_jobs shows which; abandon this one if the other is it")
 }
 
 fn plan(job: &Job, sighting: &Sighting) -> Plan {

@@ -1,11 +1,13 @@
 //! Clients: each goes through a few actions at its own pace, by any door, repeats what went unanswered, races itself,
-//! uses keys again and sends nonsense.
+//! uses keys again and sends nonsense. An operator decides about what nobody can explain.
 
 mod answer;
 mod ask;
+mod operate;
 
 pub use answer::{Answer, Refused};
 pub use ask::{Ask, Door};
+pub use operate::Case;
 
 use crate::{profile::Cell, random::Random};
 
@@ -75,6 +77,10 @@ pub struct Client {
     pub operations: Vec<String>,
     /// Keys it used.
     pub keys: Vec<String>,
+    /// It decides about jobs nobody can explain, and does nothing else.
+    pub operator: bool,
+    /// The call it was shown a plan of.
+    pub planned: Option<Ask>,
 }
 
 impl Client {
@@ -91,6 +97,8 @@ impl Client {
             jobs: Vec::new(),
             operations: Vec::new(),
             keys: Vec::new(),
+            operator: false,
+            planned: None,
         }
     }
 

@@ -11,7 +11,7 @@ simulate --hashes N                                                       trace 
 simulate --record FILE --commit NAME --count N                            new seeds, recorded stretch by stretch
 simulate --summary FILE                                                   what was recorded, added up
 both: [--cell R1|R2|R4|R6|R7|R9|chosen|named|marker|none] [--store sqlite|dynamo] [--mode server|lambda|mixed]
-      [--without F3,F9] [--clients N] [--actions N] [--processes N] [--plant NAME]";
+      [--without F3,F9] [--clients N] [--actions N] [--processes N] [--operator yes|no] [--plant NAME]";
 
 /// Seeds that failed once; each run begins with them.
 const KEPT: &str = include_str!("../seeds.txt");
@@ -104,6 +104,8 @@ fn fix(fixed: &mut Fixed, name: &str, value: &str) -> Result<(), String> {
         "--clients" => fixed.clients = Some(number(name, value)?),
         "--actions" => fixed.actions = Some(number(name, value)?),
         "--processes" => fixed.processes = Some(number(name, value)?),
+        "--operator" if matches!(value, "yes" | "no") => fixed.operator = Some(value == "yes"),
+        "--operator" => return Err(unknown()),
         "--without" => {
             fixed.without = value.split(',').map(Fault::parse).collect::<Option<_>>().ok_or_else(unknown)?;
         }
@@ -131,6 +133,7 @@ pub(crate) fn options(fixed: &Fixed) -> String {
     add("clients", fixed.clients.map(|count| count.to_string()));
     add("actions", fixed.actions.map(|count| count.to_string()));
     add("processes", fixed.processes.map(|count| count.to_string()));
+    add("operator", fixed.operator.map(|there| if there { "yes" } else { "no" }.to_owned()));
     let without: Vec<&str> = fixed.without.iter().map(|fault| fault.name()).collect();
     add("without", (!without.is_empty()).then(|| without.join(",")));
     text

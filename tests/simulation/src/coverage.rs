@@ -42,6 +42,21 @@ impl Coverage {
         (hit(1), hit(100))
     }
 
+    /// Cells that can be hit as far as these schedules know: each effect that was asked for in a state, with each fault
+    /// that has struck an effect of its kind in any.
+    pub fn reachable(&self) -> usize {
+        let row = |state: usize, kind: usize| &self.counts[(state * KINDS + kind) * FAULTS..][..FAULTS];
+        let asked = |kind: usize| (0..STATES).filter(|state| row(*state, kind).iter().any(|count| *count > 0)).count();
+        let struck =
+            |kind: usize| (0..FAULTS).filter(|fault| (0..STATES).any(|state| row(state, kind)[*fault] > 0)).count();
+        (0..KINDS).map(|kind| asked(kind) * struck(kind)).sum()
+    }
+
+    /// How often a fault happened.
+    pub fn strikes(&self, fault: Fault) -> u64 {
+        self.counts.iter().skip(fault as usize).step_by(FAULTS).sum()
+    }
+
     /// The table: one block per fault, a row per state, a column per effect; `.` for never.
     pub fn table(&self) -> String {
         let mut text = String::new();
@@ -70,5 +85,22 @@ impl Coverage {
             }
         }
         let _ = writeln!(text);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_can_be_hit_is_what_was_asked_for_with_what_can_strike_it() {
+        let mut coverage = Coverage::default();
+        coverage.count(None, Kind::Get, Fault::None);
+        coverage.count(Some(JobState::Running), Kind::Get, Fault::Crash);
+        coverage.count(Some(JobState::Running), Kind::Scan, Fault::None);
+        coverage.count(Some(JobState::Running), Kind::Scan, Fault::PowerCut);
+        assert_eq!((coverage.cells().0, coverage.reachable()), (4, 6), "a get without a job may meet a crash too");
+        coverage.count(Some(JobState::Failed), Kind::Commit, Fault::PowerCut);
+        assert_eq!((coverage.strikes(Fault::PowerCut), coverage.strikes(Fault::Freeze)), (2, 0));
     }
 }

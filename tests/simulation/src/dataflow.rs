@@ -229,6 +229,10 @@ impl Runner for Dataflow {
         self.jobs.iter().find(|job| job.id == id).map(|job| job.token.clone())
     }
 
+    fn natives(&self, token: &str) -> Vec<String> {
+        self.of_token(token).map(|job| job.id.clone()).collect()
+    }
+
     /// The region does not answer for a while; it forgets nothing.
     fn restart(&mut self, now: u64) {
         self.down_until = now + self.random.between(500, 8_000);

@@ -72,6 +72,10 @@ impl Runner for Flink {
         token.map(str::to_owned)
     }
 
+    fn natives(&self, token: &str) -> Vec<String> {
+        vec![token.to_owned()]
+    }
+
     /// The `JobManager` dies and comes back without anything.
     fn restart(&mut self, now: u64) {
         self.settle(now);

@@ -1,6 +1,8 @@
 //! What is known beyond doubt, kept beside the engine: every commit, every execution, every acknowledged call. The
 //! invariants are checked against it at the moment something happens.
 
+mod generation;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use beam_mcp_core::{
@@ -9,6 +11,7 @@ use beam_mcp_core::{
 };
 
 use crate::{client::Refused, profile::Cell, violation::Violation};
+use generation::Generation;
 
 /// Most permits of one submission or operation.
 const PERMITS: u32 = 5;
@@ -26,16 +29,26 @@ pub struct SeenJob {
     pub cancel_acknowledged: bool,
     /// Highest version a client was shown, with the state.
     pub shown: (u64, Option<JobState>),
-    /// Runs sent to a runner in this generation.
-    pub sends: u32,
-    /// Those of them that nobody refused: they did something, or may yet.
-    at_large: u32,
-    /// It was cancelled before anything was sent.
-    pub cancelled_unsent: bool,
-    /// Permits of the class C that nobody refused for certain.
-    pub unexplained: u32,
+    /// Its generations, the present one last.
+    generations: Vec<Generation>,
     /// Its script refuses submissions for certain at times.
     refuses: bool,
+}
+
+impl SeenJob {
+    fn of_token(&mut self, token: &str) -> Option<&mut Generation> {
+        self.generations.iter_mut().find(|generation| generation.token == token)
+    }
+
+    /// Tokens of all its generations, the present one last.
+    pub fn tokens(&self) -> impl DoubleEndedIterator<Item = &str> {
+        self.generations.iter().map(|generation| generation.token.as_str())
+    }
+
+    /// An operator declared that it does not run.
+    pub fn is_abandoned(&self) -> bool {
+        self.job.unconfirmed && self.job.diagnostics.starts_with("abandoned by ")
+    }
 }
 
 /// Everything that is known.
@@ -86,7 +99,7 @@ impl Ledger {
         let Some(index) = self.of_token(token) else {
             return self.broken("I2", at, || format!("{token} executes and no row names it"));
         };
-        let unsent = self.jobs[index].cancelled_unsent;
+        let unsent = self.jobs[index].of_token(token).is_some_and(|generation| generation.cancelled_unsent);
         let count = self.executions.entry(token.to_owned()).or_default();
         *count += 1;
         let count = *count;
@@ -113,20 +126,20 @@ impl Ledger {
         let Some(index) = self.of_token(token) else {
             return self.broken("I2", at, || format!("a run of {token} was sent without an intent"));
         };
-        let seen = &mut self.jobs[index];
-        seen.sends += 1;
-        seen.at_large += 1;
-        if seen.sends > seen.job.attempts {
-            let (sends, attempts) = (seen.sends, seen.job.attempts);
-            self.broken("I7", at, || format!("{token}: {sends} runs sent with {attempts} permits"));
+        let Some(generation) = self.jobs[index].of_token(token) else { return };
+        generation.sends += 1;
+        generation.at_large += 1;
+        let (sends, permits) = (generation.sends, generation.permits);
+        if sends > permits {
+            self.broken("I7", at, || format!("{token}: {sends} runs sent with {permits} permits"));
         }
     }
 
     /// A run did nothing and never will.
     pub fn refused(&mut self, token: &str) {
-        if let Some(index) = self.of_token(token) {
-            let seen = &mut self.jobs[index];
-            seen.at_large = seen.at_large.saturating_sub(1);
+        let index = self.of_token(token);
+        if let Some(generation) = index.and_then(|index| self.jobs[index].of_token(token)) {
+            generation.at_large = generation.at_large.saturating_sub(1);
         }
     }
 
@@ -151,6 +164,10 @@ impl Ledger {
     }
 
     fn job_written(&mut self, commit: &Commit, write: &Write, audited: bool, at: u64, cell: Cell) {
+        if write.put.is_none() && self.is_adopted(commit, &write.key) {
+            self.by_id.remove(&write.key.id);
+            return;
+        }
         let Some(new) = read_job(commit, write) else {
             return self.broken("I3", at, || format!("the row {} was deleted or cannot be read", write.key.id));
         };
@@ -158,6 +175,12 @@ impl Ledger {
             None => self.job_made(new, &write.key, audited, at),
             Some(index) => self.job_moved(index, new, at, cell),
         }
+    }
+
+    /// What was found on the runner is listed no more by itself once it is adopted as a job of ours.
+    fn is_adopted(&self, commit: &Commit, key: &Key) -> bool {
+        let found = self.find(&key.id).is_some_and(|index| self.jobs[index].job.id.token().is_none());
+        found && jobs_of(commit).count() == 2
     }
 
     fn job_made(&mut self, new: Job, key: &Key, audited: bool, at: u64) {
@@ -175,14 +198,11 @@ impl Ledger {
             self.by_token.insert(token.to_owned(), index);
         }
         self.jobs.push(SeenJob {
+            generations: vec![Generation::new(new.token())],
             job: new,
             tenant: key.tenant.clone(),
             cancel_acknowledged: false,
             shown: (0, None),
-            sends: 0,
-            at_large: 0,
-            cancelled_unsent: false,
-            unexplained: 0,
             refuses,
         });
     }
@@ -203,17 +223,35 @@ impl Ledger {
         if new.attempts > old.attempts && new.phase == Phase::Sending {
             self.permitted(index, &new, at, cell);
         }
-        if new.generation > self.jobs[index].job.generation {
-            self.by_token.insert(new.token().to_owned(), index);
-            let seen = &mut self.jobs[index];
-            (seen.sends, seen.unexplained, seen.at_large) = (0, 0, 0);
+        if new.generation != self.jobs[index].job.generation {
+            self.resubmitted(index, &new, at);
         }
         let seen = &mut self.jobs[index];
-        if seen.refuses && seen.job.phase == Phase::Sending && new.phase == Phase::Intent {
-            seen.unexplained = 0;
+        let explained = seen.refuses && seen.job.phase == Phase::Sending && new.phase == Phase::Intent;
+        if let Some(present) = seen.generations.last_mut() {
+            present.unexplained = if explained { 0 } else { present.unexplained };
+            present.cancelled_unsent |= after == JobState::Canceled && new.attempts == 0;
+            present.permits = new.attempts;
         }
-        seen.cancelled_unsent |= after == JobState::Canceled && new.attempts == 0;
         seen.job = new;
+    }
+
+    /// An operator had it sent again: the next generation, of a job that was parked and that nobody wants ended.
+    fn resubmitted(&mut self, index: usize, new: &Job, at: u64) {
+        let (old, id) = (&self.jobs[index].job, new.id.clone());
+        let (before, wanted) = (old.generation, old.ending() != Some(OperationKind::Cancel));
+        let parked = old.phase == Phase::Parked && !old.state.is_terminal();
+        if new.generation != before + 1 || !parked || new.attempts > 0 {
+            let text = format!("{id} went from generation {before}, {:?}, to {}", old.phase, new.generation);
+            self.broken("I4", at, || text);
+        }
+        if !wanted {
+            self.broken("I6", at, || format!("{id} was resubmitted although it is being cancelled"));
+        }
+        if self.by_token.insert(new.token().to_owned(), index).is_some() {
+            self.broken("I1", at, || format!("{id} was resubmitted under a token that was used before"));
+        }
+        self.jobs[index].generations.push(Generation::new(new.token()));
     }
 
     /// A permit to send was taken.
@@ -223,9 +261,11 @@ impl Ledger {
         let open = old.ending() == Some(OperationKind::Cancel);
         let terminal = old.state.is_terminal();
         let ambiguous = old.ambiguous;
-        seen.unexplained += 1;
-        // Where nothing is sent, the permits themselves are counted.
-        let unexplained = if cell.is_simulated() { seen.unexplained > 1 } else { seen.at_large > 0 };
+        let unexplained = seen.generations.last_mut().is_some_and(|present| {
+            present.unexplained += 1;
+            // Where nothing is sent, the permits themselves are counted.
+            if cell.is_simulated() { present.unexplained > 1 } else { present.at_large > 0 }
+        });
         if terminal || open {
             self.broken("I6", at, || {
                 format!("{id} took a permit although it {}", if open { "is being cancelled" } else { "has ended" })
@@ -316,9 +356,13 @@ impl Ledger {
     }
 }
 
+fn jobs_of(commit: &Commit) -> impl Iterator<Item = &Write> {
+    commit.writes.iter().filter(|write| write.key.kind == "job")
+}
+
 /// The index row of the same commit holds the job without what was asked for, which is most of its text.
 fn read_job(commit: &Commit, write: &Write) -> Option<Job> {
-    let whole = write.expect == Expect::Absent;
+    let whole = write.expect == Expect::Absent || jobs_of(commit).count() > 1;
     let index = commit.writes.iter().find(|write| write.key.kind == "job.by_time" && write.put.is_some());
     let row = if whole { Some(write) } else { index }?;
     listed_job(&record(row)?).ok()

@@ -3,7 +3,7 @@
 
 use beam_mcp_core::{
     job::Job,
-    store::{Commit, Expect, Write},
+    store::{Commit, Expect, Record, Write},
 };
 use serde_json::{Value, json};
 
@@ -86,6 +86,13 @@ plants! {
     SameRandomness "same-randomness" "" "two calls draw the same bytes",
     NoReconciler "no-reconciler" "" "nothing goes on with what a dead process left",
     LostAnswer "lost-answer" "" "a flow is never told what became of its effect",
+    ShortSettle "short-settle" "" "silence counts as settled at once",
+    CarriedSettle "carried-settle" "" "silence about one send is counted for the next",
+    NoTombstone "no-tombstone" "" "what shows up late is not canceled",
+    LeaseAsLock "lease-as-lock" "" "who stood still since a permit does not know, and sends as if nobody else had meanwhile",
+    BlindToCancel "blind-to-cancel" "" "who sends does not see that a cancel is set, and writes the row without it",
+    SameToken "same-token" "" "what an operator has sent again bears the token it was sent under before",
+    NeverSealed "never-sealed" "" "audit rows are never sealed",
     WallSettle "wall-settle" "" "settle time runs on the wall clock",
     NoTopics "no-topics" "topics are hints: who waits looks again by itself" "a commit announces nothing",
     DroppedAfterIntent "dropped-after-intent" "the reconciler takes up what the flow left"
@@ -98,6 +105,8 @@ impl Plant {
         match self {
             Self::DeafKill | Self::Unmarked => Some(Cell::R7),
             Self::IgnoredWish | Self::TakenIsRefusal | Self::SharedNames | Self::BlindNames => Some(Cell::R6),
+            // Only where a name is taken no longer than its job is active does silence decide about a second send.
+            Self::ShortSettle | Self::CarriedSettle => Some(Cell::R6),
             Self::DeafCancel | Self::BelievedCancel | Self::ForgottenIsCanceled => Some(Cell::R4),
             _ => None,
         }
@@ -126,6 +135,8 @@ pub fn spoil(commit: &Commit, plant: Plant) -> Commit {
 
 fn spoilt(row: &std::sync::Arc<str>, plant: Plant) -> std::sync::Arc<str> {
     let (field, value) = match plant {
+        Plant::ShortSettle | Plant::CarriedSettle => return settled(row, plant),
+        Plant::SameToken => ("later_token", Value::Null),
         Plant::LostOpenOperation => ("open_operations", json!([])),
         Plant::LostAttempt => ("attempts", json!(0)),
         Plant::LostAmbiguity => ("ambiguous", json!(false)),
@@ -138,7 +149,31 @@ fn spoilt(row: &std::sync::Arc<str>, plant: Plant) -> std::sync::Arc<str> {
     if plant != Plant::UnstoredEnd || job["state"].as_str().is_some_and(|state| ends.contains(&state)) {
         job[field] = value;
     }
-    // In the form the product writes rows in, so that nothing else tells the spoilt one.
+    rewritten(row, job)
+}
+
+/// In the form the product writes rows in, so that nothing else tells the spoilt one.
+fn rewritten(row: &std::sync::Arc<str>, job: Value) -> std::sync::Arc<str> {
     let job: Option<Job> = serde_json::from_value(job).ok();
     job.and_then(|job| serde_json::to_string(&job).ok()).map_or_else(|| std::sync::Arc::clone(row), Into::into)
+}
+
+/// The row of an unexplained send, as if looks had found nothing of it for long.
+fn settled(row: &std::sync::Arc<str>, plant: Plant) -> std::sync::Arc<str> {
+    let Ok(mut job) = serde_json::from_str::<Value>(row) else { return std::sync::Arc::clone(row) };
+    let unexplained = matches!(job["phase"].as_str(), Some("sending" | "unknown"));
+    let least = if plant == Plant::CarriedSettle { 2 } else { 1 };
+    if unexplained && job["attempts"].as_u64() >= Some(least) {
+        (job["absences"], job["absent_since_ms"]) = (json!(10), json!(1));
+    }
+    rewritten(row, job)
+}
+
+/// What a read becomes under a planted bug: a row without the cancel that is set.
+pub fn unseen(record: &mut Record) {
+    let Ok(mut job) = serde_json::from_str::<Value>(&record.value) else { return };
+    if let Some(open) = job["open_operations"].as_array_mut() {
+        open.retain(|id| !id.as_str().is_some_and(|id| id.contains("/cancel-")));
+    }
+    record.value = rewritten(&record.value, job);
 }

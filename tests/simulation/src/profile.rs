@@ -124,6 +124,8 @@ pub struct Fixed {
     pub actions: Option<usize>,
     /// At most this many processes.
     pub processes: Option<usize>,
+    /// There is an operator, or none.
+    pub operator: Option<bool>,
     /// A planted bug.
     pub plant: Option<Plant>,
 }
@@ -145,6 +147,8 @@ pub struct Profile {
     pub clients: usize,
     /// Actions of each client.
     pub actions: usize,
+    /// Somebody decides about jobs nobody can explain.
+    pub operator: bool,
     /// When faults stop, in milliseconds.
     pub quiet_at: u64,
     /// A planted bug.
@@ -173,6 +177,7 @@ impl Profile {
             processes: size(sizes.0.max(least), fixed.processes),
             clients: size(sizes.1, fixed.clients),
             actions: size(sizes.2, fixed.actions),
+            operator: fixed.operator.unwrap_or(Random::new(seed, 8).below(3) == 0),
             quiet_at: sizes.3 * 1000,
             plant: fixed.plant,
             chances: [0; FAULTS],

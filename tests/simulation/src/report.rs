@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use beam_mcp_simulation::{Cell, Coverage, Ended, Fixed, Flavour, Mode, Profile, Violation};
+use beam_mcp_simulation::{Cell, Coverage, Ended, Fault, Fixed, Flavour, Mode, Profile, Violation};
 
 use crate::command::Command;
 
@@ -17,6 +17,8 @@ pub(crate) struct Report {
     jobs: u64,
     parked: u64,
     by_kind: BTreeMap<Kind, u64>,
+    /// The longest time from the last fault until all was settled, by cell.
+    longest: BTreeMap<usize, u64>,
     pub(crate) coverage: Coverage,
     pub(crate) failed: Vec<(u64, Fixed, Violation)>,
 }
@@ -30,6 +32,8 @@ impl Report {
         self.jobs += ended.jobs;
         self.parked += ended.parked;
         *self.by_kind.entry(place((profile.cell, profile.flavour, profile.mode))).or_default() += 1;
+        let longest = self.longest.entry(profile.cell as usize).or_default();
+        *longest = (*longest).max(ended.settled);
         let failed = ended.violation.is_some();
         self.failed.extend(ended.violation.map(|violation| (seed, fixed.clone(), violation)));
         failed
@@ -54,8 +58,14 @@ impl Report {
         println!("mean steps       {:>12.1}", steps / schedules.max(1.0));
         println!("jobs             {:>12}  parked {}", self.jobs, self.parked);
         let (hit, often) = self.coverage.cells();
-        println!("cells            {hit:>12}  of state x effect x fault hit, {often} of them 100 times or more");
+        let all = self.coverage.reachable();
+        println!(
+            "cells            {hit:>12}  of {all} of state x effect x fault hit, {often} of them 100 times or more"
+        );
+        println!("power cuts       {:>12}", self.coverage.strikes(Fault::PowerCut));
         println!("failed           {:>12}", self.failed.len());
+        let settled = self.longest.iter().map(|(cell, most)| format!("{:?} {}", Cell::ALL[*cell], most / 1000));
+        println!("settled within s {:>12}", settled.collect::<Vec<_>>().join(", "));
         for ((cell, store, mode), count) in &self.by_kind {
             let kind = format!("{:?} {:?} {:?}", Cell::ALL[*cell], Flavour::ALL[*store], Mode::ALL[*mode]);
             println!("  {:28} {count:>10}", kind.to_lowercase());

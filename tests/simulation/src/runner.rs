@@ -86,6 +86,9 @@ pub trait Runner {
     /// The token of the job a message is about, where the message or what was told before says it.
     fn subject(&self, message: &Message) -> Option<String>;
 
+    /// What it called, ever, what ran under a token of ours: the ids operators know.
+    fn natives(&self, token: &str) -> Vec<String>;
+
     /// It dies and comes back without its memory.
     fn restart(&mut self, now: u64);
 

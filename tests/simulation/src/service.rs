@@ -157,6 +157,10 @@ impl Runner for Service {
         self.tokens.iter().rev().find(|(known, _)| *known == id).map(|(_, token)| token.clone())
     }
 
+    fn natives(&self, token: &str) -> Vec<String> {
+        self.tokens.iter().filter(|(_, other)| other == token).map(|(id, token)| format!("{id}.{token}")).collect()
+    }
+
     /// It dies, its pipelines with it, and comes back without any.
     fn restart(&mut self, now: u64) {
         let running = self.pipelines.iter().filter(|pipeline| pipeline.runs(now));

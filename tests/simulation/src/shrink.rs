@@ -26,6 +26,9 @@ fn candidates(seed: u64, fixed: &Fixed) -> Vec<Fixed> {
         fixed
     };
     let mut all = Vec::new();
+    if profile.operator {
+        all.push(Fixed { operator: Some(false), ..fixed.clone() });
+    }
     if profile.clients > 1 {
         all.push(Fixed { clients: Some(profile.clients - 1), ..fixed.clone() });
     }

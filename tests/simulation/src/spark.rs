@@ -148,6 +148,10 @@ impl Runner for Spark {
         self.tokens.get(request.path.rsplit('/').next()?).cloned()
     }
 
+    fn natives(&self, token: &str) -> Vec<String> {
+        self.tokens.iter().filter(|(_, other)| *other == token).map(|(id, _)| id.clone()).collect()
+    }
+
     /// The master dies and comes back without a driver; its worker ends those the new master does not know.
     fn restart(&mut self, now: u64) {
         let running = self.drivers.values().filter(|driver| driver.end(now).is_none());

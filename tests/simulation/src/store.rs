@@ -225,6 +225,11 @@ impl Store {
         self.kinds.get_mut(&*key.kind)?.get_mut(key)
     }
 
+    /// Records of a kind.
+    pub fn of_kind(&self, kind: &str) -> impl Iterator<Item = &Record> {
+        self.kinds.get(kind).into_iter().flat_map(BTreeMap::values)
+    }
+
     /// All records.
     pub fn records(&self) -> impl Iterator<Item = &Record> {
         self.kinds.values().flat_map(BTreeMap::values)

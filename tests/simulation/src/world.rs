@@ -2,6 +2,7 @@
 
 mod calls;
 mod network;
+mod operator;
 mod perform;
 mod process;
 mod settled;
@@ -52,6 +53,8 @@ pub struct Ended {
     pub text: String,
     /// Milliseconds of the world's time.
     pub lasted: u64,
+    /// Milliseconds of it after the last fault.
+    pub settled: u64,
     /// Jobs parked at the end.
     pub parked: u64,
     /// Jobs made.
@@ -151,6 +154,8 @@ pub struct World<'a> {
     /// Writes on their way to the runner.
     in_flight: u32,
     last_arrival: u64,
+    /// How often the operator comes back.
+    turns: u64,
     over: bool,
 }
 
@@ -160,7 +165,11 @@ impl<'a> World<'a> {
         let random = |purpose| Random::new(profile.seed, purpose);
         let store = Store::new(profile.chance(Fault::StaleIndex) > 0, profile.plant);
         let mut chances = random(4);
-        let clients = (0..profile.clients).map(|n| Client::new(random(100 + n as u64), n, profile.actions)).collect();
+        let mut clients: Vec<Client> =
+            (0..profile.clients).map(|n| Client::new(random(100 + n as u64), n, profile.actions)).collect();
+        let operator = operator::operator(&profile);
+        let turns = operator.as_ref().map_or(0, |(_, turns)| *turns);
+        clients.extend(operator.map(|(client, _)| client));
         let processes = (0..profile.processes).map(|n| Process::new(&profile, n, &mut chances)).collect();
         Self {
             now: 0,
@@ -182,6 +191,7 @@ impl<'a> World<'a> {
             steps: 0,
             in_flight: 0,
             last_arrival: 0,
+            turns,
             over: false,
             profile,
         }
@@ -194,7 +204,9 @@ impl<'a> World<'a> {
             self.queue.push(0, Event::Start(process));
         }
         for client in 0..self.clients.len() {
-            let at = self.chances.below(3_000);
+            let operator = self.clients[client].operator;
+            let chances = if operator { &mut self.clients[client].random } else { &mut self.chances };
+            let at = if operator { chances.between(2_000, 40_000) } else { chances.below(3_000) };
             self.queue.push(at, Event::Client(client));
         }
         let quiet_at = self.profile.quiet_at;
@@ -223,6 +235,7 @@ impl<'a> World<'a> {
             violation: self.ledger.violation,
             text: trace.into_text(),
             lasted: self.now,
+            settled: self.now.saturating_sub(self.profile.quiet_at),
         }
     }
 

@@ -53,10 +53,12 @@ impl Client {
         ask
     }
 
-    fn add_key(&mut self, ask: &mut Ask, input: &mut Value) {
-        // How long a caller waits is no part of what it asks for.
+    pub(super) fn add_key(&mut self, ask: &mut Ask, input: &mut Value) {
+        // How long a caller waits is no part of what it asks for, nor what it was shown before.
         let mut meant = input.clone();
-        meant.as_object_mut().map(|map| map.remove("wait_seconds"));
+        for name in ["wait_seconds", "dry_run", "plan_digest"] {
+            meant.as_object_mut().map(|map| map.remove(name));
+        }
         ask.digest = digest(&format!("{} {meant}", ask.verb));
         if !self.keys.is_empty() && self.random.chance(500) {
             ask.key = Some(self.random.pick(&self.keys).clone());
@@ -138,7 +140,12 @@ impl Client {
 
 /// True for a verb that changes something.
 fn is_write(verb: &str) -> bool {
-    matches!(verb, "create_job" | "restore_job" | "cancel_job" | "create_savepoint" | "scale_job")
+    matches!(verb, "create_job" | "restore_job" | "cancel_job" | "create_savepoint" | "scale_job") || decides(verb)
+}
+
+/// True for a verb of operators.
+fn decides(verb: &str) -> bool {
+    matches!(verb, "adopt_job" | "abandon_job" | "resubmit_job")
 }
 
 impl Ask {
@@ -150,6 +157,11 @@ impl Ask {
     /// True when it submits.
     pub fn makes_a_job(&self) -> bool {
         matches!(self.verb, "create_job" | "restore_job")
+    }
+
+    /// True when an operator says by it what is true.
+    pub fn decides(&self) -> bool {
+        decides(self.verb)
     }
 
     /// The call as it arrives at a server.
@@ -197,6 +209,9 @@ impl Ask {
             "scale_job" => ("POST", format!("/api/v1/jobs/{}/scale", escaped(&take("job_id")))),
             "create_savepoint" => ("POST", format!("/api/v1/jobs/{}/savepoints", escaped(&take("job_id")))),
             "restore_job" => ("POST", format!("/api/v1/jobs/{}/restore", escaped(&take("job_id")))),
+            "adopt_job" => ("POST", format!("/api/v1/jobs/{}/adopt", escaped(&take("job_id")))),
+            "abandon_job" => ("POST", format!("/api/v1/jobs/{}/abandon", escaped(&take("job_id")))),
+            "resubmit_job" => ("POST", format!("/api/v1/jobs/{}/resubmit", escaped(&take("job_id")))),
             _ => {
                 let id = take("operation_id");
                 let (job, operation) = id.split_once('/').unwrap_or((&id, ""));

@@ -13,6 +13,7 @@ use crate::{
     client::{Answer, Ask, Refused, TENANTS},
     fault::Fault,
     plant::Plant,
+    profile::Cell,
 };
 
 impl Activity {
@@ -42,11 +43,12 @@ impl World<'_> {
                 return;
             }
             client.left -= 1;
-            let act = client.next_act(cell);
             client.begun += 1;
             client.tries = 0;
-            client.asked = Some(client.compose(act, cell));
+            let ask = self.compose(number, cell);
+            self.clients[number].asked = Some(ask);
         }
+        let client = &mut self.clients[number];
         let Some(ask) = client.asked.clone() else { return };
         client.tries += 1;
         let twin = ask.key.is_some() && client.random.chance(1_500);
@@ -56,6 +58,15 @@ impl World<'_> {
         if self.clients[number].waiting == 0 {
             self.again(number);
         }
+    }
+
+    fn compose(&mut self, number: usize, cell: Cell) -> Ask {
+        let client = &mut self.clients[number];
+        if client.operator {
+            return self.operate(number);
+        }
+        let act = client.next_act(cell);
+        client.compose(act, cell)
     }
 
     /// Sends a call to a process that takes it.
@@ -170,7 +181,7 @@ impl World<'_> {
         match finished {
             Finished::Value(result) => Some(Answer::of_value(result)),
             Finished::Http(Ok(response)) => {
-                self.look_for_canaries(number, response.body.as_slice());
+                self.look_for_canaries(number, ask, response.body.as_slice());
                 Answer::of_response(ask.door, &response)
             }
             Finished::Http(Err(error)) => Some(Answer::of_error(&error)),
@@ -178,12 +189,13 @@ impl World<'_> {
         }
     }
 
-    /// No answer holds what belongs to another tenant. Standard input belongs to the parent, who is the first tenant.
-    fn look_for_canaries(&mut self, number: usize, body: &[u8]) {
+    /// No answer holds what belongs to another tenant, unless the caller named it. Standard input belongs to the parent, who is the first tenant.
+    fn look_for_canaries(&mut self, number: usize, ask: &Ask, body: &[u8]) {
         let own = TENANTS[self.clients[number].tenant].2;
         let text = String::from_utf8_lossy(body);
-        let foreign =
-            TENANTS.iter().find(|(_, token, canary)| (*canary != own && text.contains(canary)) || text.contains(token));
+        let named = ask.input["native_id"].as_str().unwrap_or_default();
+        let shown = |canary: &str| canary != own && text.contains(canary) && !named.contains(canary);
+        let foreign = TENANTS.iter().find(|(_, token, canary)| shown(canary) || text.contains(token));
         if let Some((tenant, ..)) = foreign {
             let now = self.now;
             self.ledger.broken("I10", now, || format!("c{number} was shown what belongs to {tenant}"));
@@ -243,6 +255,9 @@ impl World<'_> {
         let now = self.now;
         if ask.bad {
             self.ledger.broken("I9", now, || format!("nonsense succeeded: {} {}", ask.verb, ask.input));
+        }
+        if ask.decides() {
+            self.decided(number, ask, value);
         }
         let text = |path: &str| value.pointer(path).and_then(Value::as_str);
         let job = text("/job_id").or_else(|| text("/job/job_id")).map(str::to_owned);
@@ -306,7 +321,7 @@ impl World<'_> {
     }
 
     /// G5: one key never means two things.
-    fn keyed(&mut self, key: &str, ask: &Ask, subject: &str, failed: bool) {
+    pub(super) fn keyed(&mut self, key: &str, ask: &Ask, subject: &str, failed: bool) {
         let now = self.now;
         // A key belongs to one verb.
         let key = &format!("{}/{key}", ask.verb);

@@ -35,6 +35,10 @@ impl World<'_> {
         if kind == Kind::Run && self.profile.has(Plant::RunWithoutPermit) {
             self.about(id, kind, &messages);
         }
+        if kind == Kind::Cancel && self.profile.has(Plant::NoTombstone) && self.is_unwanted(&messages) {
+            let came = vec![self.runner.as_ref().map_or(Err(broken(FaultKind::Reset)), |runner| Ok(runner.unknown()))];
+            return self.queue.push(self.now + 20, Event::Reply(id, turn, reply(came, all)));
+        }
         let fault = FAULTS.into_iter().find(|fault| self.strikes(*fault)).unwrap_or(Fault::None);
         let fault = if fault == Fault::Repeated && !self.may_be_repeated(kind) { Fault::None } else { fault };
         self.count(id, kind, fault);
@@ -88,6 +92,13 @@ impl World<'_> {
             Kind::Trigger => self.profile.cell != Cell::R6,
             _ => true,
         }
+    }
+
+    /// True for a message about what shows up although its job has ended, or is sent again as another generation.
+    fn is_unwanted(&self, messages: &[Message]) -> bool {
+        let Some(token) = self.subject(messages) else { return false };
+        let seen = self.ledger.of_token(&token).map(|index| &self.ledger.jobs[index].job);
+        seen.is_some_and(|job| job.state.is_terminal() || job.token() != token)
     }
 
     /// True while nobody listens at the runner.

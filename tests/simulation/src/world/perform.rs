@@ -7,7 +7,7 @@ use super::{Event, Id, LONGEST_FLOW, START_MS, World};
 use crate::{
     effects::Kind,
     fault::Fault,
-    plant::{Plant, spoil},
+    plant::{Plant, spoil, unseen},
     profile::Cell,
     runner::Message,
     store::Outcome,
@@ -244,7 +244,10 @@ impl World<'_> {
             _ => None,
         };
         let op = spoilt.as_ref().unwrap_or(op);
-        let (reply, outcome) = self.store.perform(op, self.now);
+        let (mut reply, outcome) = self.store.perform(op, self.now);
+        if let Some(plant) = self.profile.plant {
+            misread(op, &mut reply, plant);
+        }
         if let (Op::Commit(commit), Outcome::Written) = (op, outcome) {
             self.ledger.committed(commit, self.now, self.profile.cell);
             self.announce_rows(process, commit);
@@ -272,6 +275,21 @@ impl World<'_> {
                 self.trace.say(self.now, || format!("    {line}"));
             }
         }
+    }
+}
+
+/// What an answer of the store becomes under a planted bug.
+fn misread(op: &Op, reply: &mut StoreReply, plant: Plant) {
+    match (op, reply) {
+        (Op::Scan(scan), StoreReply::Page(page)) if plant == Plant::NeverSealed && scan.kind == "audit.new" => {
+            page.records.clear();
+        }
+        (Op::Get { key }, StoreReply::Record { record: Some(record) })
+            if plant == Plant::BlindToCancel && key.kind == "job" =>
+        {
+            unseen(record);
+        }
+        _ => {}
     }
 }
 

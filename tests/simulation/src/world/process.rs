@@ -40,6 +40,8 @@ pub(super) struct Process {
     mono_stops: bool,
     /// A planted bug: time is told by the wall clock.
     wall_only: bool,
+    /// A planted bug: no clock of a process that stood still shows it.
+    unaware: bool,
 }
 
 impl Process {
@@ -54,7 +56,8 @@ impl Process {
             frozen_until: 0,
             lost_mono: 0,
             skew,
-            mono_stops: random.chance(5_000),
+            mono_stops: random.chance(5_000) || profile.has(Plant::LeaseAsLock),
+            unaware: profile.has(Plant::LeaseAsLock),
             wall_only: profile.has(Plant::WallSettle),
         }
     }
@@ -174,6 +177,7 @@ impl World<'_> {
         let process = &mut self.processes[number];
         process.frozen_until = self.now + lasts;
         process.lost_mono += if process.mono_stops { lasts } else { 0 };
+        process.skew -= if process.unaware { i64::try_from(lasts).unwrap_or(0) } else { 0 };
         self.trace.mark(self.now, 3, "freeze");
         self.say(|_| format!("p{number} stands still for {lasts} ms"));
     }
