@@ -124,7 +124,7 @@ fn is_resting(context: &Context, operation: &Operation) -> bool {
         || (0..operation.attempts).map(|tries| 1_000_u64.saturating_mul(1 << tries.min(20)).min(LONGEST_PAUSE_MS));
     let next_ms = operation.sent_ms.saturating_add(pauses().fold(0, u64::saturating_add));
     let own = context.state.watch(|watch| watch.last_sent(&operation.id));
-    let pause = Duration::from_millis(pauses().last().unwrap_or_default());
+    let pause = Duration::from_millis(pauses().next_back().unwrap_or_default());
     context.now_ms() < next_ms || own.is_some_and(|sent| context.io.now().mono.saturating_sub(sent) < pause)
 }
 
