@@ -9,8 +9,13 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import apache_beam as beam
 import capability_matrix
+import grpc
 import pytest
+from apache_beam.options.pipeline_options import PipelineOptions
+from apache_beam.portability.api import beam_job_api_pb2 as api
+from google.protobuf.struct_pb2 import Struct
 
 from conftest import EXAMPLES, Server, Service, token
 from real_server import until
@@ -97,6 +102,29 @@ def test_the_java_job_server_runs_python(java_server: Server, java_service: Serv
     _, answer = java_server.call("GET", f"/jobs/{job_id}/metrics")
     user = {metric["name"]: metric for metric in answer["data"]["user"]}
     assert user["words"]["attempted"] == sum(counted(TEXT).values())
+
+
+def test_the_java_job_server_runs_what_was_prepared_once(java_service: Service) -> None:
+    """Not as the other services (surprise 16): it forgets a preparation with its first `Run`."""
+    options = ["--environment_type=EXTERNAL", "--environment_config=127.0.0.1:9"]
+    pipeline = beam.Pipeline(options=PipelineOptions(["--runner=PortableRunner", "--job_endpoint=none", *options]))
+    _ = pipeline | beam.Impulse()
+    stub = java_service.stub()
+    wanted = api.PrepareJobRequest(pipeline=pipeline.to_runner_api(), job_name="twice", pipeline_options=Struct())
+    run = api.RunJobRequest(preparation_id=stub.Prepare(wanted, timeout=60).preparation_id)
+    before = {job.job_id for job in stub.GetJobs(api.GetJobsRequest(), timeout=10).job_info}
+    first = stub.Run(run, timeout=60).job_id
+    unknown = api.CancelJobRequest(job_id="none")
+    for call, request in [(stub.Run, run), (stub.Run, api.RunJobRequest(preparation_id="none")), (stub.Cancel, unknown)]:
+        with pytest.raises(grpc.RpcError) as refused:
+            call(request, timeout=10)
+        assert refused.value.code() == grpc.StatusCode.NOT_FOUND, refused.value
+    with pytest.raises(grpc.RpcError) as undrained:
+        stub.Drain(api.DrainJobRequest(job_id=first), timeout=10)
+    assert undrained.value.code() == grpc.StatusCode.UNIMPLEMENTED
+    after = {job.job_id for job in stub.GetJobs(api.GetJobsRequest(), timeout=10).job_info}
+    assert after - before == {first}
+    stub.Cancel(api.CancelJobRequest(job_id=first), timeout=30)
 
 
 def test_the_java_job_server_says_why_a_job_failed(java_server: Server) -> None:

@@ -18,15 +18,15 @@
 //! the service's id alone; one whose id holds other characters than letters, digits, `-`, `_`, `.` is not listed.
 //!
 //! # What the services were seen to do
-//! | | Prism | Python local | Java (read, not run) |
+//! | | Prism | Python local | Java, with a Flink inside |
 //! |---|---|---|---|
 //! | unknown job | UNKNOWN, `job with id … not found` | UNKNOWN, `Exception calling application: …` | `NOT_FOUND` |
 //! | cancel | ends the workers | **says CANCELLED, goes on, says DONE**: refused | yes |
-//! | cancel of an unknown job | **OK without a state** | UNKNOWN | |
+//! | cancel of an unknown job | **OK without a state** | UNKNOWN | `NOT_FOUND` |
 //! | drain | UNIMPLEMENTED | UNIMPLEMENTED | UNIMPLEMENTED |
 //! | metrics | live; `attempted` is that of the last progress, and stays behind | at the end | live |
 //! | messages kept | the last 100 | the 10 most important | from the start |
-//! | `Run` twice | runs twice | runs twice | refused |
+//! | `Run` twice | runs twice | runs twice | runs once, then `NOT_FOUND` |
 //! | `Run` of an unknown preparation | **the process dies** | UNKNOWN | `NOT_FOUND` |
 
 mod build;
