@@ -104,9 +104,13 @@ impl Plant {
     pub fn cell(self) -> Option<Cell> {
         match self {
             Self::DeafKill | Self::Unmarked => Some(Cell::R7),
-            Self::IgnoredWish | Self::TakenIsRefusal | Self::SharedNames | Self::BlindNames => Some(Cell::R6),
             // Only where a name is taken no longer than its job is active does silence decide about a second send.
-            Self::ShortSettle | Self::CarriedSettle => Some(Cell::R6),
+            Self::IgnoredWish
+            | Self::TakenIsRefusal
+            | Self::SharedNames
+            | Self::BlindNames
+            | Self::ShortSettle
+            | Self::CarriedSettle => Some(Cell::R6),
             Self::DeafCancel | Self::BelievedCancel | Self::ForgottenIsCanceled => Some(Cell::R4),
             _ => None,
         }

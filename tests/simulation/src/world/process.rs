@@ -38,10 +38,8 @@ pub(super) struct Process {
     skew: i64,
     /// The monotonic clock stands still while it is frozen.
     mono_stops: bool,
-    /// A planted bug: time is told by the wall clock.
-    wall_only: bool,
-    /// A planted bug: no clock of a process that stood still shows it.
-    unaware: bool,
+    /// A planted bug: time is told by the wall clock, or no clock of a process that stood still shows it.
+    plant: Option<Plant>,
 }
 
 impl Process {
@@ -57,14 +55,14 @@ impl Process {
             lost_mono: 0,
             skew,
             mono_stops: random.chance(5_000) || profile.has(Plant::LeaseAsLock),
-            unaware: profile.has(Plant::LeaseAsLock),
-            wall_only: profile.has(Plant::WallSettle),
+            plant: profile.plant,
         }
     }
 
     pub(super) fn clock(&self, now: u64) -> Now {
         let mono = now.saturating_sub(self.started).saturating_sub(self.lost_mono);
-        let mono = if self.wall_only { mono.saturating_add_signed(self.skew + 600_000) } else { mono };
+        let mono =
+            if self.plant == Some(Plant::WallSettle) { mono.saturating_add_signed(self.skew + 600_000) } else { mono };
         Now { mono: Duration::from_millis(mono), wall_ms: (START_MS + now).saturating_add_signed(self.skew) }
     }
 
@@ -177,7 +175,7 @@ impl World<'_> {
         let process = &mut self.processes[number];
         process.frozen_until = self.now + lasts;
         process.lost_mono += if process.mono_stops { lasts } else { 0 };
-        process.skew -= if process.unaware { i64::try_from(lasts).unwrap_or(0) } else { 0 };
+        process.skew -= if process.plant == Some(Plant::LeaseAsLock) { i64::try_from(lasts).unwrap_or(0) } else { 0 };
         self.trace.mark(self.now, 3, "freeze");
         self.say(|_| format!("p{number} stands still for {lasts} ms"));
     }
