@@ -103,6 +103,40 @@ def test_everything_on_a_stream_carries_its_id(server: RealServer, number: Any) 
     stream.close()
 
 
+def modern(server: RealServer, method: str, **params: Any) -> Any:
+    name = params.get("name") or params["taskId"]
+    heads = {"mcp_protocol_version": VERSION, "mcp_method": method, "mcp_name": name}
+    body = request(method, {**params, "_meta": META})
+    return Wire(server.port).post(body, **heads).json["result"]
+
+
+def test_a_stream_tells_of_a_task_what_asking_for_it_does(server: RealServer) -> None:
+    options = {"simulator_script": "slow_savepoint"}
+    job = server.call("POST", "/jobs", {"target": "sim", "options": options})[1]["job_id"]
+    until(lambda: server.call("GET", f"/jobs/{job}")[1]["state"] == "RUNNING", "the job runs")
+    begun = modern(server, "tools/call", name="create_savepoint", arguments={"job_id": job})
+    task = begun["taskId"]
+    stream = open_stream(server, 3, taskIds=[task])
+    assert told(stream)["params"]["notifications"] == {"taskIds": [task]}
+    seen = [told(stream)]
+    while seen[-1]["params"]["status"] == "working":
+        seen.append(told(stream))
+    stream.close()
+    assert {(one["method"], tag(one), one["params"]["taskId"]) for one in seen} == {
+        ("notifications/tasks", 3, task)
+    }
+    moved = [one["params"]["lastUpdatedAt"] for one in seen]
+    assert moved == sorted(moved)
+    asked = modern(server, "tasks/get", taskId=task)
+    last = seen[-1]["params"]
+    for member in ["status", "statusMessage", "createdAt", "lastUpdatedAt", "pollIntervalMs"]:
+        assert last[member] == asked[member], member
+    data, again = (one["result"]["structuredContent"] for one in (last, asked))
+    assert last["status"] == "completed"
+    assert data["savepoint_path"] == again["savepoint_path"]
+    assert data["next"] == [{"tool": "get_job", "arguments": {"job_id": job}}]
+
+
 def test_a_host_that_stops_says_so(server: RealServer) -> None:
     stream = open_stream(server, "id-1")
     told(stream)
