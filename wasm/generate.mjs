@@ -52,7 +52,7 @@ function type(schema, name) {
       return schema.items ? `${type(schema.items, name)}[]` : open(name);
     case "object":
       if (schema.properties) return `{\n${members(schema, name, "    ")}  }`;
-      return schema.additionalProperties === true ? "Record<string, unknown>" : open(name);
+      return OPEN[name.split(".").at(-1)] ?? "Record<string, unknown>";
     default:
       throw new Error(`${name}: no type for ${JSON.stringify(schema)}`);
   }
@@ -79,8 +79,10 @@ function shapes({ name, inputSchema, outputSchema }) {
   return `${input}\nexport interface ${pascal(name)}Output {\n${members(outputSchema, name, "  ", false)}}\n`;
 }
 
-// Members that only MCP has, for `max_tokens` and `next`: a client of REST neither sends nor gets them.
+// Members that only MCP has, for `max_tokens` and `next`: a client of REST neither sends nor gets them. Nor is a list of
+// runners shortened there, which is noted.
 function withoutMcp(tool) {
+  if (tool.name === "list_runners") delete tool.outputSchema.properties.notes;
   delete tool.inputSchema.properties.max_tokens;
   delete tool.outputSchema.properties.next;
   return tool;

@@ -47,7 +47,7 @@ mod pair;
 mod peer;
 mod pipe;
 mod place;
-mod schema;
+pub(crate) mod schema;
 mod sse;
 mod state;
 mod task;

@@ -97,9 +97,16 @@ def test_everything_on_a_stream_carries_its_id(server: RealServer, number: Any) 
     # What is not there or never changes is left out, and what is unknown.
     assert first["params"]["notifications"] == {"resourceSubscriptions": [there], "taskIds": [job]}
     server.call("POST", f"/jobs/{job}/cancel", {"mode": "cancel"})
-    seen = {told(stream)["method"] for _ in range(2)}
-    assert seen <= {"notifications/resources/updated", "notifications/tasks"}
+    seen = {first["method"]: first}
+    # Both, in whichever order and as often as the job moves.
+    while not {"notifications/resources/updated", "notifications/tasks"} <= set(seen):
+        message = told(stream)
+        assert tag(message) == number
+        seen[message["method"]] = message
     assert tag(first) == number
+    assert len(seen) == 3, seen
+    assert seen["notifications/resources/updated"]["params"]["uri"] == there
+    assert seen["notifications/tasks"]["params"]["taskId"] == job
     stream.close()
 
 

@@ -19,6 +19,8 @@ const CORS_HEADERS: &str = "authorization, content-type, accept, idempotency-key
     mcp-method, mcp-name, mcp-session-id, last-event-id, mcp-trace-id, mcp-transaction-id, mcp-user-id, \
     x-mcp-connection-id, x-request-timeout";
 const CORS_EXPOSED: &str = "x-mcp-connection-id, x-request-id, mcp-session-id, www-authenticate";
+/// Headers that repeat arguments of tools, whatever those are called.
+const CORS_MIRRORED: &str = "mcp-param-";
 /// Longest time limit of a caller.
 const LONGEST_LIMIT: Duration = Duration::from_secs(120);
 
@@ -72,7 +74,7 @@ async fn at_edge<F: Future<Output = Result<Response, Error>>>(
     let (labels, seed) = (call.labels.clone(), call.seed);
     let request_id = call.request_id();
     let answer = match admit(config, host, &request, call, io.now().mono) {
-        Ok(Admitted::Preflight) => Ok(preflight()),
+        Ok(Admitted::Preflight) => Ok(preflight(request.header("access-control-request-headers"))),
         Ok(Admitted::Call(call)) => route(io.clone(), request, *call).await,
         Err(error) => Err(error),
     };
@@ -222,14 +224,21 @@ fn unauthenticated(reason: &'static str) -> Error {
     Error::new(ErrorKind::Unauthenticated, reason, "this server needs a token it knows")
 }
 
-fn preflight() -> Response {
+fn preflight(asked: Option<&str>) -> Response {
+    let named = asked.unwrap_or_default().split(',').map(|name| name.trim().to_ascii_lowercase());
+    let mirrored = named.filter(|name| name.starts_with(CORS_MIRRORED) && name.bytes().all(is_of_a_name));
+    let allowed: Vec<String> = std::iter::once(CORS_HEADERS.to_owned()).chain(mirrored).collect();
     let headers = [
-        ("access-control-allow-methods", "GET, POST, PUT, PATCH, DELETE, OPTIONS"),
-        ("access-control-allow-headers", CORS_HEADERS),
-        ("access-control-max-age", "600"),
+        ("access-control-allow-methods", "GET, POST, PUT, PATCH, DELETE, OPTIONS".to_owned()),
+        ("access-control-allow-headers", allowed.join(", ")),
+        ("access-control-max-age", "600".to_owned()),
     ];
-    let headers = headers.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+    let headers = headers.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
     Response { status: 204, headers, body: Blob::EMPTY }
+}
+
+fn is_of_a_name(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
 fn labels(request: &HttpRequest) -> Labels {

@@ -10,6 +10,7 @@ mod shares;
 mod submission;
 mod surface;
 mod tasks;
+mod telling;
 mod upkeep;
 mod withheld;
 mod world;

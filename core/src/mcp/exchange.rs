@@ -1,4 +1,7 @@
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicU32, Ordering},
+};
 
 use serde_json::{Map, Value, json};
 
@@ -14,6 +17,8 @@ pub struct Exchange {
     pub call: Call,
     pub(super) client: Arc<Client>,
     pub(super) input: Arc<Input>,
+    /// How often [`Exchange::tell`] told something, over all rounds of the request.
+    pub(super) told: Arc<AtomicU32>,
 }
 
 /// What a request says of its client.
@@ -170,7 +175,7 @@ impl Exchange {
             log_level: Some(Level::Info),
             session: None,
         };
-        Self { io, call, client: Arc::new(client), input: Arc::default() }
+        Self { io, call, client: Arc::new(client), input: Arc::default(), told: Arc::default() }
     }
 
     /// The revision of the request.
@@ -216,6 +221,20 @@ impl Exchange {
     /// What an earlier round of this very request remembered; bound to it and to the caller.
     pub fn state(&self) -> Option<&Value> {
         self.input.state.as_ref()
+    }
+
+    /// True when the client asked to be told how its request goes, and can be.
+    pub fn hears_progress(&self) -> bool {
+        self.client.progress_token.is_some() && self.client.streams
+    }
+
+    /// Tells how the work goes whose end nobody knows; the values count what was told.
+    ///
+    /// # Errors
+    /// `cancelled` when the client is gone.
+    pub async fn tell(&self, message: &str) -> Result<(), Error> {
+        let count = self.told.fetch_add(1, Ordering::Relaxed).saturating_add(1);
+        self.progress(count.into(), None, Some(message)).await
     }
 
     /// Tells how far the work is, where the client asked for it. Values grow with every call.

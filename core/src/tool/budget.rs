@@ -1,4 +1,4 @@
-//! `max_tokens` of reading tools: how much of a model's context an answer may take.
+//! How much of a model's context the answer of a reading tool may take: what `max_tokens` says, or a bound of our own.
 
 use serde_json::{Map, Value, json};
 
@@ -10,6 +10,8 @@ use crate::{
 const MEMBER: &str = "max_tokens";
 /// About so many bytes are a token.
 const BYTES_PER_TOKEN: usize = 4;
+/// Most tokens of an answer whose tool has no such argument.
+const MOST: usize = 10_000;
 /// Fewer tokens hold no answer worth reading.
 const LEAST: u64 = 200;
 
@@ -17,13 +19,20 @@ const LEAST: u64 = 200;
 const LONG: [(&str, Option<&str>); 3] =
     [("get_logs", Some("max_results")), ("list_jobs", Some("limit")), ("get_metrics", None)];
 
-/// The bound in an input schema, for the tools that have it.
-pub(super) fn describe(tool: &str, schema: &mut Value) {
-    let told = json!({"type": "integer", "minimum": LEAST, "description": "Most tokens of the answer, about."});
-    if LONG.iter().any(|(name, _)| *name == tool)
-        && let Some(members) = schema.get_mut("properties").and_then(Value::as_object_mut)
-    {
-        members.insert(MEMBER.into(), told);
+const EMPTY: &str = "{}";
+/// Members of a runner that can be long, and that its resource has.
+const HEAVY: [&str; 3] = ["presets", "facts", "config"];
+
+/// The bound in the input schema of the tools that have it, and in the output schema what may say that it was needed.
+pub(super) fn describe(tool: &str, input: &mut Value, output: &mut Value) {
+    let told = json!({"type": "integer", "minimum": LEAST, "description": "Most tokens, about."});
+    let (schema, name, told) = match tool {
+        "list_runners" => (output, "notes", json!({"type": "array"})),
+        tool if LONG.iter().any(|(name, _)| *name == tool) => (input, MEMBER, told),
+        _ => return,
+    };
+    if let Some(members) = schema.get_mut("properties").and_then(Value::as_object_mut) {
+        members.insert(name.into(), told);
     }
 }
 
@@ -50,7 +59,7 @@ pub(super) async fn run(
 ) -> Result<Value, Error> {
     let mut output = verb.run(context.clone(), arguments.clone().into()).await?;
     let page = LONG.iter().find(|(name, _)| *name == verb.name).and_then(|(_, page)| *page);
-    let Some(page) = page else { return Ok(cut(output, most)) };
+    let Some(page) = page else { return Ok(cut(output, most, "ask with more max_tokens")) };
     while let Some(fewer) = smaller(&output, most) {
         arguments.insert(page.to_owned(), fewer.into());
         output = verb.run(context.clone(), arguments.clone().into()).await?;
@@ -61,6 +70,42 @@ pub(super) async fn run(
     Ok(output)
 }
 
+/// An answer without an argument for its length, as it was or shortened; all other answers of such tools are rows of
+/// the store, whose texts are bounded.
+pub(super) fn fit(tool: &str, mut output: Value) -> Value {
+    if !matches!(tool, "get_graph" | "list_runners") {
+        return output;
+    }
+    let most = MOST * BYTES_PER_TOKEN;
+    let over = output.to_string().len().saturating_sub(most);
+    if over > 0 && shed(&mut output, over) {
+        let gone = if tool == "get_graph" { "the picture" } else { "long presets, facts and config" };
+        note(&mut output, format!("{gone} were left out of this answer: read the resource of the job or runner"));
+    }
+    cut(output, most, "read the resource of the job or runner")
+}
+
+/// Takes out the picture, or the longest members of runners until so many bytes are saved; false where there is nothing.
+fn shed(output: &mut Value, over: usize) -> bool {
+    let Some(members) = output.as_object_mut() else { return false };
+    if members.remove("svg").is_some() {
+        return true;
+    }
+    let runners = members.get_mut("runners").and_then(Value::as_array_mut);
+    let held = runners.into_iter().flatten().filter_map(Value::as_object_mut).flatten();
+    let heavy = held.filter(|(name, _)| HEAVY.contains(&name.as_str()));
+    let mut heavy: Vec<_> = heavy.map(|(_, held)| (held.to_string().len().saturating_sub(EMPTY.len()), held)).collect();
+    heavy.sort_unstable_by_key(|(length, _)| std::cmp::Reverse(*length));
+    let mut saved = 0;
+    for (length, held) in heavy.into_iter().take_while(|(length, _)| *length > 0) {
+        if saved < over {
+            *held = json!({});
+            saved += length;
+        }
+    }
+    saved > 0
+}
+
 /// How many entries of a page that is too long would fit, at most half as many as there are.
 fn smaller(output: &Value, most: usize) -> Option<usize> {
     let bytes = output.to_string().len();
@@ -68,8 +113,8 @@ fn smaller(output: &Value, most: usize) -> Option<usize> {
     (bytes > most && entries > 1).then(|| (entries * most / bytes).min(entries / 2).max(1))
 }
 
-/// Leaves out entries from the end of the longest list until the rest fits, and says how many.
-fn cut(mut output: Value, most: usize) -> Value {
+/// Leaves out entries from the end of the longest list until the rest fits, and says how many, and what shows them.
+fn cut(mut output: Value, most: usize, shows: &str) -> Value {
     let mut left_out = 0;
     while output.to_string().len() > most {
         let Some(list) = longest(&mut output) else { break };
@@ -77,14 +122,17 @@ fn cut(mut output: Value, most: usize) -> Value {
         list.truncate(list.len() - gone);
         left_out += gone;
     }
-    if left_out > 0
-        && let Some(members) = output.as_object_mut()
-    {
-        let notes = members.entry("notes").or_insert_with(|| json!([]));
-        let note = format!("{left_out} entries were left out to fit {MEMBER}: ask with more");
-        notes.as_array_mut().into_iter().for_each(|notes| notes.push(note.clone().into()));
+    if left_out > 0 {
+        note(&mut output, format!("{left_out} entries were left out to fit: {shows}"));
     }
     output
+}
+
+fn note(output: &mut Value, text: String) {
+    let notes = output.as_object_mut().map(|members| members.entry("notes").or_insert_with(|| json!([])));
+    if let Some(Value::Array(notes)) = notes {
+        notes.push(text.into());
+    }
 }
 
 fn longest(output: &mut Value) -> Option<&mut Vec<Value>> {
@@ -121,12 +169,39 @@ mod tests {
 
     #[test]
     fn what_is_left_out_is_counted() {
-        let told = cut(json!({"job_id": "a", "system": vec![json!({"name": "n"}); 100], "user": [1]}), 500);
+        let told = cut(json!({"job_id": "a", "system": vec![json!({"name": "n"}); 100], "user": [1]}), 500, "see");
         assert!(told.to_string().len() < 650, "{told}");
         let kept = told["system"].as_array().unwrap().len();
-        assert_eq!(told["notes"][0], format!("{} entries were left out to fit max_tokens: ask with more", 100 - kept));
+        assert_eq!(told["notes"][0], format!("{} entries were left out to fit: see", 100 - kept));
         assert_eq!(told["user"], json!([1]));
         let whole = json!({"system": [1]});
-        assert_eq!(cut(whole.clone(), 500), whole);
+        assert_eq!(cut(whole.clone(), 500, "see"), whole);
+    }
+
+    #[test]
+    fn a_graph_loses_its_picture_first_and_then_its_last_stages() {
+        let fits = |answer: &Value| answer.to_string().len() < MOST * BYTES_PER_TOKEN + 300;
+        let stages = |count: usize| vec![json!({"name": "a stage of some length"}); count];
+        let drawn = fit("get_graph", json!({"stages": stages(10), "svg": "x".repeat(60_000)}));
+        assert_eq!((drawn.get("svg"), drawn["stages"].as_array().unwrap().len()), (None, 10));
+        assert!(drawn["notes"][0].as_str().unwrap().starts_with("the picture"), "{drawn}");
+        let large = fit("get_graph", json!({"stages": stages(5_000)}));
+        assert!(fits(&large) && large["notes"][0].as_str().unwrap().contains("entries were left out"));
+        let small = json!({"stages": stages(10), "svg": "<svg/>"});
+        assert_eq!(fit("get_graph", small.clone()), small);
+    }
+
+    #[test]
+    fn runners_lose_their_longest_members_and_stay() {
+        let runner = |name: &str, presets: usize| {
+            let presets: Map<String, Value> = (0..presets).map(|n| (n.to_string(), json!("x".repeat(100)))).collect();
+            json!({"name": name, "presets": presets, "facts": {"slots": 4}, "config": {}})
+        };
+        let told = fit("list_runners", json!({"runners": [runner("a", 600), runner("b", 3)]}));
+        assert_eq!((&told["runners"][0]["presets"], &told["runners"][0]["facts"]), (&json!({}), &json!({"slots": 4})));
+        assert_eq!(told["runners"][1], runner("b", 3));
+        assert!(told["notes"][0].as_str().unwrap().contains("resource"), "{told}");
+        let many: Vec<Value> = (0..2_000).map(|n| runner(&format!("runner {n}"), 0)).collect();
+        assert!(fit("list_runners", json!({"runners": many})).to_string().len() < MOST * BYTES_PER_TOKEN + 600);
     }
 }

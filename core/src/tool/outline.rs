@@ -23,9 +23,14 @@ pub(super) fn input(schema: Value) -> Value {
     }
 }
 
-/// A default of null and a number's width tell a model nothing.
+/// A default that is nothing, a number's width and members that may be anything tell a model nothing.
 fn is_told((key, value): &(String, Value)) -> bool {
-    !(key == "default" && value.is_null() || key == "format" && value.is_string())
+    match key.as_str() {
+        "default" => ![Value::Null, json!(false), json!(0), json!(""), json!([]), json!({})].contains(value),
+        "format" => !value.is_string(),
+        "additionalProperties" => *value != true,
+        _ => true,
+    }
 }
 
 /// The schema of an output: its members and their types, without what lies inside them.
@@ -71,6 +76,16 @@ mod tests {
         let short = json!({"properties": {"s": {"anyOf": [{"type": "string", "enum": ["A", "B"]}, {"type": "null"}]}}});
         assert_eq!(input(whole.clone()), short);
         assert_eq!(output(whole), json!({"properties": {"s": {"type": ["string", "null"]}}}));
+    }
+
+    #[test]
+    fn what_holds_anyway_is_not_said() {
+        let whole = json!({"additionalProperties": false, "properties": {
+            "a": {"type": "object", "additionalProperties": true, "default": {}},
+            "b": {"type": "boolean", "default": true}, "c": {"type": "string", "default": "", "format": "x"}}});
+        let short = json!({"additionalProperties": false, "properties": {
+            "a": {"type": "object"}, "b": {"type": "boolean", "default": true}, "c": {"type": "string"}}});
+        assert_eq!(input(whole), short);
     }
 
     #[test]

@@ -1,13 +1,14 @@
 //! Prompts that people start: what to do with the tools, in which order. They promise nothing the tools do not do.
 
-use std::{collections::BTreeMap, sync::LazyLock};
+use std::collections::BTreeMap;
 
 use crate::{
     error::Error,
     mcp::{Content, Prompt, PromptArgument, PromptMessage, PromptMessages},
+    verb::{VERBS, Verb},
 };
 
-/// A prompt: its text names arguments in braces.
+/// A prompt: its text names arguments in braces, and every tool that it needs.
 struct Script {
     name: &'static str,
     title: &'static str,
@@ -60,8 +61,8 @@ const PROMPTS: [Script; 6] = [
         arguments: &[JOB, ("to", "The target it is to run on.", true)],
         text: "Plan the move of job {job_id} to target {to}.\n1. get_job and list_runners: what the job uses and what {to} \
             can do.\n2. Savepoints move only within one kind of runner: say plainly when state would be lost.\n3. Show \
-            create_job on {to} with dry_run true.\n4. Only on my word: stop the old job, then submit the new one. Keep the \
-            savepoint_path.",
+            create_job on {to} with dry_run true.\n4. Only on my word: stop the old job with cancel_job, then submit the new \
+            one. Keep the savepoint_path.",
     },
     Script {
         name: "on_call_summary",
@@ -79,14 +80,15 @@ const PROMPTS: [Script; 6] = [
         arguments: &[],
         text: "You are a Data Pipeline Assistant that helps users manage Apache Beam jobs. You can submit, monitor, scale, \
             and cancel jobs on the targets that list_runners shows.\nWhen a user asks for a data processing task:\n1. \
-            Determine the target: one that answers and can do what the job needs.\n2. Submit the job with the parameters \
-            the user gave; verify them first.\n3. Monitor its status when asked, with wait_for_change.\n4. Suggest scaling \
-            for performance issues, from get_metrics.\n5. Help recover from errors, from diagnostics and get_logs.\nConfirm \
+            Determine the target: one that answers and can do what the job needs.\n2. Submit the job with create_job and the \
+            parameters the user gave; verify them first.\n3. Monitor its status when asked, with wait_for_change.\n4. Suggest \
+            scaling with scale_job for performance issues, from get_metrics.\n5. Help recover from errors, from diagnostics and get_logs.\nConfirm \
             every change with the user before you make it, and report only what the runner confirmed.",
     },
 ];
 
-static OFFERED: LazyLock<Vec<Prompt>> = LazyLock::new(|| {
+/// The prompts that name no other tools than these verbs.
+pub(super) fn offered(verbs: &[&Verb]) -> Vec<Prompt> {
     let argument = |(name, description, required): &(&str, &str, bool)| PromptArgument {
         name: (*name).into(),
         description: (*description).into(),
@@ -98,11 +100,18 @@ static OFFERED: LazyLock<Vec<Prompt>> = LazyLock::new(|| {
         description: text.description.into(),
         arguments: text.arguments.iter().map(argument).collect(),
     };
-    PROMPTS.iter().map(prompt).collect()
-});
+    let is_there = |verb: &Verb| verbs.iter().any(|there| there.name == verb.name);
+    let is_offered = |text: &&Script| tools(text.text).all(is_there);
+    PROMPTS.iter().filter(is_offered).map(prompt).collect()
+}
 
-pub(super) fn all() -> &'static [Prompt] {
-    &OFFERED
+/// The verbs that a text names.
+fn tools(text: &str) -> impl Iterator<Item = &'static Verb> {
+    VERBS.iter().filter(move |verb| words(text).any(|word| word == verb.name))
+}
+
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    text.split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_')
 }
 
 pub(super) fn get(name: &str, given: &BTreeMap<String, String>) -> Result<PromptMessages, Error> {
@@ -127,7 +136,7 @@ mod tests {
     #[test]
     fn prompts_name_only_tools_that_exist_and_use_every_argument() {
         for prompt in &PROMPTS {
-            for word in prompt.text.split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_') {
+            for word in words(prompt.text) {
                 let looks_like_a_tool = ["list_", "get_", "create_", "scale_", "cancel_", "wait_for_"]
                     .iter()
                     .any(|verb| word.starts_with(verb));

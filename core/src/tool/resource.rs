@@ -12,7 +12,7 @@ use crate::{
     job::OperationKind,
     mcp::{Outcome, Read, Resource, ResourceContents, ResourcePage, ResourceTemplate},
     url,
-    verb::{Context, get_operation},
+    verb::{Context, VERBS, Verb, get_operation},
 };
 
 const JSON: &str = "application/json";
@@ -133,17 +133,28 @@ fn job_resource(job: &Value) -> Option<Resource> {
 }
 
 /// Reads what a URI names, as the verb behind it shows it to this caller.
-pub(super) async fn read(context: Context, uri: String) -> Result<Outcome<Read>, Error> {
+pub(super) async fn read(context: Context, uri: String, verbs: Vec<&'static Verb>) -> Result<Outcome<Read>, Error> {
     if let Some(view) = app::read(&uri) {
         return Ok(Outcome::Complete(vec![view]));
     }
     let place = Place::of(&uri).ok_or_else(|| Error::not_found("no_resource", "there is no such resource"))?;
     let contents = match place {
-        Place::Guide => ResourceContents::text(uri, "text/markdown", GUIDE),
+        Place::Guide => ResourceContents::text(uri, "text/markdown", guide(&verbs)),
         Place::Picture(id) => ResourceContents::text(uri, SVG, picture(&context, &id).await.map_err(hidden)?),
         place => ResourceContents::text(uri, JSON, facts(&context, place).await.map_err(hidden)?.to_string()),
     };
     Ok(Outcome::Complete(vec![contents]))
+}
+
+/// The guide; where it speaks of tools that this door has not, it says so first.
+fn guide(verbs: &[&Verb]) -> String {
+    let is_there = |verb: &&Verb| verbs.iter().any(|there| there.name == verb.name);
+    let missing: Vec<&str> =
+        VERBS.iter().filter(|verb| verb.is_tool && !is_there(verb)).map(|verb| verb.name).collect();
+    if missing.is_empty() {
+        return GUIDE.to_owned();
+    }
+    format!("This door does not offer {}: what the guide says of them is for others.\n\n{GUIDE}", missing.join(", "))
 }
 
 /// A malformed id names no resource.

@@ -1,6 +1,6 @@
 use std::{sync::Arc, time::Duration};
 
-use super::JobView;
+use super::{JobView, Telling};
 use crate::{
     auth::Scope,
     call::Call,
@@ -28,6 +28,7 @@ pub struct Context {
     pub state: Arc<State>,
     /// The caller's rows.
     pub rows: Rows,
+    telling: Telling,
 }
 
 impl Context {
@@ -37,7 +38,18 @@ impl Context {
         let jobs = Arc::clone(&state.jobs);
         let rows = Rows::new(io.clone(), &call.caller.tenant, Branch::new(call.seed, "rows"), jobs);
         let rows = rows.as_previous_schema(previous);
-        Self { io, call, state, rows }
+        Self { io, call, state, rows, telling: Telling::default() }
+    }
+
+    /// The same for a caller who hears of waits.
+    #[must_use]
+    pub fn telling(self, telling: Telling) -> Self {
+        Self { telling, ..self }
+    }
+
+    /// Tells the caller what is waited for.
+    pub(super) async fn tell(&self, what: &str, state: &str) {
+        self.telling.tell(self.io.now().mono, what, state).await;
     }
 
     /// The same for the rows of another tenant (the reconciler's).

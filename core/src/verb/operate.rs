@@ -86,10 +86,10 @@ async fn ready(context: &Context, ask: &Ask) -> Result<Stored<Job>, Error> {
     loop {
         let job = fresh(context, &ask.job_id, Some(0)).await?;
         let starting = matches!(job.value.state, JobState::Submitting | JobState::Pending | JobState::Recovering);
-        match pace.next(context.io.now().mono, until).filter(|_| starting && ask.kind != OperationKind::Cancel) {
-            Some(delay) => context.io.sleep(delay).await?,
-            None => return Ok(job),
-        }
+        let delay = pace.next(context.io.now().mono, until);
+        let Some(delay) = delay.filter(|_| starting && ask.kind != OperationKind::Cancel) else { return Ok(job) };
+        context.tell("job", job.value.state.as_str()).await;
+        context.io.sleep(delay).await?;
     }
 }
 
@@ -169,6 +169,7 @@ async fn plan_once_started(context: &Context, job: &Job, operation: &Operation, 
             other => return other,
         };
         let Some(delay) = pace.next(context.io.now().mono, until) else { return Err(error) };
+        context.tell("job", job.state.as_str()).await;
         context.io.sleep(delay).await?;
     }
 }
@@ -236,10 +237,9 @@ async fn wait(context: &Context, id: &str, ask: &Ask) -> Result<Operation, Error
             other => other?.value,
         };
         let delay = pace.next(context.io.now().mono, until);
-        match delay.filter(|_| !operation.state.is_terminal()) {
-            Some(delay) => context.io.sleep(delay).await?,
-            None => return Ok(operation),
-        }
+        let Some(delay) = delay.filter(|_| !operation.state.is_terminal()) else { return Ok(operation) };
+        context.tell(operation.kind.as_str(), operation.state.as_str()).await;
+        context.io.sleep(delay).await?;
     }
 }
 

@@ -74,6 +74,7 @@ impl Define for WaitForChange {
             if changed || left.is_zero() {
                 return Ok(Output { cursor: job.value.version, job: context.view(&job.value), changed });
             }
+            context.tell("job", job.value.state.as_str()).await;
             // A commit of any flow announces the row; a look at the runner comes where nothing else does.
             if let Wake::Topics(moved) = context.io.wait(vec![(topic.clone(), seen)], left.min(LOOKS)).await? {
                 seen = moved.iter().map(|(_, seq, _)| *seq).max().unwrap_or(seen);

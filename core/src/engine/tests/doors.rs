@@ -115,3 +115,43 @@ fn mcp_calls_the_same_verbs_and_bad_arguments_are_tool_errors() {
     assert_eq!(unknown["result"]["isError"], true, "{unknown}");
     assert!(unknown.to_string().contains("bad_job_id"), "{unknown}");
 }
+
+/// Every header of the protocol that a page's request can carry.
+const OF_PAGES: [&str; 9] = [
+    "authorization",
+    "content-type",
+    "accept",
+    "mcp-protocol-version",
+    "mcp-method",
+    "mcp-name",
+    "mcp-session-id",
+    "last-event-id",
+    "mcp-param-region",
+];
+
+#[test]
+fn a_browser_may_send_what_the_protocol_needs_from_pages_that_are_allowed() {
+    let page = "https://app.example";
+    let mut world = World::configured(&json!({}), &json!({"auth": {"allowed_origins": [page]}}));
+    let mut preflight = |origin: &str, asked: &str| {
+        let headers =
+            [("origin", origin), ("access-control-request-method", "POST"), ("access-control-request-headers", asked)];
+        world.http_with("OPTIONS", "/mcp", &Value::Null, &headers).0
+    };
+    // As browsers write them: in lower case, in order, without spaces.
+    let allowed = preflight(page, &OF_PAGES.join(","));
+    assert_eq!((allowed.status, allowed.header("access-control-allow-origin")), (204, Some(page)));
+    let named = allowed.header("access-control-allow-headers").unwrap().to_owned();
+    let named: Vec<&str> = named.split(", ").collect();
+    assert!(OF_PAGES.iter().all(|header| named.contains(header)), "{named:?}");
+    let methods = allowed.header("access-control-allow-methods").unwrap();
+    assert!(["GET", "POST", "DELETE"].iter().all(|method| methods.contains(method)), "{methods}");
+    let strange = preflight(page, "Mcp-Param-A, cookie, x-other, mcp-param-b\u{e9}");
+    let named = strange.header("access-control-allow-headers").unwrap();
+    assert!(named.ends_with(", mcp-param-a") && !named.contains("cookie") && !named.contains("x-other"), "{named}");
+    for foreign in ["https://other.example", "null", "http://app.example"] {
+        let refused = preflight(foreign, "content-type");
+        assert_eq!((refused.status, refused.header("access-control-allow-origin")), (403, None), "{foreign}");
+        assert_eq!(refused.header("access-control-allow-headers"), None, "{foreign}");
+    }
+}

@@ -1,8 +1,14 @@
 //! The Beam surface of MCP: resources, completions, toolsets; and how the tests of it ask.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 
 use super::world::World;
+use crate::{
+    mcp_client::schema::fault,
+    verb::{self, VERBS},
+};
 
 const META: &str = "io.modelcontextprotocol/";
 
@@ -90,4 +96,102 @@ fn a_toolset_lists_and_calls_its_tools_only() {
     assert_eq!(refused["error"]["code"], -32602, "{refused}");
     let unknown = ask(&mut world, "/x/unknown", "tools/list", json!({}), &json!({}));
     assert_eq!(unknown["error"]["code"], "not_found", "{unknown}");
+}
+
+#[test]
+fn a_door_speaks_of_its_own_tools_only() {
+    let mut world = World::new(&json!({}));
+    let tools: Vec<&str> = VERBS.iter().filter(|verb| verb.is_tool).map(|verb| verb.name).collect();
+    let all = ask(&mut world, "", "prompts/list", json!({}), &json!({}))["result"]["prompts"].clone();
+    assert_eq!(all.as_array().unwrap().len(), 6);
+    for (door, wanted) in [
+        ("/readonly", vec!["diagnose_job", "on_call_summary"]),
+        ("/x/submit", vec!["submit_job", "diagnose_job", "on_call_summary"]),
+        ("/x/operate", vec!["diagnose_job", "tune_job", "on_call_summary"]),
+    ] {
+        let listed = ask(&mut world, door, "tools/list", json!({}), &json!({})).to_string();
+        let missing: Vec<&&str> =
+            tools.iter().filter(|tool| !listed.contains(&format!("\"name\":\"{tool}\""))).collect();
+        assert!(!missing.is_empty(), "{door}");
+        let offered = ask(&mut world, door, "prompts/list", json!({}), &json!({}))["result"]["prompts"].clone();
+        let names: Vec<&str> = offered.as_array().unwrap().iter().map(|one| one["name"].as_str().unwrap()).collect();
+        assert_eq!(names, wanted, "{door}");
+        for prompt in names {
+            let params = json!({"name": prompt, "arguments": {"job_id": "sim:1", "code_path": "a.py"}});
+            let said = ask(&mut world, door, "prompts/get", params, &json!({})).to_string();
+            assert!(missing.iter().all(|tool| !said.contains(**tool)), "{door} {said}");
+        }
+        let found = ask(&mut world, door, "server/discover", json!({}), &json!({}))["result"].clone();
+        let told = found["instructions"].as_str().unwrap();
+        assert!(missing.iter().all(|tool| !told.contains(**tool)), "{door} {told}");
+        let guide = ask(&mut world, door, "resources/read", json!({"uri": "beam://guide"}), &json!({}));
+        let first = guide["result"]["contents"][0]["text"].as_str().unwrap().lines().next().unwrap().to_owned();
+        assert!(missing.iter().all(|tool| first.contains(**tool)), "{door} {first}");
+    }
+    let gone = json!({"name": "submit_job", "arguments": {"code_path": "a.py"}});
+    let refused = ask(&mut world, "/readonly", "prompts/get", gone, &json!({}));
+    assert_eq!(refused["error"]["code"], -32602, "{refused}");
+    let guide = ask(&mut world, "", "resources/read", json!({"uri": "beam://guide"}), &json!({}));
+    assert!(guide["result"]["contents"][0]["text"].as_str().unwrap().starts_with("# Running"), "{guide}");
+}
+
+#[test]
+fn a_handshake_declares_views_where_the_revision_has_structured_content() {
+    let mut world = World::new(&json!({}));
+    for (version, wanted) in [
+        ("2025-11-25", json!({"io.modelcontextprotocol/ui": {}})),
+        ("2025-06-18", json!({"io.modelcontextprotocol/ui": {}})),
+        ("2025-03-26", Value::Null),
+        ("2024-11-05", Value::Null),
+    ] {
+        let hello =
+            json!({"protocolVersion": version, "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}});
+        let body = json!({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": hello});
+        let accept = [("accept", "application/json, text/event-stream")];
+        let told = world.http_with("POST", "/mcp", &body, &accept).1;
+        assert_eq!(told["result"]["capabilities"]["extensions"], wanted, "{told}");
+    }
+    let found = ask(&mut world, "", "server/discover", json!({}), &json!({}));
+    let extensions = found["result"]["capabilities"]["extensions"].as_object().unwrap();
+    assert_eq!(extensions.len(), 2, "{extensions:?}");
+}
+
+/// The list of tools shows outlines of the output schemas; answers are held against the whole ones.
+#[test]
+fn every_tool_answers_what_its_whole_schema_says() {
+    let mut world = World::new(&json!({}));
+    let mut called = BTreeSet::new();
+    let mut check = |world: &mut World, tool: &'static str, arguments: Value| {
+        let result = call(world, tool, &arguments, &json!({}));
+        assert_eq!(result["isError"], false, "{tool} {arguments}: {result}");
+        let answer = result["structuredContent"].clone();
+        assert_eq!(serde_json::from_str::<Value>(result["content"][0]["text"].as_str().unwrap()).unwrap(), answer);
+        let schema = (verb::find(tool).unwrap().output_schema)();
+        assert_eq!(fault(&schema, &answer), None, "{tool}: {answer}");
+        called.insert(tool);
+        (schema, answer)
+    };
+    let job = running(&mut world);
+    check(&mut world, "list_jobs", json!({"limit": 2}));
+    let (schema, mut runners) = check(&mut world, "list_runners", json!({}));
+    runners["runners"][0]["capabilities"] = json!(["flies"]);
+    assert!(fault(&schema, &runners).is_some(), "what is wrong within a list is seen: {runners}");
+    for tool in ["get_job", "get_metrics", "get_logs", "wait_for_change"] {
+        check(&mut world, tool, json!({"job_id": job}));
+    }
+    check(&mut world, "get_graph", json!({"job_id": job, "svg": true}));
+    check(&mut world, "create_job", json!({"target": "sim", "dry_run": true}));
+    check(&mut world, "create_job", json!({"target": "sim"}));
+    let (_, scaled) = check(&mut world, "scale_job", json!({"job_id": job, "parallelism": 3, "wait_seconds": 60}));
+    check(&mut world, "get_operation", json!({"operation_id": scaled["operation"]["operation_id"]}));
+    check(&mut world, "update_job", json!({"job_id": job, "scaling": {"parallelism": 2}, "wait_seconds": 60}));
+    check(&mut world, "create_savepoint", json!({"job_id": job, "wait_seconds": 60}));
+    let stop = json!({"job_id": job, "mode": "stop", "wait_seconds": 60});
+    let (_, planned) = check(&mut world, "cancel_job", stop.clone());
+    let mut sure = stop;
+    sure["plan_digest"] = planned["plan"]["digest"].clone();
+    let (_, stopped) = check(&mut world, "cancel_job", sure);
+    assert_eq!(stopped["state"], "CANCELED", "{stopped}");
+    check(&mut world, "restore_job", json!({"job_id": job}));
+    assert_eq!(called, VERBS.iter().filter(|verb| verb.is_tool).map(|verb| verb.name).collect());
 }

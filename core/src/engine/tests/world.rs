@@ -41,6 +41,10 @@ pub(super) struct World {
     pub(super) dies_after: Option<u64>,
     /// The store fails at its operation of this number, once; whether it did what was asked.
     pub(super) store_fails: Option<(u64, bool)>,
+    /// Frames that were streamed, with the milliseconds at which they were.
+    pub(super) told: Vec<(u64, Value)>,
+    /// Frames reach nobody.
+    pub(super) is_deaf: bool,
     /// The caller goes away at the effect of this number.
     pub(super) leaves_after: Option<u64>,
 }
@@ -76,6 +80,8 @@ impl World {
             idle: 0,
             dies_after: None,
             store_fails: None,
+            told: Vec::new(),
+            is_deaf: false,
             leaves_after: None,
         }
     }

@@ -31,20 +31,14 @@ pub(in crate::mcp) struct Discovered<'a> {
 
 impl<'a> Discovered<'a> {
     pub(in crate::mcp) fn new(info: &'a Info, features: Features) -> Self {
-        let mut capabilities = capabilities(features, features.streams);
-        let extensions = [("io.modelcontextprotocol/tasks", features.tasks), (APPS, features.apps)];
-        let declared: Map<String, Value> =
-            extensions.into_iter().filter(|(_, on)| *on).map(|(name, _)| (name.to_owned(), json!({}))).collect();
-        if !declared.is_empty() {
-            set(&mut capabilities, "extensions", declared);
-        }
         let supported_versions = [Version::V2026_07_28.as_str()];
+        let capabilities = capabilities(features, Version::V2026_07_28, features.streams);
         Self { supported_versions, capabilities, instructions: &info.instructions }
     }
 }
 
-/// What is declared; news only where they can reach the client.
-fn capabilities(features: Features, reaches: bool) -> Value {
+/// What is declared to a revision; news only where they can reach the client.
+fn capabilities(features: Features, version: Version, reaches: bool) -> Value {
     let flags = |pairs: &[(&str, bool)]| -> Value {
         pairs.iter().filter(|(_, on)| *on && reaches).map(|(name, _)| ((*name).to_owned(), true)).collect()
     };
@@ -59,7 +53,18 @@ fn capabilities(features: Features, reaches: bool) -> Value {
     declare("prompts", features.prompts, flags(&[("listChanged", features.prompts_change)]));
     declare("completions", features.completions, json!({}));
     declare("logging", features.logging, json!({}));
+    let extensions = extensions(features, version);
+    declare("extensions", !extensions.is_empty(), extensions.into());
     all.into()
+}
+
+/// The extensions that a revision has: tasks came with the newest, views show structured content.
+fn extensions(features: Features, version: Version) -> Map<String, Value> {
+    let all = [
+        ("io.modelcontextprotocol/tasks", features.tasks && version.is_modern()),
+        (APPS, features.apps && version.is_structured()),
+    ];
+    all.into_iter().filter(|(_, on)| *on).map(|(name, _)| (name.to_owned(), json!({}))).collect()
 }
 
 /// `initialize`
@@ -76,7 +81,7 @@ impl<'a> Initialized<'a> {
     pub(in crate::mcp) fn new(info: &'a Info, features: Features, version: Version, has_session: bool) -> Self {
         Self {
             protocol_version: version.as_str(),
-            capabilities: capabilities(features, features.streams && has_session),
+            capabilities: capabilities(features, version, features.streams && has_session),
             server_info: server_info(info, version),
             instructions: &info.instructions,
         }

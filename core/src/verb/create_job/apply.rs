@@ -76,6 +76,8 @@ pub(crate) fn refusal(job: &Job) -> Option<Error> {
 /// Another process may be at the same submission: its steps count as well.
 async fn acknowledged(context: &Context, id: &JobId) -> Result<Stored<Job>, Error> {
     let until = context.until(ACKNOWLEDGED_WITHIN);
+    // Before the first step: it may be a large upload.
+    context.tell("job", JobState::Submitting.as_str()).await;
     loop {
         let job = match drive_submission(context, id).await {
             Err(error) if error.kind() == ErrorKind::Conflict => context.rows.job(id).await?,
@@ -89,6 +91,7 @@ async fn acknowledged(context: &Context, id: &JobId) -> Result<Stored<Job>, Erro
         if context.io.now().mono + pause >= until {
             return Ok(job);
         }
+        context.tell("job", job.value.state.as_str()).await;
         context.io.sleep(pause).await?;
     }
 }

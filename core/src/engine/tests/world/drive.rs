@@ -120,6 +120,11 @@ impl World {
                 self.moved(topic);
                 Is::Ready(Some(Reply::Ok))
             }
+            Effect::Emit(_) if self.is_deaf => Is::Ready(Some(Reply::Closed)),
+            Effect::Emit(frame) => {
+                self.told.push((now_ms, serde_json::from_str(&frame.data).unwrap()));
+                Is::Ready(Some(Reply::Ok))
+            }
             other => panic!("the simulator asks for no {other:?}"),
         }
     }
