@@ -200,6 +200,25 @@ def check_yaml(api: Api, target: str, folder: Path) -> None:
     assert sorted(json.loads(line)["square"] for line in lines) == [1, 4, 9], lines
 
 
+def check_yaml_example(api: Api, target: str, folder: Path) -> None:
+    """examples/wordcount.yaml, with its variables, counts the same words."""
+    given = json.dumps({"input": str(TEXT), "output": str(folder / "counts")})
+    options = {"jinja_variables": given, "parallelism": 1}
+    code = str(EXAMPLES / "wordcount.yaml")
+    finished(api, submit(api, target, code_path=code, job_name="yaml-words", pipeline_options=options))
+    rows = [json.loads(line) for file in folder.glob("counts*") for line in file.read_text().splitlines()]
+    assert len(rows) == 3317
+    assert {"word": "rosalind", "count": 274} in rows
+
+
+def check_module(api: Api, target: str, folder: Path) -> None:
+    """A module of the target's Python instead of a file: Beam's own example."""
+    options = {"input": str(TEXT), "output": str(folder / "words"), "parallelism": 1}
+    module = "apache_beam.examples.wordcount"
+    finished(api, submit(api, target, module=module, job_name="module", pipeline_options=options))
+    assert counts(folder)["ROSALIND"] > 0
+
+
 BRINGS = """\
 import sys
 import apache_beam as beam

@@ -40,7 +40,9 @@ for version in $flinks; do
   if [[ $version == 1.* ]]; then
     mvn -B -q -Pflink -f examples/job-server/pom.xml package
     echo "JOB_SERVER_JAR=$PWD/examples/job-server/target/beam-job-server-flink-1.19.jar" >>"$work/env"
-    suites+=(tests/clusters/test_python_pipelines.py tests/clusters/test_door.py tests/clusters/test_streaming_python.py)
+    mvn -B -q -f examples/java/pom.xml package
+    echo "WORDCOUNT_JAR=$PWD/examples/java/target/wordcount-flink-1.19.jar" >>"$work/env"
+    suites+=(tests/clusters/test_java_wordcount.py tests/clusters/test_python_pipelines.py tests/clusters/test_door.py tests/clusters/test_streaming_python.py)
   fi
   suite "$work/env" "${suites[@]}"
   stop
@@ -53,7 +55,10 @@ for version in $sparks; do
   3.*)
     mvn -B -q -Pspark -f examples/job-server/pom.xml package
     echo "JOB_SERVER_JAR=$PWD/examples/job-server/target/beam-job-server-spark-3.jar" >>"$work/env"
-    suite "$work/env" tests/clusters/test_spark.py tests/clusters/test_python_on_spark.py -k "$brought_spark"
+    mvn -B -q -Pspark -f examples/java/pom.xml package
+    echo "WORDCOUNT_JAR=$PWD/examples/java/target/wordcount-spark-3.jar" >>"$work/env"
+    suite "$work/env" tests/clusters/test_spark.py tests/clusters/test_python_on_spark.py \
+      tests/clusters/test_java_wordcount.py -k "$brought_spark"
     ;;
   *) suite "$work/env" tests/clusters/test_spark.py -k "$spark_4" ;;
   esac

@@ -71,6 +71,14 @@ def test_beam_yaml(beam: Api, tmp_path: Path) -> None:
     pipelines.check_yaml(beam, "flink", tmp_path)
 
 
+def test_the_example_in_beam_yaml_counts_the_same_words(beam: Api, tmp_path: Path) -> None:
+    pipelines.check_yaml_example(beam, "flink", tmp_path)
+
+
+def test_a_module_runs_there(beam: Api, tmp_path: Path) -> None:
+    pipelines.check_module(beam, "flink", tmp_path)
+
+
 def test_workers_get_the_files_that_a_program_brings(beam: Api, tmp_path: Path) -> None:
     pipelines.check_brought_files(beam, "flink", tmp_path)
 

@@ -147,6 +147,15 @@ def ended(api: Api, job: str) -> Any:
     return api.wait(job, "CANCELED", "DRAINED", "FINISHED", "FAILED", seconds=120)
 
 
+def check_lag(api: Api, job: str) -> None:
+    """A source of the present is behind the clock by seconds, not by hours and not by nothing known."""
+    end = time.monotonic() + 60
+    while not (metrics := api.get(f"/api/v1/jobs/{job}/metrics")["data"])["metrics"].get("watermark_lag_ms"):
+        assert time.monotonic() < end, metrics
+        time.sleep(1)
+    assert 0 < metrics["metrics"]["watermark_lag_ms"] < 120_000, metrics["metrics"]
+
+
 @pytest.mark.parametrize("door", DOORS)
 def test_nothing_is_lost_or_counted_twice(
     beam: Api, tmp_path: Path, flink: Callable[[str], Any], door: str
@@ -198,6 +207,7 @@ def test_a_splittable_source_goes_on_where_it_was(beam: Api, tmp_path: Path) -> 
     job = by.submit({"output": str(tmp_path / "out" / "part"), "rate": 10, "parallelism": 1})
     assert beam.wait(job, "RUNNING", "FAILED", "PARKED", seconds=300)["state"] == "RUNNING"
     lines.wait(30)
+    check_lag(beam, job)
     by.stop(job)
     lines.check_each_once()
     restored = by.restore(job, 2, {})
