@@ -59,12 +59,15 @@ fn capabilities(config: &Config) -> Vec<Capability> {
     all
 }
 
+/// What `tests/clusters` runs.
+const TESTED: [(u32, u32); 2] = [(1, 20), (2, 2)];
+
 fn warnings(config: &Config, overview: &Overview, url: Option<&str>) -> Vec<String> {
-    let known = config.series().is_some_and(|series| ((1, 19)..=(2, 2)).contains(&series));
+    let known = config.series().is_some_and(|series| TESTED.contains(&series));
     let plain = url.is_some_and(travels_in_the_clear);
     let rows = [
         (plain, "calls to this target travel unencrypted: use https, or keep it on loopback"),
-        (!known, "this Flink version is not among those the product is tested with: 1.19 to 2.2"),
+        (!known, "this Flink version is not among those the product is tested with: 1.20 and 2.2"),
         (!config.features.web_submit, "web.submit.enable is off: jobs cannot be submitted"),
         (overview.taskmanagers == 0, "no task manager is registered: jobs wait for slots"),
     ];
@@ -91,6 +94,11 @@ mod tests {
         assert_eq!((good.version.as_deref(), good.warnings.len()), (Some("2.2.1"), 0));
         assert_eq!(good.facts["slots_total"], 8);
         assert!(good.capabilities.contains(&Capability::Rescale));
+        for untested in ["1.19.3", "2.0.1", "2.1.0"] {
+            let config = serde_json::json!({"flink-version": untested, "features": {"web-submit": true}});
+            let said = probe(json(200, config), "http://[::1]:8081").warnings;
+            assert!(said.iter().any(|warning| warning.contains("1.20 and 2.2")), "{untested}: {said:?}");
+        }
         let off = json(200, serde_json::json!({"flink-version": "1.14.0", "features": {"web-submit": false}}));
         let bad = probe(off, "http://flink.example:8081");
         assert_eq!(bad.warnings.len(), 3, "{:?}", bad.warnings);

@@ -67,10 +67,11 @@ fn capabilities(target: &Target, rest: bool) -> Vec<Capability> {
     all
 }
 
+/// What `tests/clusters` runs.
+const TESTED: [(u32, u32); 2] = [(3, 5), (4, 1)];
+
 fn warnings(target: &Target, master: &Master, version: Option<&str>) -> Vec<String> {
-    let known = version.is_none_or(|version| {
-        series(version).is_some_and(|series| series == (3, 5) || ((4, 0)..=(4, 1)).contains(&series))
-    });
+    let known = version.is_none_or(|version| series(version).is_some_and(|series| TESTED.contains(&series)));
     let plain = [&target.url, &target.master_url, &target.history_url];
     let rows = [
         (
@@ -104,7 +105,7 @@ mod tests {
         effect::{FaultKind, Reply},
         runner::{
             Backend,
-            spark::testing::{Played, fault, play, recorded, target},
+            spark::testing::{Played, fault, json, play, recorded, target},
         },
     };
 
@@ -126,6 +127,9 @@ mod tests {
         }
         let newer = probe(target(), recorded!("4.1.4/root"), recorded!("4.1.4/master-running")).end.unwrap();
         assert_eq!((newer.version.as_deref(), newer.warnings.len()), (Some("4.1.4"), 0));
+        let untested = json(400, serde_json::json!({"serverSparkVersion": "4.0.1"}));
+        let untested = probe(target(), untested, recorded!("4.1.4/master-running")).end.unwrap();
+        assert!(untested.warnings[0].contains("3.5 and 4.1"), "{:?}", untested.warnings);
     }
 
     #[test]
