@@ -80,7 +80,7 @@ async fn reconcile_target(context: &Context, target: &str, jobs: &[&Due]) -> Res
         return Ok(());
     }
     let Ok(runner) = context.runner(target) else { return Ok(()) };
-    let mut seen = list(context, &runner, target).await?;
+    let mut seen = list(context, &runner, target, &tokens(jobs)).await?;
     let tenants = Tenants::of(context, jobs.iter().copied());
     for due in jobs.iter().filter(|due| due.job.phase == Phase::Submitted) {
         let sighting = due.job.native_id.as_ref().and_then(|id| seen.remove(id));
@@ -90,9 +90,20 @@ async fn reconcile_target(context: &Context, target: &str, jobs: &[&Due]) -> Res
     discover(context, &runner, target, seen.into_values()).await
 }
 
+/// Tokens of the jobs of a round, by the runner's ids of them.
+fn tokens(jobs: &[&Due]) -> BTreeMap<String, String> {
+    let known = |due: &&Due| Some((due.job.native_id.clone()?, due.job.token().to_owned()));
+    jobs.iter().filter_map(known).collect()
+}
+
 /// The one list call of a round.
-async fn list(context: &Context, runner: &Runner, target: &str) -> Result<BTreeMap<String, Sighting>, Error> {
-    let seen = match runner.list().await {
+async fn list(
+    context: &Context,
+    runner: &Runner,
+    target: &str,
+    tokens: &BTreeMap<String, String>,
+) -> Result<BTreeMap<String, Sighting>, Error> {
+    let seen = match runner.list_known(tokens).await {
         Ok(seen) => seen,
         Err(error) => {
             pause(context, target);

@@ -1,4 +1,4 @@
-use std::{future::Future, time::Duration};
+use std::{collections::BTreeMap, future::Future, time::Duration};
 
 use super::{Bearer, Begun, Build, Look, Memory, PlannedCall, Probe, Progress, Sighting, Submission, Submitted};
 use crate::{
@@ -18,6 +18,15 @@ pub trait Backend {
 
     /// All jobs the runner lists, in one call.
     fn list(&self) -> impl Future<Output = Result<Vec<Sighting>, Error>> + Send;
+
+    /// The same, where `tokens` are those of jobs that are known, by the runner's ids: what a list leaves open without
+    /// them may be told with them.
+    fn list_known(
+        &self,
+        _tokens: &BTreeMap<String, String>,
+    ) -> impl Future<Output = Result<Vec<Sighting>, Error>> + Send {
+        self.list()
+    }
 
     /// One job.
     fn look(&self, job: &Job) -> impl Future<Output = Result<Look, Error>> + Send;

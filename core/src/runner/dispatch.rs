@@ -1,4 +1,4 @@
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use super::{
     Backend, Bearer, Begun, Build, Context, Look, Memory, PlannedCall, Probe, Progress, Sighting, Submission,
@@ -75,6 +75,12 @@ impl Backend for Runner {
     }
     async fn list(&self) -> Result<Vec<Sighting>, Error> {
         each!(self, runner => runner.list())
+    }
+    async fn list_known(&self, tokens: &BTreeMap<String, String>) -> Result<Vec<Sighting>, Error> {
+        match self {
+            Self::Spark(runner) => runner.list_known(tokens).await,
+            other => other.list().await,
+        }
     }
     async fn look(&self, job: &Job) -> Result<Look, Error> {
         each!(self, runner => runner.look(job))

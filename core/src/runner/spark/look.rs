@@ -1,5 +1,7 @@
 //! Listing drivers and looking at one: what the submission API says of it, joined with what the master shows.
 
+use std::collections::BTreeMap;
+
 use super::{
     Spark,
     response::{App, Driver, Master, Status},
@@ -8,7 +10,7 @@ use super::{
 };
 use crate::{
     error::Error,
-    job::{Job, JobState},
+    job::{Job, JobState, id::is_token},
     runner::{Look, Sighting, stack_trace::digest},
     text::clean_line,
 };
@@ -18,12 +20,17 @@ const WAITS: &str = "the driver runs, and its application waits for executors: n
                      of them asks for";
 
 impl Spark {
-    /// Drivers the master shows. One that runs while an application waits for executors is left out: a list does not
-    /// say whose that application is, a look at the driver does.
-    pub(super) async fn list_drivers(&self) -> Result<Vec<Sighting>, Error> {
+    /// Drivers the master shows; `tokens` are those of the jobs that are known to be theirs. Whose application waits for
+    /// executors is told by its name. A driver of which that does not tell is left out: a look at it does.
+    pub(super) async fn list_drivers(&self, tokens: &BTreeMap<String, String>) -> Result<Vec<Sighting>, Error> {
         let master = self.master().await?;
-        let shown = master.drivers().filter(|driver| !may_wait(&master, driver));
-        Ok(shown.map(|driver| sighting(driver, driver_state(&driver.state), String::new())).collect())
+        let shown = |driver| {
+            let waits = waits_by_name(&master, driver, tokens.get(&driver.id).map(String::as_str))?;
+            let (state, text) =
+                if waits { (Some(JobState::Pending), WAITS) } else { (driver_state(&driver.state), "") };
+            Some(sighting(driver, state, text.to_owned()))
+        };
+        Ok(master.drivers().filter_map(shown).collect())
     }
 
     pub(super) async fn look_at(&self, job: &Job) -> Result<Look, Error> {
@@ -80,8 +87,9 @@ impl Spark {
 
     /// True when the driver's application waits for executors.
     async fn waits(&self, master: &Master, job: &Job, id: &str) -> Result<bool, Error> {
-        if !master.driver(id).is_some_and(|driver| may_wait(master, driver)) {
-            return Ok(false);
+        let Some(driver) = master.driver(id) else { return Ok(false) };
+        if let Some(waits) = waits_by_name(master, driver, Some(job.token())) {
+            return Ok(waits);
         }
         match self.application(master, job, id).await {
             Ok(app) => Ok(waiting(master).any(|waiting| Some(&waiting.id) == app.as_ref())),
@@ -119,9 +127,25 @@ fn waiting(master: &Master) -> impl Iterator<Item = &App> {
     master.activeapps.iter().filter(|app| app.state == "WAITING")
 }
 
-/// True for a driver that runs while an application of its time waits.
-fn may_wait(master: &Master, driver: &Driver) -> bool {
-    driver.state == "RUNNING" && waiting(master).any(|app| app.starttime >= driver.starttime)
+/// Whether the application of a driver waits, as far as names tell: that of a job of ours ends with its token, unless
+/// its code sets another. `token` is that of the driver's job.
+fn waits_by_name(master: &Master, driver: &Driver, token: Option<&str>) -> Option<bool> {
+    let of_its_time = |app: &&App| app.starttime >= driver.starttime;
+    let mut waiting = waiting(master).filter(of_its_time).peekable();
+    if driver.state != "RUNNING" || waiting.peek().is_none() {
+        return Some(false);
+    }
+    let is_its = |app: &App| token.is_some() && bearer(app) == token;
+    let newest = master.activeapps.iter().filter(of_its_time).filter(|app| is_its(app)).max_by_key(|app| app.starttime);
+    match newest {
+        Some(app) => Some(app.state == "WAITING"),
+        None => (token.is_some() && waiting.all(|app| bearer(app).is_some())).then_some(false),
+    }
+}
+
+/// The token in an application's name.
+fn bearer(app: &App) -> Option<&str> {
+    app.name.rsplit_once('-').map(|(_, token)| token).filter(|token| is_token(token))
 }
 
 fn queued(master: &Master) -> String {
@@ -206,35 +230,65 @@ mod tests {
         assert!(diagnostics.contains("1 worker is alive, 8 cores and 6144 MiB free"), "{diagnostics}");
     }
 
+    /// The job whose application waits in what was recorded.
+    fn second() -> Job {
+        let id = crate::job::JobId::own("spark", "0bea0000000000000000000000000002");
+        Job { id, native_id: Some("driver-20261125195928-0003".into()), ..job() }
+    }
+
+    #[test]
+    fn an_application_of_another_name_is_found_by_the_drivers_log() {
+        let Reply::Response(answer) = recorded!("3.5.9/master-waiting") else { panic!() };
+        let mut unnamed: serde_json::Value = serde_json::from_slice(answer.body.as_slice()).unwrap();
+        unnamed["activeapps"][1]["name"] = "their own".into();
+        let log = "GET 8081/log/?driverId=driver-20261125195928-0003&logType=stderr&offset=0&byteLength=65536";
+        let script = vec![
+            ("GET /v1/submissions/status/driver-20261125195928-0003", recorded!("3.5.9/status-waiting")),
+            (MASTER, json(200, unnamed)),
+            (log, recorded!("3.5.9/driver-stderr-waiting")),
+        ];
+        let job = second();
+        let played = play(target(), script, |spark| async move { spark.look(&job).await });
+        assert_eq!(seen(played).state, Some(JobState::Pending));
+    }
+
     /// Surprise 12 of runners.md section 9.
     #[test]
     fn a_driver_whose_application_waits_for_executors_is_pending() {
-        let waiting = "driver-20261125195928-0003";
         let status = "GET /v1/submissions/status/driver-20261125195928-0003";
-        let log = "GET 8081/log/?driverId=driver-20261125195928-0003&logType=stderr&offset=0&byteLength=65536";
-        let script = vec![
-            (status, recorded!("3.5.9/status-waiting")),
-            (MASTER, recorded!("3.5.9/master-waiting")),
-            (log, recorded!("3.5.9/driver-stderr-waiting")),
-        ];
-        let (state, word, diagnostics) = shown(waiting, script);
-        assert_eq!((state, word.as_str()), (Some(JobState::Pending), "RUNNING"));
-        assert!(diagnostics.contains("waits for executors"), "{diagnostics}");
-        let log = "GET 8081/log/?driverId={id}&logType=stderr&offset=0&byteLength=65536";
-        let other = look(vec![
-            (STATUS, recorded!("3.5.9/status-running")),
-            (MASTER, recorded!("3.5.9/master-waiting")),
-            (log, recorded!("3.5.9/driver-stderr-head")),
-        ]);
+        let script = vec![(status, recorded!("3.5.9/status-waiting")), (MASTER, recorded!("3.5.9/master-waiting"))];
+        let job = second();
+        let sighting = seen(play(target(), script, |spark| async move { spark.look(&job).await }));
+        assert_eq!((sighting.state, sighting.runner_state.as_str()), (Some(JobState::Pending), "RUNNING"));
+        assert!(sighting.diagnostics.contains("waits for executors"), "{}", sighting.diagnostics);
+        let other =
+            look(vec![(STATUS, recorded!("3.5.9/status-running")), (MASTER, recorded!("3.5.9/master-waiting"))]);
         assert_eq!(seen(other).state, Some(JobState::Running), "the other driver's application does not wait");
-        let list =
-            play(
-                target(),
-                vec![(MASTER, recorded!("3.5.9/master-waiting"))],
-                |spark| async move { spark.list().await },
-            );
-        let listed = list.end.unwrap();
-        assert!(listed.iter().all(|sighting| sighting.state != Some(JobState::Running)), "{listed:?}");
+    }
+
+    /// Drivers that run, by what one list says of them, where these are the tokens of the jobs that are known.
+    fn listed(master: Reply, tokens: &[(&str, &str)]) -> Vec<(String, Option<JobState>)> {
+        let tokens = tokens.iter().map(|(driver, token)| ((*driver).to_owned(), (*token).to_owned())).collect();
+        let list = play(target(), vec![(MASTER, master)], |spark| async move { spark.list_known(&tokens).await });
+        let running = list.end.unwrap().into_iter().filter(|sighting| sighting.runner_state == "RUNNING");
+        running.map(|sighting| (sighting.native_id, sighting.state)).collect()
+    }
+
+    #[test]
+    fn one_list_tells_whose_application_waits() {
+        let (first, second) = (DRIVER, "driver-20261125195928-0003");
+        let (one, two) = (testing::TOKEN, "0bea0000000000000000000000000002");
+        let (runs, waits) = (Some(JobState::Running), Some(JobState::Pending));
+        let all = listed(recorded!("3.5.9/master-waiting"), &[(first, one), (second, two)]);
+        assert_eq!(all, [(first.to_owned(), runs), (second.to_owned(), waits)]);
+        let theirs = listed(recorded!("3.5.9/master-waiting"), &[(first, first), (second, two)]);
+        assert_eq!(theirs[0], (first.to_owned(), runs), "what waits is a job of ours, and not that of others");
+        assert_eq!(listed(recorded!("3.5.9/master-waiting"), &[]), [], "whose a driver is must be known");
+        let Reply::Response(answer) = recorded!("3.5.9/master-waiting") else { panic!() };
+        let mut unnamed: serde_json::Value = serde_json::from_slice(answer.body.as_slice()).unwrap();
+        unnamed["activeapps"][1]["name"] = "their own".into();
+        let left = listed(json(200, unnamed), &[(first, one), (second, two)]);
+        assert_eq!(left, [(first.to_owned(), runs)], "the second is looked at by itself");
     }
 
     /// Surprise 11 of runners.md section 9: the master shows every one of these applications as FINISHED.

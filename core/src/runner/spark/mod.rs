@@ -44,6 +44,8 @@ mod testing;
 
 pub(in crate::runner) use properties::is_operators_property;
 
+use std::collections::BTreeMap;
+
 use super::{
     Backend, Bearer, Begun, Build, Context, Look, PlannedCall, Probe, Progress, Sighting, Submission, Submitted,
     python::{capture, cluster},
@@ -81,7 +83,11 @@ impl Backend for Spark {
     }
 
     async fn list(&self) -> Result<Vec<Sighting>, Error> {
-        self.list_drivers().await.map_err(|error| error.during("list"))
+        self.list_known(&BTreeMap::new()).await
+    }
+
+    async fn list_known(&self, tokens: &BTreeMap<String, String>) -> Result<Vec<Sighting>, Error> {
+        self.list_drivers(tokens).await.map_err(|error| error.during("list"))
     }
 
     async fn look(&self, job: &Job) -> Result<Look, Error> {
