@@ -73,7 +73,7 @@ test-services: venv beam ## the contract suite against Prism (built with Go once
 	bash tests/services/run.sh
 
 .PHONY: test-kill
-test-kill: venv ## kill -9 of the server during N=50 submits to a real Flink, with STORED=0 jobs in its store; also behind a bad network and under a jumping clock
+test-kill: venv beam ## kill -9 of the server during N=50 submits to a real Flink, with STORED=0 jobs in its store; also behind a bad network and under a jumping clock
 	bash tests/kill/run.sh $(or $(N),50) $(or $(STORED),0)
 
 .PHONY: test-abuse

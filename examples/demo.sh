@@ -12,6 +12,11 @@ spark | spark-java) version=${SPARK_VERSION:-3.5.9} ;;
 *) echo "demo: TARGET is direct, flink, flink-java, spark or spark-java, not $target" >&2; exit 64 ;;
 esac
 
+# Beam's runners that are served are for Flink 1.19, which runs on 1.20 too, and for Spark 3.
+case $target:${version} in
+flink*:1.19.* | flink*:1.20.* | spark*:3.*) ;;
+*) echo "demo: TARGET=$target runs on Flink 1.19 and 1.20 or Spark 3; Beam's runner for $version could not be fetched" >&2; exit 64 ;;
+esac
 for tool in java mvn; do
   command -v "$tool" >/dev/null || { echo "demo: TARGET=$target needs a JDK 17 and Maven; $tool is not on the PATH" >&2; exit 69; }
 done

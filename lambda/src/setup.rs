@@ -1,7 +1,6 @@
 //! From the command line and the environment to a machine that can serve.
 
 use std::{
-    collections::BTreeMap,
     fmt,
     fs::DirBuilder,
     io,
@@ -10,7 +9,7 @@ use std::{
     sync::Arc,
 };
 
-use beam_mcp_core::config::{Config, Target};
+use beam_mcp_core::config::Config;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -25,7 +24,7 @@ use crate::{
     http_send::Sender,
     metrics::Metrics,
     options::Options,
-    stage::{Artifacts, Files, JOBS},
+    stage::{Artifacts, Files, JOBS, job_server},
     store::{MemoryStore, SqliteStore, Store},
     tasks::{Stop, Tasks},
     topics::Topics,
@@ -194,12 +193,7 @@ impl Setup {
     fn staging(&self, folder: &Folder, artifacts: Artifacts, loopback_only: bool) -> Result<Arc<dyn Staging>, Failure> {
         let files = Files::open(artifacts, &self.roots(loopback_only)?)
             .map_err(|error| Failure::config(format!("configuration key `roots`: {error}")))?;
-        Ok(Arc::new(files.with_job_servers(self.job_servers()).with_jobs(&folder.path().join(JOBS))))
-    }
-
-    fn job_servers(&self) -> BTreeMap<String, PathBuf> {
-        let named = |target: &Target| Some((target.name.clone(), PathBuf::from(target.job_server_jar.as_ref()?)));
-        self.config.targets.values().filter_map(named).collect()
+        Ok(Arc::new(files.with_job_servers(job_server::of(&self.config)).with_jobs(&folder.path().join(JOBS))))
     }
 }
 

@@ -192,6 +192,44 @@ def test_a_cancel_leaves_no_process(server: Server) -> None:
     assert until(lambda: not group(pid), "the group is gone")
 
 
+ENDLESS = """
+    import sys, apache_beam as beam
+    from apache_beam.options.pipeline_options import PipelineOptions
+    from apache_beam.transforms.periodicsequence import PeriodicImpulse
+    with beam.Pipeline(options=PipelineOptions(sys.argv[1:])) as p:
+        p | PeriodicImpulse(fire_interval=0.2) | beam.Map(lambda at: print("tick", flush=True))
+    """
+
+
+def test_an_unbounded_pipeline_runs_until_it_is_canceled(server: Server) -> None:
+    job_id = server.submit(ENDLESS, job_type="STREAMING")
+    until(lambda: server.said(job_id).count("tick") >= 5, "elements pass")
+    before = server.said(job_id).count("tick")
+    until(lambda: server.said(job_id).count("tick") > before + 5, "they go on passing")
+    assert server.job(job_id)["state"] == "RUNNING"
+    status, answer = server.call("POST", f"/jobs/{job_id}/cancel", {})
+    assert status in (200, 202), answer
+    assert server.ended(job_id)["state"] == "CANCELED"
+
+
+def test_a_target_whose_python_cannot_run_beam_takes_no_job(tmp_path: Path) -> None:
+    server = RealServer(
+        tmp_path, {"targets": {"local": {"runner": "direct", "python": "/bin/false"}}}
+    )
+    server.start()
+    try:
+        (server.roots / "job.py").write_text("raise SystemExit(1)\n")
+        body = {"job_name": "job", "target": "local", "code_path": "job.py"}
+        for more in ({}, {"dry_run": True}):
+            status, answer = server.call("POST", "/jobs", body | more)
+            assert (status, answer["error"]["details"]["reason"]) == (409, "no_program"), answer
+        assert server.call("GET", "/jobs")[1]["data"]["jobs"] == []
+        [row] = server.call("GET", "/runners")[1]["data"]["runners"]
+        assert set(row["capabilities"]) == {"batch", "streaming", "cancel", "logging"}, row
+    finally:
+        server.kill()
+
+
 def test_a_job_outlives_its_server(server: Server) -> None:
     job_id = server.submit(SLOW % 2)
     until(

@@ -10,6 +10,7 @@ pub(in crate::runner) mod code;
 pub(in crate::runner) mod environment;
 pub(in crate::runner) mod handed;
 pub(in crate::runner) mod interpreter;
+mod job_server;
 pub(in crate::runner) mod outline;
 mod portable_jar;
 pub(in crate::runner) mod staging;

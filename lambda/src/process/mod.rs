@@ -43,7 +43,7 @@ use tokio::runtime;
 
 use crate::{
     effects::{Processes, Work},
-    stage::Artifacts,
+    stage::{Artifacts, job_server},
 };
 use folder::{Folder, Record};
 use identity::Identity;
@@ -57,6 +57,8 @@ pub struct Settings {
     pub data: PathBuf,
     /// The Python of each target.
     pub pythons: BTreeMap<String, Python>,
+    /// The job-server jar of each target that has one.
+    pub job_servers: BTreeMap<String, PathBuf>,
     /// Limits where a launch says nothing.
     pub limits: Limits,
     /// Most bytes of disk for each output file; beyond it the oldest half is dropped.
@@ -74,6 +76,7 @@ impl Settings {
         Self {
             data: data.to_owned(),
             pythons: program::pythons(config),
+            job_servers: job_server::of(config),
             limits: Limits { file_bytes: Some(16 << 30), ..Limits::default() },
             log_bytes: 256 << 20,
             hold: Duration::from_secs(120),

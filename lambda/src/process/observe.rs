@@ -6,7 +6,9 @@ use super::{
     Supervisor,
     folder::{Exit, Folder, first_of, no_file},
     identity_of,
+    program::missing,
 };
+use crate::stage::job_server;
 
 impl Supervisor {
     fn alive(&self, handle: &Handle, folder: &Folder) -> Fact {
@@ -23,13 +25,21 @@ impl Supervisor {
     }
 
     pub(super) async fn answer(&self, handle: &Handle, query: Query) -> Fact {
-        if let Query::Program { target, .. } = &query {
+        if let Query::Program { target, program } = &query {
+            if program == "job_server" {
+                return self.job_server(target).await;
+            }
             let python = self.0.settings.pythons.get(target).cloned().unwrap_or_default();
             return self.0.versions.of(&python.interpreter).await;
         }
         let (supervisor, handle) = (self.clone(), handle.clone());
         let read = move || supervisor.read(&handle, &query);
         tokio::task::spawn_blocking(read).await.unwrap_or_else(|_| nothing())
+    }
+
+    async fn job_server(&self, target: &str) -> Fact {
+        let Some(path) = self.0.settings.job_servers.get(target).cloned() else { return missing() };
+        tokio::task::spawn_blocking(move || job_server::fact(&path)).await.unwrap_or_else(|_| missing())
     }
 
     fn read(&self, handle: &Handle, query: &Query) -> Fact {

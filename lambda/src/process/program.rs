@@ -180,7 +180,7 @@ impl Versions {
     }
 }
 
-fn missing() -> Fact {
+pub(super) fn missing() -> Fact {
     Fact::Program { found: false, version: None, beam_version: None, yaml: false }
 }
 

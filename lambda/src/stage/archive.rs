@@ -27,7 +27,7 @@ pub(super) fn read(mut file: File, class: Option<&str>) -> Result<Option<Artifac
     }
     check_size(&mut file)?;
     let mut archive = ZipArchive::new(BufReader::new(file)).map_err(|error| broken(&error))?;
-    let main_class = manifest(&mut archive)?.as_deref().and_then(main_class);
+    let main_class = manifest(&mut archive)?.as_deref().and_then(|text| attribute(text, "Main-Class"));
     let wanted = class.or(main_class.as_deref()).map(|name| format!("{}.class", name.replace('.', "/")));
     Ok(Some(Artifact {
         entries: archive.len() as u64,
@@ -63,15 +63,21 @@ fn manifest(archive: &mut ZipArchive<BufReader<File>>) -> Result<Option<String>,
     Ok(Some(String::from_utf8_lossy(&bytes).into_owned()))
 }
 
-/// `Main-Class` of the main section; a line that begins with a space goes on the one before (JAR specification).
-fn main_class(manifest: &str) -> Option<String> {
+/// The manifest of a zip that has one.
+pub(super) fn manifest_of(mut file: File) -> Result<Option<String>, Refusal> {
+    check_size(&mut file)?;
+    manifest(&mut ZipArchive::new(BufReader::new(file)).map_err(|error| broken(&error))?)
+}
+
+/// One value of the main section; a line that begins with a space goes on the one before (JAR specification).
+pub(super) fn attribute(manifest: &str, name: &str) -> Option<String> {
     let text = manifest.replace("\r\n", "\n").replace('\r', "\n").replace("\n ", "");
     let main_section = text.split("\n\n").next().unwrap_or_default();
     let value = main_section.lines().find_map(|line| {
-        let (name, value) = line.split_once(':')?;
-        name.eq_ignore_ascii_case("Main-Class").then(|| value.trim().to_owned())
+        let (key, value) = line.split_once(':')?;
+        key.eq_ignore_ascii_case(name).then(|| value.trim().to_owned())
     });
-    value.filter(|class| !class.is_empty() && class.len() <= 512)
+    value.filter(|value| !value.is_empty() && value.len() <= 512)
 }
 
 /// Refuses an archive whose directory would fill the memory, before anything reads it.

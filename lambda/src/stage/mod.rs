@@ -5,6 +5,7 @@
 
 mod archive;
 mod artifacts;
+pub mod job_server;
 mod marks;
 mod outline;
 mod place;

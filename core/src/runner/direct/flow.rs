@@ -11,7 +11,7 @@ use crate::{
     job::{Job, JobSpec, LogPage, LogQuery, Metrics, Operation, OperationState},
     runner::{
         Begun, Capability, Context, Look, Probe, Progress, Submission, Submitted, code,
-        python::{self, child_log, code::Code, environment, handed, outline},
+        python::{self, child_log, code::Code, environment, handed, interpreter, outline},
     },
 };
 
@@ -29,9 +29,7 @@ pub(super) async fn probe(context: &Context) -> Result<Probe, Error> {
 }
 
 async fn program(context: &Context) -> Result<Option<Fact>, Error> {
-    let query = Query::Program { target: context.target.name.clone(), program: "python".into() };
-    let nobody = Handle { folder: String::new(), pid: 0, start_time: 0 };
-    Ok(context.io.observe(nobody, vec![query]).await.map_err(only_on_a_server)?.pop())
+    interpreter::program(context).await.map_err(only_on_a_server)
 }
 
 fn probed(context: &Context, found: bool, python: Option<&str>, beam: Option<String>, yaml: bool) -> Probe {
@@ -47,10 +45,12 @@ fn probed(context: &Context, found: bool, python: Option<&str>, beam: Option<Str
     } else {
         None
     };
-    let mut capabilities = vec![C::Batch, C::Streaming, C::PythonSubmit, C::Cancel, C::Logging];
-    if yaml && beam.is_some() {
-        capabilities.insert(3, C::YamlSubmit);
-    }
+    // What ran before may still run, and is canceled and read without the interpreter.
+    let mut capabilities = vec![C::Batch, C::Streaming, C::Cancel, C::Logging];
+    let submits = found && beam.is_some();
+    capabilities.extend(submits.then_some(C::PythonSubmit));
+    capabilities.extend((submits && yaml).then_some(C::YamlSubmit));
+    capabilities.sort_unstable();
     Probe { version: beam, capabilities, facts, warnings: warning.into_iter().map(str::to_owned).collect() }
 }
 
@@ -63,6 +63,7 @@ pub(super) async fn prepare(
     let mut options = argv::resolve(&context.target, spec, operator)?;
     if let Some(handed) = handed::read(context, spec).await? {
         argv::check_handed(&mut options)?;
+        interpreter::check(program(context).await?.as_ref())?;
         let code = handed::staged(context, handed, &environment::embedded(), token).await?;
         return request::submission(spec, code, options, operator);
     }
@@ -71,11 +72,17 @@ pub(super) async fn prepare(
         None => None,
     };
     let code = python::code::code(spec, source, &context.target, operator)?;
+    let is_yaml = matches!(code, Code::Yaml(_));
     if let Code::Yaml(source) = &code {
         outline::check(source)?;
-        outline::check_program(program(context).await?.as_ref())?;
     }
-    request::submission(spec, code, options, operator)
+    let made = request::submission(spec, code, options, operator)?;
+    let said = program(context).await?;
+    interpreter::check(said.as_ref())?;
+    if is_yaml {
+        outline::check_program(said.as_ref())?;
+    }
+    Ok(made)
 }
 
 /// Starts the child, which waits. The host refuses a second start of one folder.

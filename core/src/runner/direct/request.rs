@@ -47,8 +47,11 @@ fn notes(options: &[ResolvedOption]) -> Vec<String> {
     if value("runner").as_deref() == Some("FnApiRunner") {
         notes.push("FnApiRunner tells metrics only at the end".into());
         if value("streaming").as_deref() == Some("true") {
-            notes
-                .push("FnApiRunner reads bounded input; for unbounded input set runner=BundleBasedDirectRunner".into());
+            notes.push(
+                "with FnApiRunner no window of an unbounded source ends: what follows a GroupByKey of it never comes; \
+                 submit such a pipeline to a Flink target"
+                    .into(),
+            );
         }
     }
     let one_process = matches!(value("direct_running_mode").as_deref(), None | Some("in_memory"));

@@ -14,7 +14,7 @@ use crate::{
     guard::Guard,
     job::{Job, JobId, JobSpec, JobState, Operation, OperationKind, OperationState, Phase},
     random::{Branch, Seed},
-    runner::{Backend, Begun, Context, Look, Submitted},
+    runner::{Backend, Begun, Capability, Context, Look, Submitted},
 };
 
 const TOKEN: &str = "0123456789abcdef0123456789abcdef";
@@ -93,6 +93,16 @@ fn alive(alive: bool) -> Fact {
     Fact::Alive { alive, exit_code: None, signal: None, limit: None, released: true }
 }
 
+fn python(found: bool, beam: Option<&str>) -> Reply {
+    let beam_version = beam.map(Into::into);
+    Reply::Facts { facts: vec![Fact::Program { found, version: Some("3.11.7".into()), beam_version, yaml: false }] }
+}
+
+/// What a host with this Python answers while a submission is prepared.
+fn answers(python: Reply) -> impl FnMut(&Effect) -> Reply {
+    move |effect| if matches!(effect, Effect::Observe { .. }) { python.clone() } else { staged() }
+}
+
 fn facts(is_alive: bool) -> Reply {
     Reply::Facts { facts: vec![alive(is_alive), Fact::Result { state: None, result: None }] }
 }
@@ -107,7 +117,11 @@ fn cancel(force: bool) -> Operation {
 
 #[test]
 fn a_file_is_staged_started_and_released() {
-    let (prepared, asked) = drive(0, |direct| async move { direct.prepare(&spec(), TOKEN, false).await }, |_| staged());
+    let (prepared, asked) = drive(
+        0,
+        |direct| async move { direct.prepare(&spec(), TOKEN, false).await },
+        answers(python(true, Some("2.77.0"))),
+    );
     let submission = prepared.unwrap();
     assert_eq!(
         submission.argv,
@@ -157,12 +171,22 @@ fn a_host_without_processes_says_so() {
 }
 
 #[test]
+fn an_interpreter_that_cannot_run_beam_is_no_place_to_submit_to() {
+    for missing in [python(false, None), python(true, None)] {
+        let prepare = |direct: Direct| async move { direct.prepare(&spec(), TOKEN, false).await };
+        let error = drive(0, prepare, answers(missing)).0.unwrap_err();
+        assert_eq!((error.kind(), error.reason()), (ErrorKind::FailedPrecondition, "no_program"));
+    }
+}
+
+#[test]
 fn a_probe_tells_what_is_missing() {
     let program = |found, beam: Option<&str>| {
-        let fact =
-            Fact::Program { found, version: Some("3.11.7".into()), beam_version: beam.map(Into::into), yaml: false };
-        let reply = Reply::Facts { facts: vec![fact] };
-        drive(0, |direct| async move { direct.probe().await }, |_| reply.clone()).0.unwrap()
+        let reply = python(found, beam);
+        let probe = drive(0, |direct| async move { direct.probe().await }, |_| reply.clone()).0.unwrap();
+        assert_eq!(probe.capabilities.contains(&Capability::PythonSubmit), found && beam.is_some());
+        assert!(probe.capabilities.contains(&Capability::Cancel), "what runs already can be canceled");
+        probe
     };
     let well = program(true, Some("2.77.0"));
     assert_eq!((well.version.as_deref(), well.warnings.len()), (Some("2.77.0"), 0));

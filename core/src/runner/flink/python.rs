@@ -9,6 +9,8 @@ use super::{
     Flink,
     options::{self, is_setting},
     prepare::{self, jar_calls},
+    request,
+    response::{self, Config},
     storage::check_path,
 };
 use crate::{
@@ -24,6 +26,7 @@ use crate::{
             handed,
         },
     },
+    text::clean_line,
 };
 
 /// Flink, as Python pipelines meet it.
@@ -69,8 +72,14 @@ impl Flink {
         let streams = is_streaming(spec, &options) || handed.as_ref().is_some_and(handed::is_streaming);
         let needs = if streams { vec![BATCH, LIVING, WHOLE, UNCHAINED] } else { vec![BATCH] };
         let extra = Extra { named: named.clone(), needs: &needs, only_jars: extra(&resolved.settings), handed, token };
-        let made = CLUSTER.prepare(&self.context, spec, options, extra, operator).await?;
+        let made = CLUSTER.prepare(&self.context, spec, options, extra, self.version(), operator).await?;
         Ok(submission(spec, token, made, resolved.settings))
+    }
+
+    /// The cluster's, asked for once.
+    async fn version(&self) -> Result<String, Error> {
+        let config = self.context.send(request::config_request(&self.context.target)).await?;
+        Ok(clean_line(&response::read::<Config>(&config)?.version, 64))
     }
 }
 
@@ -101,13 +110,13 @@ mod tests {
     use super::*;
     use crate::{
         config::Target,
-        effect::{Artifact, Fact, Origin, Recipe, Reply, Source},
+        effect::{Artifact, Fact, FaultKind, Origin, Recipe, Reply, Source},
         error::Landed,
         job::Job,
         runner::{
             Backend, Build, Capability, Probe, Provenance,
-            flink::testing::{Played, TOKEN, job, play, recorded, target},
-            python::testing::{begun, built, staged},
+            flink::testing::{Played, TOKEN, fault, job, play, recorded, target},
+            python::testing::{able, begun, built, staged},
         },
     };
 
@@ -133,7 +142,7 @@ mod tests {
     }
 
     fn prepared() -> Submission {
-        let script = vec![("STAGE", staged("words.py", "aa", None))];
+        let script = vec![("OBSERVE", able(None)), ("STAGE", staged("words.py", "aa", None))];
         prepare(with_job_server(pool()), spec(), script).end.unwrap()
     }
 
@@ -158,7 +167,7 @@ mod tests {
         let idle = |pipeline_options: Value, job_type| {
             let pipeline_options = serde_json::from_value(pipeline_options).unwrap();
             let spec = JobSpec { job_type, pipeline_options, ..spec() };
-            let script = vec![("STAGE", staged("words.py", "aa", None))];
+            let script = vec![("OBSERVE", able(None)), ("STAGE", staged("words.py", "aa", None))];
             let made = prepare(with_job_server(pool()), spec, script).end.unwrap();
             find(&made.options, LIVING.0).map(|option| (option.from, option.value.clone()))
         };
@@ -184,10 +193,11 @@ mod tests {
             (with_job_server(pool()), files, "artifacts_not_staged"),
             (with_job_server(pool()), direct, "wrong_runner"),
             (with_job_server(pool()), elsewhere, "savepoint_path_not_allowed"),
-            (with_job_server(pool()), module, "module_not_allowed"),
         ] {
             assert_eq!(prepare(target, spec, vec![]).reason(), reason);
         }
+        let module = prepare(with_job_server(pool()), module, vec![("OBSERVE", able(None))]);
+        assert_eq!(module.reason(), "module_not_allowed");
         let bad = Flink::check_target(&with_job_server(json!({"environment_type": "LOOPBACK"}))).unwrap_err();
         assert_eq!(bad.reason(), "bad_environment");
     }
@@ -198,7 +208,8 @@ mod tests {
         options.as_object_mut().unwrap().extend(targets.as_object().unwrap().clone());
         let spec = JobSpec { pipeline_options: serde_json::from_value(callers).unwrap(), ..spec() };
         let files = names.iter().enumerate().map(|(at, name)| ("STAGE", staged(name, &format!("f{at}"), None)));
-        let script = [("STAGE", staged("words.py", "aa", None))].into_iter().chain(files).collect();
+        let able = [("OBSERVE", able(None)), ("STAGE", staged("words.py", "aa", None))];
+        let script = able.into_iter().chain(files).collect();
         let made = prepare(with_job_server(options), spec, script).end.map_err(|error| error.reason().to_owned())?;
         let argv = made.argv.into_iter().skip(2).filter(|item| !item.starts_with("--environment")).collect();
         Ok((made.files.into_iter().map(|(name, _)| name).collect(), argv))
@@ -252,9 +263,10 @@ mod tests {
             other => panic!("{other:?}"),
         };
         let pipeline_options = serde_json::from_value(json!({"files_to_stage": ["a.bin", "b.bin"]})).unwrap();
-        let script = [staged("words.py", "aa", None), large("a.bin"), large("b.bin")].map(|reply| ("STAGE", reply));
+        let files = [staged("words.py", "aa", None), large("a.bin"), large("b.bin")].map(|reply| ("STAGE", reply));
+        let script: Vec<_> = [("OBSERVE", able(None))].into_iter().chain(files).collect();
         let spec = JobSpec { pipeline_options, ..spec() };
-        assert_eq!(prepare(with_job_server(pool()), spec, script.into()).reason(), "files_too_large");
+        assert_eq!(prepare(with_job_server(pool()), spec, script).reason(), "files_too_large");
     }
 
     #[test]
@@ -318,31 +330,54 @@ mod tests {
         assert_eq!((error.reason(), error.landed()), ("no_job_server_jar", Landed::No));
     }
 
+    /// What a host says whose Python or jar is not there.
+    fn without(which: usize) -> Reply {
+        let Reply::Facts { mut facts } = able(Some("flink-2.0")) else { panic!() };
+        facts[which] = Fact::Program { found: false, version: None, beam_version: None, yaml: false };
+        Reply::Facts { facts }
+    }
+
+    #[test]
+    fn what_would_fail_after_the_program_has_run_is_refused_before() {
+        let refused = |script| prepare(with_job_server(pool()), spec(), script).reason().to_owned();
+        assert_eq!(refused(vec![("OBSERVE", without(0))]), "no_program");
+        assert_eq!(refused(vec![("OBSERVE", without(1))]), "no_job_server_jar");
+        assert_eq!(refused(vec![("OBSERVE", able(Some("spark-3")))]), "job_server_differs");
+        let older = ("OBSERVE", able(Some("flink-1.19")));
+        assert_eq!(refused(vec![older.clone(), ("GET /config", recorded!("2.2.1/config"))]), "job_server_differs");
+        let code = ("STAGE", staged("words.py", "aa", None));
+        let silent = vec![older, ("GET /config", fault(FaultKind::Refused)), code.clone()];
+        prepare(with_job_server(pool()), spec(), silent).end.unwrap();
+        let newer = ("OBSERVE", able(Some("flink-2.0")));
+        let fits = vec![newer, ("GET /config", recorded!("2.2.1/config")), code];
+        prepare(with_job_server(pool()), spec(), fits).end.unwrap();
+    }
+
     #[test]
     fn a_probe_says_whether_python_can_run() {
-        let program = |found| Reply::Facts {
-            facts: vec![Fact::Program {
-                found,
-                version: Some("3.11.7".into()),
-                beam_version: Some("2.77.0".into()),
-                yaml: true,
-            }],
-        };
-        let probe = |target, found| {
+        let probe = |target, programs| {
             let script = vec![
                 ("GET /config", recorded!("2.2.1/config")),
                 ("GET /overview", recorded!("2.2.1/overview")),
-                ("OBSERVE", program(found)),
+                ("OBSERVE", programs),
             ];
             play(target, script, |flink| async move { flink.probe().await }).end.unwrap()
         };
         let can = |probe: &Probe| probe.capabilities.contains(&Capability::PythonSubmit);
-        let good = probe(with_job_server(pool()), true);
+        let good = probe(with_job_server(pool()), able(Some("flink-2.0")));
         assert!(can(&good) && good.capabilities.contains(&Capability::YamlSubmit) && good.warnings.is_empty());
         assert_eq!((&good.facts["beam_version"], &good.facts["environment"]), (&json!("2.77.0"), &json!("external")));
-        let no_pool = probe(with_job_server(json!({})), true);
+        assert_eq!(good.facts["job_server"], "flink-2.0");
+        for (programs, said) in [(able(Some("flink-1.19")), "for flink 1.19, and"), (without(1), "is not there")] {
+            let bad = probe(with_job_server(pool()), programs);
+            assert!(!can(&bad) && !bad.capabilities.contains(&Capability::YamlSubmit));
+            assert!(bad.capabilities.contains(&Capability::JarSubmit) && bad.warnings[0].contains(said), "{bad:?}");
+        }
+        let unnamed = probe(with_job_server(pool()), able(None));
+        assert!(can(&unnamed) && unnamed.warnings[0].contains("says which series"), "{:?}", unnamed.warnings);
+        let no_pool = probe(with_job_server(json!({})), able(Some("flink-2.0")));
         assert!(!can(&no_pool) && no_pool.warnings[0].contains("environment_type"));
-        let no_python = probe(with_job_server(pool()), false);
+        let no_python = probe(with_job_server(pool()), without(0));
         assert!(!can(&no_python) && no_python.warnings[0].contains("`python`"), "{:?}", no_python.warnings);
     }
 }

@@ -9,7 +9,9 @@ use super::{
     argv::{find, fold_streaming, note_flags, product, take},
     brought, capture, code,
     environment::{LOOPBACK, NO_ENVIRONMENT, environment, environment_of_code},
-    handed, interpreter, portable_jar, staging,
+    handed, interpreter,
+    job_server::{JOB_SERVER, JobServer},
+    portable_jar, staging,
 };
 use crate::{
     config::Target,
@@ -110,10 +112,10 @@ pub(in crate::runner) fn check(target: &Target, spec: &JobSpec) -> Result<(), Er
 impl Cluster {
     /// Stages the code, and the files `named` by options it brings for its workers. The submission is to be built;
     /// `extra` are options that only the jar is given, `needs` those it is given unless somebody says otherwise. Calls
-    /// and settings are left to the runner.
+    /// and settings are left to the runner. `version` is the cluster's, asked for where the jar depends on it.
     ///
     /// # Errors
-    /// `invalid_argument`, reasons `wrong_runner` and `job_type_differs`; as [`environment_of_code`], [`code::staged`],
+    /// `invalid_argument`, reasons `wrong_runner` and `job_type_differs`; as [`Self::check_programs`], [`environment_of_code`], [`code::staged`],
     /// [`brought::staged`] and [`code::submission`].
     pub(in crate::runner) async fn prepare(
         &self,
@@ -121,10 +123,12 @@ impl Cluster {
         spec: &JobSpec,
         mut options: Options,
         Extra { named, needs, only_jars, handed, token }: Extra<'_>,
+        version: impl Future<Output = Result<String, Error>> + Send,
         operator: bool,
     ) -> Result<Submission, Error> {
         let environment = environment_of_code(&options.all)?;
         self.fold(&mut options, spec, needs)?;
+        self.check_programs(context, version).await?;
         // What the program is started with knows nothing of savepoints; the run does.
         let program = JobSpec { savepoint_path: None, ..spec.clone() };
         let (code, notes) = if let Some(handed) = handed {
@@ -139,6 +143,30 @@ impl Cluster {
         let calls = vec![captured(&made.argv)];
         let settings = [(UNBUILT.to_owned(), Value::Object(only_jars))].into_iter().collect();
         Ok(Submission { calls, settings, options: options.all, notes, files, ..made })
+    }
+
+    /// Refuses what would fail once the program has run: a Python without Beam, a jar that is not there or is for other
+    /// clusters. A cluster that does not answer now is asked for nothing: its own refusal comes with the submission.
+    ///
+    /// # Errors
+    /// `failed_precondition`, reasons `no_program` and `no_job_server_jar`; `unsupported`, reason `job_server_differs`.
+    async fn check_programs(
+        &self,
+        context: &Context,
+        version: impl Future<Output = Result<String, Error>> + Send,
+    ) -> Result<(), Error> {
+        let facts = interpreter::programs(context, &["python", JOB_SERVER]).await;
+        let facts = facts.map_err(capture::only_on_a_server)?;
+        interpreter::check(facts.first())?;
+        let (jar, cluster) = (JobServer::of(facts.get(1)), context.target.runner.as_str());
+        let version = match jar.depends(cluster).then_some(version) {
+            Some(version) => version.await.map(Some),
+            None => Ok(None),
+        };
+        match version {
+            Err(error) if error.gave_up() => Err(error),
+            version => jar.fault(cluster, version.ok().flatten().as_deref()).map_or(Ok(()), Err),
+        }
     }
 
     /// The options the program is given, and those of ours that the jar holds.
@@ -245,25 +273,33 @@ fn captured(argv: &[String]) -> PlannedCall {
 /// Adds to a probe of a cluster what it says about Python pipelines.
 ///
 /// # Errors
-/// As [`interpreter::ask`] and [`environment`].
+/// As [`interpreter::told`] and [`environment`].
 pub(in crate::runner) async fn probe(context: &Context, probe: &mut Probe) -> Result<(), Error> {
     use Capability as C;
     let target = &context.target;
     if target.job_server_jar.is_none() {
         return Ok(());
     }
-    let (python, environment) = (interpreter::ask(context).await?, environment(target)?);
-    if environment.is_some() && python.submits() && probe.capabilities.contains(&C::JarSubmit) {
+    let facts = interpreter::programs(context, &["python", JOB_SERVER]).await;
+    let jar = facts.as_ref().ok().map(|facts| JobServer::of(facts.get(1)));
+    let fault = jar.as_ref().and_then(|jar| jar.fault(target.runner.as_str(), probe.version.as_deref()));
+    let python = interpreter::told(facts.map(|facts| facts.into_iter().next()))?;
+    let environment = environment(target)?;
+    let able = environment.is_some() && python.submits() && fault.is_none();
+    if able && probe.capabilities.contains(&C::JarSubmit) {
         probe.capabilities.push(C::PythonSubmit);
         probe.capabilities.extend(python.yaml.then_some(C::YamlSubmit));
         probe.capabilities.sort_unstable();
     }
     probe.warnings.extend(environment.is_none().then(|| NO_ENVIRONMENT.to_owned()));
     probe.warnings.extend(python.warning);
+    probe.warnings.extend(fault.map(|fault| format!("{}, so no Python or YAML can be submitted", fault.message())));
+    probe.warnings.extend(jar.as_ref().and_then(JobServer::warning).map(str::to_owned));
     let facts = [
         ("python_version", json!(python.version)),
         ("beam_version", json!(python.beam_version)),
         ("environment", json!(environment.map(|environment| environment.kind))),
+        ("job_server", json!(jar.and_then(|jar| jar.runner))),
     ];
     probe.facts.extend(facts.map(|(name, value)| (name.to_owned(), value)));
     Ok(())

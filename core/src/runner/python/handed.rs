@@ -91,7 +91,7 @@ mod tests {
         runner::{
             Backend, Submission,
             flink::testing::{Played, TOKEN, play, target},
-            python::testing::{captured, file, staged},
+            python::testing::{able, captured, file, staged},
         },
     };
 
@@ -124,7 +124,10 @@ mod tests {
 
     #[test]
     fn a_pipeline_gets_the_targets_workers_and_none_of_its_code_runs() {
-        let played = prepare(&json!({}), vec![("OBSERVE", python(&json!({}))), ("STAGE", staged("", "bb", None))]);
+        let played = prepare(
+            &json!({}),
+            vec![("OBSERVE", python(&json!({}))), ("OBSERVE", able(None)), ("STAGE", staged("", "bb", None))],
+        );
         let Origin::Bytes(kept) = &played.recipes[0].base else { panic!("{:?}", played.recipes) };
         assert_eq!(played.recipes[0].used.as_ref().map(|used| used.job.as_str()), Some(TOKEN), "the copy goes again");
         let kept = Prepare::read(kept.as_slice()).unwrap();
@@ -139,7 +142,10 @@ mod tests {
     #[test]
     fn options_that_only_operators_set_do_not_come_through_the_door() {
         let told = json!({"beam:option:flink_master:v1": "evil:8081", "beam:option:output:v1": "/out"});
-        let played = prepare(&json!({}), vec![("OBSERVE", python(&told)), ("STAGE", staged("", "bb", None))]);
+        let played = prepare(
+            &json!({}),
+            vec![("OBSERVE", python(&told)), ("OBSERVE", able(None)), ("STAGE", staged("", "bb", None))],
+        );
         let Origin::Bytes(kept) = &played.recipes[0].base else { panic!("{:?}", played.recipes) };
         let kept = structure::read(&Prepare::read(kept.as_slice()).unwrap().options).unwrap();
         assert_eq!(serde_json::to_value(kept).unwrap(), json!({"beam:option:output:v1": "/out"}));
@@ -148,7 +154,8 @@ mod tests {
     #[test]
     fn a_program_that_streams_is_given_what_streaming_needs() {
         let idle = |options: Value| {
-            let script = vec![("OBSERVE", python(&options)), ("STAGE", staged("", "bb", None))];
+            let script =
+                vec![("OBSERVE", python(&options)), ("OBSERVE", able(None)), ("STAGE", staged("", "bb", None))];
             let made = prepare(&json!({}), script).end.unwrap();
             made.options.iter().any(|option| option.name == "shutdown_sources_after_idle_ms")
         };
@@ -158,15 +165,17 @@ mod tests {
 
     #[test]
     fn what_cannot_run_there_is_refused_before_anything_is_sent() {
-        let refused = |reply| prepare(&json!({}), vec![("OBSERVE", reply)]).reason().to_owned();
+        let refused =
+            |reply| prepare(&json!({}), vec![("OBSERVE", reply), ("OBSERVE", able(None))]).reason().to_owned();
         let image = Encoder::new().text(1, "evil/image").finish();
         assert_eq!(refused(handed("beam:env:docker:v1", &image, 0, &json!({}))), "environment_differs");
         assert_eq!(refused(captured("evil:1")), "environment_differs");
         let pool = Encoder::new().bytes(1, &Encoder::new().text(1, "pool:1").finish()).finish();
         assert_eq!(refused(handed("beam:env:external:v1", &pool, 1, &json!({}))), "artifacts_not_staged");
-        assert_eq!(refused(file("no pipeline".into())), "no_pipeline");
+        let unread = |reply| prepare(&json!({}), vec![("OBSERVE", reply)]).reason().to_owned();
+        assert_eq!(unread(file("no pipeline".into())), "no_pipeline");
         let gone = Reply::Facts { facts: vec![crate::effect::Fact::File { size: None, data: "".into() }] };
-        assert_eq!(refused(gone), "no_pipeline");
+        assert_eq!(unread(gone), "no_pipeline");
         let files = json!({"requirements_file": "r.txt"});
         assert_eq!(prepare(&files, vec![]).reason(), "artifacts_not_staged");
     }

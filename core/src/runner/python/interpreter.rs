@@ -24,8 +24,13 @@ impl Python {
 }
 
 pub(in crate::runner) async fn ask(context: &Context) -> Result<Python, Error> {
+    told(program(context).await)
+}
+
+/// What an answer of the host says.
+pub(in crate::runner) fn told(answer: Result<Option<Fact>, Error>) -> Result<Python, Error> {
     let none = |warning: &str| Python { version: None, beam_version: None, yaml: false, warning: Some(warning.into()) };
-    match program(context).await {
+    match answer {
         Ok(Some(Fact::Program { found: true, version, beam_version, yaml })) => {
             let missing = "the target's `python` cannot import apache_beam, so nothing can be submitted";
             let warning = beam_version.is_none().then(|| missing.to_owned());
@@ -41,7 +46,26 @@ pub(in crate::runner) async fn ask(context: &Context) -> Result<Python, Error> {
 
 /// What the target's interpreter says of itself.
 pub(in crate::runner) async fn program(context: &Context) -> Result<Option<Fact>, Error> {
-    let query = Query::Program { target: context.target.name.clone(), program: "python".into() };
+    Ok(programs(context, &["python"]).await?.pop())
+}
+
+/// What named programs of the target say of themselves, in their order.
+pub(in crate::runner) async fn programs(context: &Context, names: &[&str]) -> Result<Vec<Fact>, Error> {
+    let query = |name: &&str| Query::Program { target: context.target.name.clone(), program: (*name).into() };
     let nobody = Handle { folder: String::new(), pid: 0, start_time: 0 };
-    Ok(context.io.observe(nobody, vec![query]).await?.pop())
+    context.io.observe(nobody, names.iter().map(query).collect()).await
+}
+
+/// Refuses an interpreter that can build no pipeline.
+///
+/// # Errors
+/// `failed_precondition`, reason `no_program`.
+pub(in crate::runner) fn check(fact: Option<&Fact>) -> Result<(), Error> {
+    let missing = match fact {
+        Some(Fact::Program { found: true, beam_version: Some(_), .. }) => return Ok(()),
+        Some(Fact::Program { found: true, .. }) => "the target's `python` cannot import apache_beam",
+        _ => "the target's `python` cannot be started",
+    };
+    Err(Error::new(ErrorKind::FailedPrecondition, "no_program", missing)
+        .suggest("ask the operator to set `targets.<name>.python` to a Python with apache_beam, or use another target"))
 }

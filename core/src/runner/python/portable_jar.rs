@@ -6,11 +6,11 @@
 
 use serde_json::{Map, Value, json};
 
-use super::capture;
+use super::{capture, job_server};
 use crate::{
     config::Target,
     effect::{Blob, Origin, Recipe, Source, Use},
-    error::{Error, ErrorKind},
+    error::Error,
     job::Job,
     job_api::{
         environment::{ARTIFACTS, artifacts},
@@ -85,12 +85,6 @@ fn text(value: &Value) -> Blob {
     Blob::from(value.to_string().as_str())
 }
 
-/// The jar is the operator's: what is wrong with it is not the caller's mistake.
 fn no_jar(error: Error) -> Error {
-    if error.reason() != "not_found" {
-        return error;
-    }
-    Error::new(ErrorKind::FailedPrecondition, "no_job_server_jar", "the target's job-server jar is not there")
-        .suggest("ask the operator to correct `targets.<name>.job_server_jar`")
-        .landed_as(error.landed())
+    if error.reason() == "not_found" { job_server::missing().landed_as(error.landed()) } else { error }
 }

@@ -12,6 +12,14 @@ pub(in crate::runner) fn staged(name: &str, hex: &str, archive: Option<Artifact>
     Reply::Staged(Source { id, sha256, size: 7, file_name: name.into(), archive, outline: None })
 }
 
+/// A Python that has Beam, and a job-server jar that says it holds this runner.
+pub(in crate::runner) fn able(runner: Option<&str>) -> Reply {
+    let (version, beam_version) = (Some("3.11.7".into()), Some("2.77.0".into()));
+    let python = Fact::Program { found: true, version, beam_version, yaml: true };
+    let version = runner.map(Into::into);
+    Reply::Facts { facts: vec![python, Fact::Program { found: true, version, beam_version: None, yaml: false }] }
+}
+
 pub(in crate::runner) fn file(data: Blob) -> Reply {
     Reply::Facts { facts: vec![Fact::File { size: Some(data.as_slice().len() as u64), data }] }
 }

@@ -6,6 +6,7 @@ use super::{
     Spark,
     options::{self, Resolved, is_setting},
     prepare::{Jar, calls, check_folder, flags, no_savepoint, settings},
+    request, response,
 };
 use crate::{
     error::Error,
@@ -18,6 +19,7 @@ use crate::{
             handed,
         },
     },
+    text::clean_line,
 };
 
 /// Spark, as Python pipelines meet it.
@@ -46,13 +48,19 @@ impl Spark {
         let handed = handed::read(&self.context, spec).await?;
         let settings = settings(MAIN, spec, properties);
         let extra = Extra { named: named.clone(), needs: &[STORAGE], only_jars: extra(spec, beams), handed, token };
-        let mut made = CLUSTER.prepare(&self.context, spec, options, extra, operator).await?;
+        let mut made = CLUSTER.prepare(&self.context, spec, options, extra, self.version(), operator).await?;
         made.settings.extend(settings);
         made.options.push(flags());
         made.notes.push(CORES.to_owned());
         let planned = Submission { sha256: Some("{sha256}".into()), argv: Vec::new(), ..made.clone() };
         made.calls.extend(calls(target, &planned, token, Jar::Unbuilt)?);
         Ok(made)
+    }
+
+    /// The master's, asked for once.
+    async fn version(&self) -> Result<String, Error> {
+        let answer = self.context.send(request::version_request(&self.context.target)).await?;
+        Ok(clean_line(&response::version(&answer)?, 64))
     }
 }
 
@@ -73,7 +81,7 @@ mod tests {
         job::{Job, JobState},
         runner::{
             Backend, Build, Capability,
-            python::testing::{begun, built, staged},
+            python::testing::{able, begun, built, staged},
             spark::testing::{Played, TOKEN, job, play, recorded, target},
         },
     };
@@ -99,7 +107,7 @@ mod tests {
     }
 
     fn prepared() -> Submission {
-        prepare(pool(), spec(), vec![("STAGE", staged("words.py", "aa", None))]).end.unwrap()
+        prepare(pool(), spec(), vec![("OBSERVE", able(None)), ("STAGE", staged("words.py", "aa", None))]).end.unwrap()
     }
 
     #[test]
@@ -183,6 +191,12 @@ mod tests {
     }
 
     #[test]
+    fn a_jar_for_other_clusters_is_refused_before_anything_is_built() {
+        let script = vec![("OBSERVE", able(Some("spark-3"))), ("GET /", recorded!("4.1.4/root"))];
+        assert_eq!(prepare(pool(), spec(), script).reason(), "job_server_differs");
+    }
+
+    #[test]
     fn a_jar_is_not_told_where_python_runs() {
         let jar = JobSpec { code_path: Some("jobs/a.jar".into()), ..spec() };
         let archive = Artifact { main_class: Some("Main".into()), entries: 1, main_class_present: true };
@@ -192,18 +206,18 @@ mod tests {
 
     #[test]
     fn a_probe_says_whether_python_can_run() {
-        let program = crate::effect::Fact::Program {
-            found: true,
-            version: Some("3.11.7".into()),
-            beam_version: Some("2.77.0".into()),
-            yaml: true,
+        let probe = |root| {
+            let script = vec![
+                ("GET master/json/", recorded!("3.5.9/master-running")),
+                ("GET /", root),
+                ("OBSERVE", able(Some("spark-3"))),
+            ];
+            play(pool(), script, |spark| async move { spark.probe().await }).end.unwrap()
         };
-        let script = vec![
-            ("GET master/json/", recorded!("3.5.9/master-running")),
-            ("GET /", recorded!("3.5.9/root")),
-            ("OBSERVE", Reply::Facts { facts: vec![program] }),
-        ];
-        let probe = play(pool(), script, |spark| async move { spark.probe().await }).end.unwrap();
+        let newer = probe(recorded!("4.1.4/root"));
+        assert!(!newer.capabilities.contains(&Capability::PythonSubmit), "the jar is for Spark 3");
+        assert!(newer.warnings.iter().any(|warning| warning.contains("for spark 3, and the cluster runs spark 4.1.4")));
+        let probe = probe(recorded!("3.5.9/root"));
         for can in [Capability::PythonSubmit, Capability::YamlSubmit, Capability::JarSubmit] {
             assert!(probe.capabilities.contains(&can), "{can:?}");
         }
