@@ -265,7 +265,9 @@ async fn collected(
     if !caller.started() {
         return answer;
     }
-    caller.end(answer.ok().map(|last| last.body.text().into_owned()));
+    // Nothing has left yet: what failed is answered as such, not as a stream without an end.
+    let last = answer?;
+    caller.end(Some(last.body.text().into_owned()));
     while let Some(frame) = caller.frame().await {
         events.push_str(&event(&frame));
     }
