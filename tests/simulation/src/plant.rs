@@ -87,9 +87,13 @@ plants! {
     NoReconciler "no-reconciler" "" "nothing goes on with what a dead process left",
     LostAnswer "lost-answer" "" "a flow is never told what became of its effect",
     ShortSettle "short-settle" "" "silence counts as settled at once",
-    CarriedSettle "carried-settle" "" "silence about one send is counted for the next",
+    CarriedSettle "carried-settle"
+        "what is launched too early finds its name taken: no job ends before it is shown"
+        "silence about one send is counted for the next",
     NoTombstone "no-tombstone" "" "what shows up late is not canceled",
-    LeaseAsLock "lease-as-lock" "" "who stood still since a permit does not know, and sends as if nobody else had meanwhile",
+    LeaseAsLock "lease-as-lock"
+        "a late send is taken for the first, unless the runner restarts in the two minutes between"
+        "who stood still since a permit does not know, and sends as if nobody else had meanwhile",
     BlindToCancel "blind-to-cancel" "" "who sends does not see that a cancel is set, and writes the row without it",
     SameToken "same-token" "" "what an operator has sent again bears the token it was sent under before",
     NeverSealed "never-sealed" "" "audit rows are never sealed",

@@ -35,7 +35,9 @@ pub(super) struct Process {
     /// Time the mono clock stood still with the process.
     lost_mono: u64,
     /// How far its wall clock is ahead, in milliseconds.
-    skew: i64,
+    pub(super) skew: i64,
+    /// How far it was ahead at most.
+    pub(super) furthest: i64,
     /// The monotonic clock stands still while it is frozen.
     mono_stops: bool,
     /// A planted bug: time is told by the wall clock, or no clock of a process that stood still shows it.
@@ -54,6 +56,7 @@ impl Process {
             frozen_until: 0,
             lost_mono: 0,
             skew,
+            furthest: skew,
             mono_stops: random.chance(5_000) || profile.has(Plant::LeaseAsLock),
             plant: profile.plant,
         }
@@ -182,7 +185,9 @@ impl World<'_> {
 
     pub(super) fn jump(&mut self, number: usize) {
         let jump = i64::try_from(self.chances.below(1_200_000)).unwrap_or(0) - 600_000;
-        self.processes[number].skew += jump;
+        let process = &mut self.processes[number];
+        process.skew += jump;
+        process.furthest = process.furthest.max(process.skew);
         self.trace.mark(self.now, 4, "jump");
         self.say(|_| format!("the wall clock of p{number} jumps by {jump} ms"));
     }

@@ -6,8 +6,13 @@ use beam_mcp_core::{
 use super::{Event, World};
 use crate::{client::TENANTS, ledger::SeenJob, profile::Cell, runner::End};
 
-/// How long after the last fault everything must be settled: class A by look and re-send, class C by waiting.
-const SETTLED_WITHIN_MS: u64 = 60 * 60 * 1000;
+/// How long silence about a submission is watched before nothing can be on its way any more (G3).
+const SETTLE_MS: u64 = 15 * 60 * 1000;
+/// Three rounds of this world's reconcilers, which come at least this often once all should be settled, and one that seals
+/// what the last of them has written.
+const ROUNDS_MS: u64 = 4 * 75_000;
+/// A job whose runner failed until then is looked at again within this time.
+const FAILED_MS: u64 = 300_000;
 /// Distance of the checks.
 const EVERY_MS: u64 = 15_000;
 
@@ -24,11 +29,22 @@ impl World<'_> {
                 self.over = true;
                 self.check_rows();
             }
-            Some((invariant, text)) if now > self.profile.quiet_at + SETTLED_WITHIN_MS => {
+            Some((invariant, text)) if now > self.profile.quiet_at + self.within_ms() => {
                 self.ledger.broken(invariant, now, || format!("not settled: {text}"));
             }
             Some(_) => self.queue.push(now + EVERY_MS, Event::Settle),
         }
+    }
+
+    /// How long after the last fault everything must be settled. Of any class: after an unexplained send a cancel waits for
+    /// the settle time also where the runner would take a second send for the first. What waits by the wall's time waits
+    /// longer where walls were set back.
+    fn within_ms(&self) -> u64 {
+        let furthest = self.processes.iter().map(|process| process.furthest).max().unwrap_or(0);
+        let last = self.processes.iter().map(|process| process.skew).min().unwrap_or(0);
+        // Scripts of the simulator runner have outages that do not end with the faults.
+        let outages = if self.profile.cell.is_simulated() { FAILED_MS } else { 0 };
+        SETTLE_MS + ROUNDS_MS + FAILED_MS + outages + EVERY_MS + furthest.abs_diff(last)
     }
 
     /// The first thing that is not as it must be in the end.
