@@ -41,6 +41,31 @@ pub fn unix_ms(text: &str) -> Option<u64> {
     Some(seconds * 1_000 + digits.parse::<u64>().ok()?)
 }
 
+/// Unix milliseconds of any RFC 3339 text as people write it: with an offset, in lower case, and on a day there is.
+pub fn moment_ms(text: &str) -> Option<u64> {
+    let text = text.to_ascii_uppercase();
+    let (local, offset) = match text.strip_suffix('Z') {
+        Some(local) => (local, 0),
+        None => with_offset(&text)?,
+    };
+    let ms = unix_ms(&format!("{local}Z"))?;
+    let is_a_day = local.get(..10)? == rfc3339(ms).get(..10)?;
+    is_a_day.then(|| ms.checked_add_signed(-offset)).flatten()
+}
+
+/// The text before an offset such as `+01:00`, and the offset in milliseconds.
+fn with_offset(text: &str) -> Option<(&str, i64)> {
+    let (local, offset) = text.split_at_checked(text.len().checked_sub(6)?)?;
+    let sign = match offset.get(..1)? {
+        "+" => 1,
+        "-" => -1,
+        _ => return None,
+    };
+    let [hours, minutes] = [offset.get(1..3)?, offset.get(4..)?].map(|part| part.parse::<u32>().ok());
+    let (hours, minutes) = (hours.filter(|hours| *hours < 24)?, minutes.filter(|minutes| *minutes < 60)?);
+    (offset.get(3..4)? == ":").then_some((local, sign * i64::from(hours * 60 + minutes) * 60_000))
+}
+
 fn numbers(text: &str, between: char) -> Option<[u64; 3]> {
     let numbers: Option<Vec<u64>> = text.split(between).map(|part| part.parse().ok()).collect();
     numbers?.try_into().ok()
@@ -57,7 +82,7 @@ fn days(year: u64, month: u64, day: u64) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::{rfc3339, unix_ms};
+    use super::{moment_ms, rfc3339, unix_ms};
 
     #[test]
     fn moments_read_back() {
@@ -69,6 +94,28 @@ mod tests {
         for bad in ["", "2026-11-20", "2026-13-20T09:45:23Z", "2026-11-20T09:45:23+01:00", "x-1-1T1:1:1Z", "1-1T1:1Z"] {
             assert_eq!(unix_ms(bad), None, "{bad}");
         }
+    }
+
+    #[test]
+    fn people_write_moments_with_offsets() {
+        let at = 1_795_167_923_000;
+        let written = [
+            "2026-11-20T09:45:23Z",
+            "2026-11-20t09:45:23.0z",
+            "2026-11-20T10:45:23+01:00",
+            "2026-11-19T22:15:23.000-11:30",
+        ];
+        for text in written {
+            assert_eq!(moment_ms(text), Some(at), "{text}");
+        }
+        for bad in ["", "Z", "2026-11-20T09:45:23", "2026-02-30T00:00:00Z", "2026-11-20T09:45:23+1:00", "\u{e9}+01:00"]
+        {
+            assert_eq!(moment_ms(bad), None, "{bad}");
+        }
+        for bad in ["+24:00", "+01:60", "+01-00", "*01:00", "+0a:00", "+01:00Z"] {
+            assert_eq!(moment_ms(&format!("2026-11-20T09:45:23{bad}")), None, "{bad}");
+        }
+        assert_eq!(moment_ms("1970-01-01T00:00:00+01:00"), None, "before the epoch");
     }
 
     #[test]

@@ -13,7 +13,7 @@ from .context import MCPContext
 from .drive import drive
 from .errors import JobFailedError
 from .host import ServerHost
-from .inputs import JobFields, JobLike, Params, RestoreFields
+from .inputs import JobFields, JobLike, OperationFields, Params, RestoreFields
 from .refs import Artifact, JobRef, Savepoint
 from .results import (
     Change,
@@ -213,8 +213,7 @@ class MCPClient(ClientBase):
             options=options,
             **fields,
         )
-        data = self._run("create_job", given, context, timeout)
-        return Plan(data["plan"])
+        return Plan.of(self._run("create_job", given, context, timeout))
 
     def restore_job(
         self,
@@ -385,10 +384,17 @@ class MCPClient(ClientBase):
         duration_seconds: int | None = None,
         min_severity: str | None = None,
         contains: str | None = None,
+        until: str | None = None,
+        worker: str | None = None,
+        step: str | None = None,
         context: MCPContext | None = None,
         timeout: float | None = None,
     ) -> LogList:
-        """Lines of the job's log: a page from `page_token`, the last `duration_seconds`, or the latest."""
+        """Lines of the job's log: a page from `page_token`, the last `duration_seconds`, or the latest.
+
+        `until` is a time in RFC 3339, or a number of seconds ago; `worker` and `step` are the `worker_id` and
+        `step_name` of lines, whole.
+        """
         given = inputs.merged(
             None,
             job_id=inputs.job_id(job_id),
@@ -397,6 +403,9 @@ class MCPClient(ClientBase):
             duration_seconds=duration_seconds,
             min_severity=min_severity,
             contains=contains,
+            until=until,
+            worker=worker,
+            step=step,
         )
         return LogList(self._run("get_logs", given, context, timeout))
 
@@ -409,6 +418,9 @@ class MCPClient(ClientBase):
         duration_seconds: int | None = None,
         min_severity: str | None = None,
         contains: str | None = None,
+        until: str | None = None,
+        worker: str | None = None,
+        step: str | None = None,
         context: MCPContext | None = None,
         timeout: float | None = None,
     ) -> LogList:
@@ -420,6 +432,9 @@ class MCPClient(ClientBase):
             duration_seconds=duration_seconds,
             min_severity=min_severity,
             contains=contains,
+            until=until,
+            worker=worker,
+            step=step,
             context=context,
             timeout=timeout,
         )
@@ -492,18 +507,24 @@ class MCPClient(ClientBase):
         job_id: JobLike,
         parallelism: int,
         *,
+        min_workers: int | None = None,
+        plan_digest: str | None = None,
         context: MCPContext | None = None,
         timeout: float | None = None,
         idempotency_key: str | None = None,
     ) -> Changed:
-        """Changes the parallelism of a running job and waits until the runner shows it."""
-        given = inputs.merged(
-            None,
-            job_id=inputs.job_id(job_id),
-            parallelism=parallelism,
+        """Changes the parallelism of a running job and waits until the runner shows it.
+
+        On Dataflow `parallelism` is the largest number of workers, and `min_workers` the smallest.
+        """
+        verb, given = inputs.scaling(
+            job_id,
+            parallelism,
+            min_workers,
+            plan_digest=plan_digest,
             idempotency_key=idempotency_key,
         )
-        return Changed(self._run("scale_job", given, context, timeout))
+        return Changed(self._run(verb, given, context, timeout))
 
     def update_job(
         self,
@@ -511,6 +532,7 @@ class MCPClient(ClientBase):
         params: Params | None = None,
         *,
         scaling: Mapping[str, Any] | None = None,
+        plan_digest: str | None = None,
         context: MCPContext | None = None,
         timeout: float | None = None,
         idempotency_key: str | None = None,
@@ -520,6 +542,7 @@ class MCPClient(ClientBase):
             params,
             job_id=inputs.job_id(job_id),
             scaling=scaling,
+            plan_digest=plan_digest,
             idempotency_key=idempotency_key,
         )
         return Changed(self._run("update_job", given, context, timeout))
@@ -531,6 +554,7 @@ class MCPClient(ClientBase):
         *,
         mode: str | None = None,
         savepoint_path: str | None = None,
+        plan_digest: str | None = None,
         context: MCPContext | None = None,
         timeout: float | None = None,
         idempotency_key: str | None = None,
@@ -538,7 +562,13 @@ class MCPClient(ClientBase):
         """Ends a job: with a savepoint to resume from (`with_savepoint`), or by `mode` `cancel`, `drain`, `stop` or
         `force`."""
         given = inputs.cancellation(
-            self.with_savepoint, job_id, with_savepoint, mode, savepoint_path, idempotency_key
+            self.with_savepoint,
+            job_id,
+            with_savepoint=with_savepoint,
+            mode=mode,
+            savepoint_path=savepoint_path,
+            plan_digest=plan_digest,
+            idempotency_key=idempotency_key,
         )
         return Changed(self._run("cancel_job", given, context, timeout))
 
@@ -573,6 +603,24 @@ class MCPClient(ClientBase):
             timeout=timeout,
             idempotency_key=idempotency_key,
         )
+
+    def plan_operation(
+        self,
+        verb: str,
+        job_id: JobLike,
+        params: Params | None = None,
+        *,
+        context: MCPContext | None = None,
+        timeout: float | None = None,
+        **fields: Unpack[OperationFields],
+    ) -> Plan:
+        """What `cancel`, `scale`, `savepoint`, `restore` or `update` of a job would do; changes nothing.
+
+        Takes what the method of that name takes: `plan_operation("cancel", job_id, mode="drain")`. Give the plan's
+        `digest` to that method as `plan_digest` to have exactly this done.
+        """
+        call, given = inputs.operation(self.with_savepoint, verb, job_id, params, fields)
+        return Plan.of(self._run(call, given, context, timeout))
 
     def adopt_job(
         self,
@@ -650,8 +698,7 @@ class MCPClient(ClientBase):
         given = inputs.merged(
             None, job_id=inputs.job_id(job_id), native_id=native_id, reason=reason, dry_run=True
         )
-        data = self._run(f"{verb}_job", given, context, timeout)
-        return Plan(data["plan"])
+        return Plan.of(self._run(f"{verb}_job", given, context, timeout))
 
     def create_savepoint(
         self,
@@ -660,6 +707,7 @@ class MCPClient(ClientBase):
         *,
         savepoint_path: str | None = None,
         wait: bool = True,
+        plan_digest: str | None = None,
         context: MCPContext | None = None,
         timeout: float | None = None,
         idempotency_key: str | None = None,
@@ -672,6 +720,7 @@ class MCPClient(ClientBase):
             {"savepoint_path": params} if isinstance(params, str) else params,
             job_id=inputs.job_id(job_id),
             savepoint_path=savepoint_path,
+            plan_digest=plan_digest,
             idempotency_key=idempotency_key,
         )
         verb = "create_savepoint" if wait else "start_savepoint"

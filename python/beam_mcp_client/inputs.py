@@ -52,6 +52,32 @@ class RestoreFields(TypedDict, total=False):
     plan_digest: str
 
 
+class OperationFields(TypedDict, total=False):
+    """What an operation that is planned is asked for with; which of them it takes is the operation's matter."""
+
+    mode: str
+    with_savepoint: bool
+    savepoint_path: str
+    parallelism: int
+    min_workers: int
+    scaling: Mapping[str, Any]
+    update_options: Mapping[str, Any]
+    job_name: str
+    pipeline_options: Mapping[str, Any]
+    code_path: str
+    allow_non_restored_state: bool
+
+
+OPERATIONS = {
+    "cancel": "cancel_job",
+    "restore": "restore_job",
+    "savepoint": "create_savepoint",
+    "scale": "scale_job",
+    "update": "update_job",
+}
+"""Operations that are planned, with their calls."""
+
+
 def job_id(job: JobLike) -> str:
     """The id of a job."""
     return job.job_id if isinstance(job, Job) else str(job)
@@ -99,25 +125,45 @@ def listing(limit: int | None, page_token: str | None, **filters: Any) -> dict[s
     return merged(None, limit=limit, page_token=page_token, all=whole, **filters)
 
 
-def cancellation(
-    by_default: bool,
-    job: JobLike,
-    with_savepoint: bool | None,
-    mode: str | None,
-    savepoint_path: str | None,
-    idempotency_key: str | None,
-) -> dict[str, Any]:
+def cancellation(by_default: bool, job: JobLike, **fields: Any) -> dict[str, Any]:
     """The input of `cancel_job`: `mode` where it is named, else S1's `with_savepoint`."""
-    if mode is None and with_savepoint is None:
-        with_savepoint = by_default or savepoint_path is not None
-    return merged(
-        None,
-        job_id=job_id(job),
-        mode=mode,
-        with_savepoint=with_savepoint,
-        savepoint_path=savepoint_path,
-        idempotency_key=idempotency_key,
-    )
+    given = merged(None, job_id=job_id(job), **fields)
+    if not given.keys() & {"mode", "with_savepoint"}:
+        given["with_savepoint"] = by_default or "savepoint_path" in given
+    return given
+
+
+def scaling(
+    job: JobLike, parallelism: int | None, min_workers: int | None, **fields: Any
+) -> tuple[str, dict[str, Any]]:
+    """The call that scales, and its input: a lower bound is a change of both bounds."""
+    id_ = job_id(job)
+    if min_workers is None:
+        return "scale_job", merged(None, job_id=id_, parallelism=parallelism, **fields)
+    bounds = merged(None, parallelism=parallelism, min_workers=min_workers)
+    return "update_job", merged(None, job_id=id_, scaling=bounds, **fields)
+
+
+def operation(
+    by_default: bool,
+    verb: str,
+    job: JobLike,
+    params: Params | None,
+    fields: OperationFields,
+) -> tuple[str, dict[str, Any]]:
+    """The call of an operation, and the input that has it planned."""
+    if verb not in OPERATIONS:
+        raise errors.invalid(
+            f"there is no operation {verb!r} to plan", f"one of {', '.join(OPERATIONS)}"
+        )
+    given = merged(params, **fields)
+    if verb == "cancel":
+        given = cancellation(by_default, job, **given)
+    elif verb == "scale":
+        bounds = (given.pop("parallelism", None), given.pop("min_workers", None))
+        call, given = scaling(job, *bounds, **given)
+        return call, {**given, "dry_run": True}
+    return OPERATIONS[verb], {**given, "job_id": job_id(job), "dry_run": True}
 
 
 def upload(path: str | Path, file_name: str | None) -> tuple[dict[str, Any], dict[str, Path]]:

@@ -10,6 +10,8 @@ import inspect
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
+from . import errors
+
 T = TypeVar("T")
 
 
@@ -150,6 +152,21 @@ class Plan(Result):
     """What a write would do: send `digest` back as `plan_digest` to have exactly this done."""
 
     __slots__ = ()
+
+    @classmethod
+    def of(cls, answer: Mapping[str, Any]) -> Plan:
+        """The plan of a dry run. An answer without one says that there is nothing to do, which is an error here."""
+        if "plan" in answer:
+            return cls(answer["plan"])
+        notes = "; ".join(answer.get("notes") or ["the server planned nothing"])
+        raise errors.from_object(
+            {
+                "code": "failed_precondition",
+                "message": notes,
+                "details": {"reason": "nothing_to_do"},
+            }
+        )
+
     digest: str
     summary: str
     calls: list[dict[str, Any]]

@@ -357,6 +357,17 @@ def test_what_workers_write_is_read_from_cloud_logging(server: Server, emulator:
     assert [one["message"] for one in errors] == [f"trouble {number}" for number in range(5)]
     asked = [body["filter"] for body in emulator.called("entries.list")]
     assert 'severity>=ERROR AND (textPayload:"trouble" OR' in asked[-1]
+    by = f"worker={start['worker_id']}&step=emulated-s1"
+    theirs = server.ok("GET", f"/jobs/{job}/logs?{by}")["data"]["logs"]
+    assert theirs == [one for one in whole if one.get("worker_id") == start["worker_id"]]
+    assert len(theirs) >= 6
+    nobody = server.ok("GET", f"/jobs/{job}/logs?worker=nobody")["data"]
+    assert nobody["logs"] == []
+    assert "names this worker" in nobody["notes"][-1]
+    early = server.ok("GET", f"/jobs/{job}/logs?until={start['timestamp']}")["data"]["logs"]
+    assert early
+    assert all(one["timestamp"] <= start["timestamp"] for one in early)
+    assert len(early) < len(whole)
 
 
 def test_a_log_is_read_on_without_a_gap(server: Server, emulator: Emulator) -> None:

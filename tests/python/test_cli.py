@@ -316,6 +316,63 @@ def test_a_dry_run_shows_the_plan(run: Callable[..., Ran]) -> None:
         assert part in ran.out
 
 
+@pytest.mark.parametrize(
+    ("line", "method", "path", "given"),
+    [
+        ("cancel ID --drain", "POST", "cancel", {"mode": "drain"}),
+        ("cancel ID", "POST", "cancel", {"with_savepoint": True}),
+        ("scale ID --parallelism 4", "POST", "scale", {"parallelism": 4}),
+        (
+            "scale ID --parallelism 4 --min-workers 2",
+            "PATCH",
+            "",
+            {"scaling": {"parallelism": 4, "min_workers": 2}},
+        ),
+        ("savepoint ID --path s3://b/s", "POST", "savepoint", {"savepoint_path": "s3://b/s"}),
+        (
+            "restore ID --savepoint s3://b/s --option rate=5",
+            "POST",
+            "restore",
+            {"savepoint_path": "s3://b/s", "pipeline_options": {"rate": 5}},
+        ),
+    ],
+)
+def test_a_dry_run_of_an_operation_asks_for_the_plan_and_does_nothing_else(
+    run: Callable[..., Ran], line: str, method: str, path: str, given: dict[str, Any]
+) -> None:
+    words = line.replace("ID", JOB_ID, 1).split()
+    with serving(lambda _: envelope(200, {"plan": PLAN})) as server:
+        ran = run("job", *words, "--dry-run", server=server)
+    [seen] = server.seen
+    assert (ran.code, seen.method, seen.json) == (0, method, {**given, "dry_run": True})
+    assert seen.path == (f"{PATH}/{path}" if path else PATH)
+    assert "whether the submission arrived" in ran.out
+
+
+def test_where_nothing_would_be_done_a_dry_run_says_so(run: Callable[..., Ran]) -> None:
+    answer = {"job_id": JOB_ID, "state": "CANCELED", "notes": ["the job was canceled before"]}
+    with serving(lambda _: envelope(200, answer)) as server:
+        ran = run("job", "cancel", JOB_ID, "--dry-run", server=server)
+    assert ran.code == 5
+    assert "canceled before" in ran.err
+
+
+def test_bounds_of_workers_are_both_sent(run: Callable[..., Ran]) -> None:
+    changed = {"job_id": JOB_ID, "state": "RUNNING"}
+    with serving(lambda _: envelope(200, changed)) as server:
+        words = ("job", "scale", JOB_ID, "--parallelism", "4", "--min-workers", "2")
+        assert run(*words, server=server).code == 0
+    [seen] = server.seen
+    assert (seen.method, seen.json) == ("PATCH", {"scaling": {"parallelism": 4, "min_workers": 2}})
+
+
+def test_yaml_is_given_as_it_is(run: Callable[..., Ran]) -> None:
+    text = "pipeline:\n  type: chain\n"
+    with serving(lambda _: envelope(201, job())) as server:
+        assert run("job", "submit", "--yaml", text, server=server).code == 0
+    assert server.seen[0].json == {"yaml": text}
+
+
 def test_metrics_and_operations(run: Callable[..., Ran]) -> None:
     user = [
         {
@@ -395,6 +452,19 @@ def test_logs_are_followed_to_the_end(run: Callable[..., Ran]) -> None:
         ran = run("job", "logs", JOB_ID, "--follow", "--severity", "info", server=server)
     assert ran.out == "INFO one\nINFO two\nINFO [31mred[0m\n"
     assert server.seen[0].path == f"{PATH}/logs?min_severity=INFO"
+
+
+def test_logs_are_narrowed_and_read_on(run: Callable[..., Ran]) -> None:
+    narrow = "--until 2026-11-20T09:45:00Z --worker w-0 --step s1 --page-token t"
+    page = {"logs": [], "next_page_token": "u"}
+    with serving(lambda _: envelope(200, page)) as server:
+        ran = run("job", "logs", JOB_ID, *narrow.split(), server=server)
+        endless = run("job", "logs", JOB_ID, "--follow", "--until", "60", server=server)
+    [seen] = server.seen
+    query = "page_token=t&until=2026-11-20T09%3A45%3A00Z&worker=w-0&step=s1"
+    assert seen.path == f"{PATH}/logs?{query}"
+    assert "--page-token u" in ran.err
+    assert endless.code == 2
 
 
 def test_runners(run: Callable[..., Ran]) -> None:

@@ -302,6 +302,32 @@ def test_logs_print_as_text(run: Any) -> None:
     assert server.seen[0].path == f"{PATH}/logs?duration_seconds=300"
 
 
+@both
+def test_operations_are_planned_by_the_call_that_does_them(run: Any) -> None:
+    plan = {"digest": "d" * 64, "summary": "s", "calls": [], "changes": [], "unknown": []}
+    with serving(lambda _: envelope(200, {"plan": plan})) as server:
+        planned = run(server, lambda client: client.plan_operation("cancel", JOB_ID, mode="drain"))
+        run(server, lambda client: client.cancel_job(JOB_ID, mode="drain", plan_digest="d" * 64))
+        with pytest.raises(ValidationError, match="no operation"):
+            run(server, lambda client: client.plan_operation("burn", JOB_ID))
+    assert planned.digest == "d" * 64
+    bodies = [seen.json for seen in server.seen]
+    assert bodies == [
+        {"mode": "drain", "dry_run": True},
+        {"mode": "drain", "plan_digest": "d" * 64},
+    ]
+
+
+@both
+def test_a_log_is_asked_by_worker_step_and_end(run: Any) -> None:
+    with serving(lambda _: envelope(200, {"logs": []})) as server:
+        run(
+            server,
+            lambda client: client.get_logs(JOB_ID, until="60", worker="w-0", step="s1"),
+        )
+    assert server.seen[0].path == f"{PATH}/logs?until=60&worker=w-0&step=s1"
+
+
 def changes(*states: str) -> Callable[[Seen], bytes]:
     left = list(states)
 

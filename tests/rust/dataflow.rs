@@ -67,7 +67,7 @@ fn requests() -> Vec<Request> {
             &target,
             JOB,
             "JOB_MESSAGE_DETAILED",
-            Some("2026-11-25T20:00:03.000Z".into()),
+            (Some("2026-11-25T20:00:03.000Z".into()), Some("2026-11-25T20:00:09.000Z".into())),
             Some("p"),
         ),
     ]

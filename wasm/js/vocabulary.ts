@@ -299,6 +299,12 @@ export interface GetLogsInput {
   min_severity?: "DEFAULT" | "DEBUG" | "INFO" | "WARN" | "ERROR" | "FATAL";
   /** Where the last page ended: its `next_page_token`. Without it the newest lines come. */
   page_token?: string;
+  /** Only lines with this `step_name`. */
+  step?: string;
+  /** Only lines up to then: RFC 3339, or so many seconds ago. */
+  until?: string;
+  /** Only lines with this `worker_id`. */
+  worker?: string;
 }
 
 export interface GetLogsOutput {

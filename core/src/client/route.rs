@@ -51,7 +51,8 @@ const fn post(verb: &'static str, path: &'static str, class: Class) -> Route {
 }
 
 const JOB: &str = "/api/v1/jobs/{job_id}";
-const LOG_QUERY: &[&str] = &["max_results", "page_token", "duration_seconds", "min_severity", "contains"];
+const LOG_QUERY: &[&str] =
+    &["max_results", "page_token", "duration_seconds", "until", "min_severity", "contains", "worker", "step"];
 const JOB_FILTER: &[&str] = &["target", "state", "job_type", "name_contains", "limit", "page_token"];
 
 /// Every verb a client can call.

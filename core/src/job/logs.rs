@@ -57,10 +57,16 @@ pub struct LogQuery {
     pub page_token: Option<String>,
     /// Not before this Unix time in milliseconds (lines without a time pass).
     pub since_ms: Option<u64>,
+    /// Not after this one.
+    pub until_ms: Option<u64>,
     /// At least this severe.
     pub min_severity: Option<Severity>,
     /// Holds this text.
     pub contains: Option<String>,
+    /// Written by this process, as [`LogEntry::worker_id`] names it.
+    pub worker: Option<String>,
+    /// Written by this step, as [`LogEntry::step_name`] names it.
+    pub step: Option<String>,
 }
 
 impl LogQuery {
@@ -69,6 +75,24 @@ impl LogQuery {
         self.min_severity.is_none_or(|least| entry.severity >= least)
             && self.contains.as_deref().is_none_or(|text| entry.message.contains(text))
             && self.since_ms.zip(at_ms).is_none_or(|(since, at)| at >= since)
+            && self.until_ms.zip(at_ms).is_none_or(|(until, at)| at <= until)
+            && self.worker.as_ref().is_none_or(|worker| entry.worker_id.as_ref() == Some(worker))
+            && self.step.as_ref().is_none_or(|step| entry.step_name.as_ref() == Some(step))
+    }
+
+    /// True when lines are left out by their time.
+    pub fn is_timed(&self) -> bool {
+        self.since_ms.or(self.until_ms).is_some()
+    }
+
+    /// The first millisecond that is too late, for services that take an end which is left out itself.
+    pub fn end_ms(&self) -> Option<u64> {
+        self.until_ms.map(|until| until.saturating_add(1))
+    }
+
+    /// True when only lines that name their writer fit.
+    pub fn names_writer(&self) -> bool {
+        self.worker.is_some() || self.step.is_some()
     }
 }
 
@@ -84,4 +108,30 @@ pub struct LogPage {
     /// What a reader should know, for instance that the log is shared.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_entry_fits_by_time_and_by_who_wrote_it() {
+        let entry = LogEntry { worker_id: Some("w-1".into()), step_name: Some("s1".into()), ..LogEntry::default() };
+        let all = LogQuery::default;
+        let some = |text: &str| Some(text.to_owned());
+        for (query, at_ms, fits) in [
+            (LogQuery { until_ms: Some(5), ..all() }, Some(5), true),
+            (LogQuery { until_ms: Some(5), ..all() }, Some(6), false),
+            (LogQuery { until_ms: Some(5), ..all() }, None, true),
+            (LogQuery { since_ms: Some(5), ..all() }, Some(4), false),
+            (LogQuery { worker: some("w-1"), step: some("s1"), ..all() }, None, true),
+            (LogQuery { worker: some("w-"), ..all() }, None, false),
+            (LogQuery { step: some("s10"), ..all() }, None, false),
+        ] {
+            assert_eq!(query.admits(&entry, at_ms), fits, "{query:?} {at_ms:?}");
+        }
+        let anonymous = LogEntry::default();
+        assert!(!LogQuery { worker: some(""), ..all() }.admits(&anonymous, None));
+        assert!(!LogQuery { step: some("s1"), ..all() }.admits(&anonymous, None));
+    }
 }

@@ -107,12 +107,17 @@ def _jobs(nouns: Any) -> None:
     scale = _command(verbs, "scale", job.scale, "Change the parallelism of a running job.")
     _id(scale)
     scale.add_argument("--parallelism", type=int, required=True, metavar="N")
+    scale.add_argument(
+        "--min-workers", type=int, metavar="N", help="fewest workers (Dataflow); N is then the most"
+    )
+    _dry_run(scale)
     savepoint = _command(verbs, "savepoint", job.savepoint, "Take a savepoint; the job goes on.")
     _id(savepoint)
     savepoint.add_argument("--path", help="directory for it; default: the target's own")
     savepoint.add_argument(
         "--no-wait", action="store_true", help="answer with the operation at once"
     )
+    _dry_run(savepoint)
     _cancel(_command(verbs, "cancel", job.cancel, "End a job."))
     _restore(_command(verbs, "restore", job.restore, "Submit a job again from a savepoint."))
     _resolutions(verbs)
@@ -149,8 +154,12 @@ def _resolutions(verbs: Any) -> None:
     for name in ("adopt", "abandon", "resubmit"):
         command = verbs.choices[name]
         command.add_argument("--idempotency-key", metavar="KEY", help="a repeated command is one")
-        command.add_argument("--dry-run", action="store_true", help="show what would be done")
+        _dry_run(command)
         command.add_argument("--yes", action="store_true", help="do not ask")
+
+
+def _dry_run(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--dry-run", action="store_true", help="show what would be done")
 
 
 def _id(command: argparse.ArgumentParser) -> None:
@@ -166,6 +175,7 @@ def _submit(command: argparse.ArgumentParser) -> None:
     add("--code", metavar="PATH", help="file on the server, or artifact:sha256:…")
     add("--upload", metavar="FILE", help="upload a file of this machine and run it")
     add("--module", help="installed Python module instead of a file")
+    add("--yaml", metavar="TEXT", help="Beam YAML itself; `-` reads it from standard input")
     add("--template", metavar="PATH", help="template to launch, gs://… (Dataflow)")
     add(
         "--parameter",
@@ -193,7 +203,7 @@ def _submit(command: argparse.ArgumentParser) -> None:
     )
     add("--savepoint", metavar="PATH", help="savepoint to start from")
     add("--idempotency-key", metavar="KEY", help="a repeated command makes no second job")
-    add("--dry-run", action="store_true", help="show what would be done")
+    _dry_run(command)
     add("--wait", action="store_true", help="wait until the job has ended")
 
 
@@ -212,6 +222,7 @@ def _cancel(command: argparse.ArgumentParser) -> None:
     ):
         how.add_argument(f"--{mode}", dest="mode", action="store_const", const=mode, help=text)
     command.add_argument("--path", help="directory for the savepoint")
+    _dry_run(command)
     command.add_argument("--yes", action="store_true", help="do not ask")
 
 
@@ -229,6 +240,7 @@ def _restore(command: argparse.ArgumentParser) -> None:
         help="start although the savepoint holds state the pipeline no longer has",
     )
     add("--idempotency-key", metavar="KEY", help="a repeated command makes no second job")
+    _dry_run(command)
     add("--wait", action="store_true", help="wait until the job has ended")
 
 
@@ -242,6 +254,12 @@ def _logs(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--since", type=int, metavar="SECONDS", help="only the last so many seconds"
     )
+    command.add_argument(
+        "--until", metavar="TIME", help="only lines up to then: RFC 3339, or so many seconds ago"
+    )
+    command.add_argument("--worker", metavar="ID", help="only lines of this worker")
+    command.add_argument("--step", metavar="NAME", help="only lines of this step")
+    command.add_argument("--page-token", metavar="TOKEN", help="go on where a page ended")
     command.add_argument("--severity", type=str.upper, metavar="LEVEL", help="at least this severe")
     command.add_argument("--contains", metavar="TEXT", help="only lines that hold this text")
     command.add_argument("--follow", action="store_true", help="go on until the job has ended")

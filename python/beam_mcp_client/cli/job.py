@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .. import errors
@@ -76,10 +76,23 @@ def restore(options: argparse.Namespace) -> int:
     if options.allow_non_restored_state:
         changed["allow_non_restored_state"] = True
     with connected(options) as client:
+        if options.dry_run:
+            fields = {**changed, "savepoint_path": options.savepoint}
+            return _planned(client, "restore", options, fields)
         job = client.restore_job(
             options.job_id, options.savepoint, timeout=options.timeout, **changed
         )
         return _submitted(client, job, options)
+
+
+def _planned(
+    client: MCPClient, verb: str, options: argparse.Namespace, fields: Mapping[str, Any]
+) -> int:
+    """What an operation would do."""
+    given = {name: value for name, value in fields.items() if value is not None}
+    found = client.plan_operation(verb, options.job_id, given, timeout=options.timeout)
+    show.plan(found, options.output)
+    return 0
 
 
 def _submitted(client: MCPClient, job: Job, options: argparse.Namespace) -> int:
@@ -116,6 +129,7 @@ def _submission(client: MCPClient, options: argparse.Namespace) -> dict[str, Any
         "code_path": code,
         "preset": options.preset,
         "module": options.module,
+        "yaml": sys.stdin.read() if options.yaml == "-" else options.yaml,
         "template_path": options.template,
         "template_parameters": _pairs("--parameter", options.parameter) or None,
         "entry_class": options.entry_class,
@@ -208,44 +222,54 @@ def listing(options: argparse.Namespace) -> None:
         print("more jobs follow; narrow the list or raise --limit", file=sys.stderr)
 
 
-def scale(options: argparse.Namespace) -> None:
+def scale(options: argparse.Namespace) -> int:
     """Changes the parallelism of a job."""
-    with connected(options) as client, Progress(f"scaling to {options.parallelism}"):
-        changed = client.scale_job(options.job_id, options.parallelism, timeout=options.timeout)
+    bounds = {"parallelism": options.parallelism, "min_workers": options.min_workers}
+    with connected(options) as client:
+        if options.dry_run:
+            return _planned(client, "scale", options, bounds)
+        with Progress(f"scaling to {options.parallelism}"):
+            changed = client.scale_job(options.job_id, **bounds, timeout=options.timeout)
     _changed(changed, options.output)
+    return 0
 
 
-def savepoint(options: argparse.Namespace) -> None:
+def savepoint(options: argparse.Namespace) -> int:
     """Takes a savepoint."""
-    with connected(options) as client, Progress("taking a savepoint"):
-        taken = client.create_savepoint(
-            options.job_id,
-            savepoint_path=options.path,
-            wait=not options.no_wait,
-            timeout=options.timeout,
-        )
+    with connected(options) as client:
+        if options.dry_run:
+            return _planned(client, "savepoint", options, {"savepoint_path": options.path})
+        with Progress("taking a savepoint"):
+            taken = client.create_savepoint(
+                options.job_id,
+                savepoint_path=options.path,
+                wait=not options.no_wait,
+                timeout=options.timeout,
+            )
     show.record(
         taken.to_dict(),
         ("savepoint_path", *OPERATION_FIELDS),
         options.output,
         "savepoint_path" if taken else "operation_id",
     )
+    return 0
 
 
 def cancel(options: argparse.Namespace) -> int:
     """Ends a job."""
+    how = {
+        "with_savepoint": options.with_savepoint,
+        "mode": options.mode,
+        "savepoint_path": options.path,
+    }
     with connected(options) as client:
+        if options.dry_run:
+            return _planned(client, "cancel", options, how)
         if not options.yes and sys.stdin.isatty() and not _confirmed(client, options):
             print("nothing was done", file=sys.stderr)
             return REFUSED
         with Progress("ending the job"):
-            changed = client.cancel_job(
-                options.job_id,
-                options.with_savepoint,
-                mode=options.mode,
-                savepoint_path=options.path,
-                timeout=options.timeout,
-            )
+            changed = client.cancel_job(options.job_id, **how, timeout=options.timeout)
     _changed(changed, options.output)
     return 0
 
@@ -318,8 +342,10 @@ def checkpoints(options: argparse.Namespace) -> None:
 
 def logs(options: argparse.Namespace) -> None:
     """Shows lines of a log."""
+    if options.follow and options.until:
+        raise errors.invalid("--follow goes on until the job has ended, and --until ends before")
     with connected(options) as client:
-        page = _page(client, options, None)
+        page = _page(client, options, options.page_token)
         _lines(page, options.output)
         while options.follow:
             job = client.get_job(options.job_id)
@@ -331,6 +357,8 @@ def logs(options: argparse.Namespace) -> None:
             if not more and not job.terminal:
                 client.wait_for_change(options.job_id, job.version, 2)
     show.notes(page.notes)
+    if page.next_page_token and options.output == "table":
+        print(f"more lines: --page-token {page.next_page_token}", file=sys.stderr)
 
 
 def _page(client: MCPClient, options: argparse.Namespace, token: str | None) -> LogList:
@@ -341,6 +369,9 @@ def _page(client: MCPClient, options: argparse.Namespace, token: str | None) -> 
         duration_seconds=options.since,
         min_severity=options.severity,
         contains=options.contains,
+        until=options.until,
+        worker=options.worker,
+        step=options.step,
         timeout=options.timeout,
     )
 

@@ -262,12 +262,13 @@ class Service:
         fitting = IMPORTANCE[IMPORTANCE.index(least) :] if least in IMPORTANCE else IMPORTANCE
         start = call.query.get("startTime", "")
         messages = [message for message in job.messages if message["messageImportance"] in fitting]
-        messages = [message for message in messages if message["time"] >= start]
+        end = call.query.get("endTime", "9999")
+        messages = [message for message in messages if start <= message["time"] < end]
         page, token = self._page(call, messages)
         answer: dict[str, Any] = {"jobMessages": page}
         if not call.query.get("pageToken") and least in IMPORTANCE[:3]:
             answer["autoscalingEvents"] = [
-                event for event in job.scalings if event["time"] >= start
+                event for event in job.scalings if start <= event["time"] < end
             ]
         return self._with_token({name: value for name, value in answer.items() if value}, token)
 

@@ -26,7 +26,10 @@ QUOTED = r'"(?:[^"\\]|\\.)*"'
 RESTRICTION = re.compile(
     rf"(?:resource\.type=(?P<type>{QUOTED})|resource\.labels\.job_id=(?P<job>{QUOTED})"
     rf"|NOT log_id\((?P<but>{QUOTED})\)|severity>=(?P<severity>[A-Z]+)"
-    rf"|timestamp>=(?P<since>{QUOTED})"
+    rf"|timestamp>=(?P<since>{QUOTED})|timestamp<(?P<before>{QUOTED})"
+    rf"|\(jsonPayload\.worker=(?P<worker>{QUOTED})"
+    r' OR labels\."compute\.googleapis\.com/resource_name"=(?P=worker)\)'
+    rf"|\(jsonPayload\.step=(?P<step>{QUOTED}) OR resource\.labels\.step_id=(?P=step)\)"
     rf"|\(textPayload:(?P<text>{QUOTED}) OR jsonPayload\.message:(?P=text)"
     r" OR jsonPayload\.exception:(?P=text)\))(?: AND |$)"
 )
@@ -116,5 +119,8 @@ def fits(entry: dict[str, Any], wanted: dict[str, str]) -> bool:
         and SEVERITIES.index(entry["severity"])
         >= SEVERITIES.index(wanted.get("severity", "DEFAULT"))
         and ("since" not in wanted or instant(entry["timestamp"]) >= instant(wanted["since"]))
+        and ("before" not in wanted or instant(entry["timestamp"]) < instant(wanted["before"]))
+        and wanted.get("worker") in (None, entry["labels"]["compute.googleapis.com/resource_name"])
+        and wanted.get("step") in (None, entry["resource"]["labels"]["step_id"])
         and wanted.get("text", "").lower() in entry["jsonPayload"]["message"].lower()
     )

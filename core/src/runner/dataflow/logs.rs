@@ -57,11 +57,16 @@ impl Dataflow {
 
     /// Messages from a time on, and whether they are all.
     async fn messages(&self, job: &Job, query: &LogQuery, start_ms: Option<u64>) -> Result<(Vec<Placed>, bool), Error> {
+        if query.names_writer() {
+            // Dataflow's own words name neither worker nor step.
+            return Ok((Vec::new(), true));
+        }
         let (id, importance) = (native_id(job)?, importance(query.min_severity));
+        let end = query.end_ms().map(rfc3339);
         let (mut placed, mut page) = (Vec::new(), None::<String>);
         for _ in 0..MOST_PAGES {
-            let start = start_ms.map(rfc3339);
-            let request = request::messages_request(&self.context.target, id, importance, start, page.as_deref());
+            let times = (start_ms.map(rfc3339), end.clone());
+            let request = request::messages_request(&self.context.target, id, importance, times, page.as_deref());
             let answer = self.read(request, response::read::<MessagePage>).await?;
             let job_id = job.id.to_string();
             placed.extend(answer.job_messages.iter().map(|message| said(&job_id, message)));

@@ -99,7 +99,7 @@ impl Dataflow {
 
     /// What Dataflow says about a failure; a cancelled flow ends here, other trouble leaves the state as it was read.
     async fn diagnose(&self, id: &str) -> Result<String, Error> {
-        let request = request::messages_request(&self.context.target, id, "JOB_MESSAGE_ERROR", None, None);
+        let request = request::messages_request(&self.context.target, id, "JOB_MESSAGE_ERROR", (None, None), None);
         let once = Backoff { tries: 1, ..Backoff::READ };
         match self.read_within(once, request, response::read::<MessagePage>).await {
             Ok(page) => Ok(diagnosis(&page)),

@@ -138,12 +138,13 @@ pub fn messages_request(
     target: &Target,
     id: &str,
     importance: &str,
-    start: Option<String>,
+    (start, end): (Option<String>, Option<String>),
     page: Option<&str>,
 ) -> Request {
     let pairs = [
         ("minimumImportance", Some(importance.to_owned())),
         ("startTime", start),
+        ("endTime", end),
         ("pageSize", Some(PAGE.to_string())),
         ("pageToken", page.map(str::to_owned)),
     ];

@@ -152,6 +152,19 @@ fn filter(id: &str, query: &LogQuery, start_ms: Option<u64>) -> String {
     ];
     parts.extend(query.min_severity.and_then(least).map(|word| format!("severity>={word}")));
     parts.extend(start_ms.map(|ms| format!("timestamp>={}", quoted(&rfc3339(ms)))));
+    parts.extend(query.end_ms().map(|ms| format!("timestamp<{}", quoted(&rfc3339(ms)))));
+    parts.extend(
+        query.worker.as_deref().map(quoted).map(|name| {
+            format!("(jsonPayload.worker={name} OR labels.\"compute.googleapis.com/resource_name\"={name})")
+        }),
+    );
+    parts.extend(
+        query
+            .step
+            .as_deref()
+            .map(quoted)
+            .map(|name| format!("(jsonPayload.step={name} OR resource.labels.step_id={name})")),
+    );
     parts.extend(query.contains.as_deref().map(quoted).map(|text| {
         // A text by itself is looked for in every field, of which we show these.
         format!("(textPayload:{text} OR jsonPayload.message:{text} OR jsonPayload.exception:{text})")
@@ -293,6 +306,35 @@ mod tests {
              jsonPayload.exception:{quoted})"
         );
         assert!(filter.ends_with(&end), "{filter}");
+    }
+
+    #[test]
+    fn one_worker_and_step_up_to_a_time_are_asked_of_the_service() {
+        let query = LogQuery {
+            until_ms: Some(1_795_636_802_000),
+            worker: Some("w-0".into()),
+            step: Some("F1".into()),
+            ..asked(5, None)
+        };
+        let other = json!({"timestamp": "2026-11-25T20:00:02Z", "jsonPayload": {"message": "b", "worker": "w-1"}});
+        let wrote = answer(200, json!({"entries": [other, entry(2, "a")]}));
+        let played = logs(query, vec![(ENTRIES, wrote)]);
+        let end = "timestamp<\"2026-11-25T20:00:02.001Z\" AND \
+            (jsonPayload.worker=\"w-0\" OR labels.\"compute.googleapis.com/resource_name\"=\"w-0\") AND \
+            (jsonPayload.step=\"F1\" OR resource.labels.step_id=\"F1\")";
+        let filter = played.body()["filter"].as_str().unwrap().to_owned();
+        assert!(filter.ends_with(end), "{filter}");
+        assert_eq!(texts(&played.end.unwrap()), ["a"], "and Dataflow itself is not asked: its words name no writer");
+    }
+
+    #[test]
+    fn what_dataflow_says_ends_where_the_caller_says() {
+        let query = LogQuery { until_ms: Some(1_795_636_802_000), ..asked(5, None) };
+        let until = "GET jobs/{id}/messages?minimumImportance=JOB_MESSAGE_DETAILED\
+                     &endTime=2026-11-25T20%3A00%3A02.001Z&pageSize=200";
+        let said = answer(200, json!({"jobMessages": [message(1, "a"), message(9, "z")]}));
+        let page = logs(query, vec![(until, said), (ENTRIES, answer(200, json!({})))]).end.unwrap();
+        assert_eq!(texts(&page), ["a"], "also where the service leaves nothing out");
     }
 
     /// Messages of Dataflow's from a second on.

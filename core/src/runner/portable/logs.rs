@@ -45,7 +45,7 @@ fn page(job_id: &str, query: &LogQuery, events: &[Event], ended: bool) -> Result
 fn notes(query: &LogQuery, messages: &[Message<'_>], is_gap: bool) -> Vec<String> {
     let rows = [
         (is_gap, "the service no longer keeps the message the last page ended with: some may be missing"),
-        (query.since_ms.is_some(), "the messages carry no time with a zone, so a limit in time leaves none out"),
+        (query.is_timed(), "the messages carry no time with a zone, so a limit in time leaves none out"),
         (messages.is_empty(), "the service keeps no messages of this job; its workers log where they run"),
     ];
     rows.into_iter().filter(|(holds, _)| *holds).map(|(_, text)| text.to_owned()).collect()

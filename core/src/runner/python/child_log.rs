@@ -85,7 +85,7 @@ fn page(job_id: &str, query: &LogQuery, facts: &[Fact]) -> LogPage {
 
 fn notes(query: &LogQuery) -> Vec<String> {
     let untimed = "the lines carry no time of their own, so a limit in time does not leave any out";
-    query.since_ms.map(|_| untimed.to_owned()).into_iter().collect()
+    query.is_timed().then(|| untimed.to_owned()).into_iter().collect()
 }
 
 struct Reading<'a> {
