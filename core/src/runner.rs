@@ -4,6 +4,7 @@
 //! never a caller, store or door.
 
 mod backend;
+mod capability;
 pub mod code;
 mod contract;
 pub mod dataflow;
@@ -20,9 +21,10 @@ pub mod spark;
 mod stack_trace;
 
 pub use backend::Backend;
+pub use capability::{Capability, options_are_fixed, refusal};
 pub use contract::{
-    Bearer, Begun, Build, Capability, Look, Memory, PlannedCall, Probe, Progress, Provenance, ResolvedOption, Sighting,
-    Submission, Submitted,
+    Bearer, Begun, Build, Look, Memory, PlannedCall, Probe, Progress, Provenance, ResolvedOption, Sighting, Submission,
+    Submitted,
 };
 pub use dispatch::{Runner, check_target};
 

@@ -185,6 +185,8 @@ class Runner(Result):
     status: str
     description: str
     capabilities: list[str]
+    unsupported: dict[str, dict[str, str]] | None
+    """What it cannot do: `reason` and `suggestion` of each."""
     version: str | None
 
 

@@ -7,4 +7,5 @@ mod dataflow;
 mod dry_run;
 mod errors;
 mod mcp_client;
+mod readme;
 mod tools;

@@ -21,6 +21,8 @@ export interface Runner {
   status: string;
   description: string;
   capabilities: string[];
+  /** What it cannot do: why, and the nearest alternative. */
+  unsupported?: Record<string, { reason: string; suggestion: string }>;
   version?: string;
   facts: Document;
   checked_at: string;

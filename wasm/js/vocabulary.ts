@@ -287,23 +287,23 @@ export interface GetJobOutput {
 }
 
 export interface GetLogsInput {
-  /** Only lines that hold this text. */
+  /** In the text. */
   contains?: string;
-  /** Only lines of the last so many seconds (lines without a time pass). */
+  /** Only the last so many seconds (lines without a time pass). */
   duration_seconds?: number;
   /** The job. */
   job_id: string;
-  /** Most lines, 1 to 1000; default 100. */
+  /** 1 to 1000; default 100. */
   max_results?: number;
-  /** Only lines at least this severe. */
+  /** At least this severe. */
   min_severity?: "DEFAULT" | "DEBUG" | "INFO" | "WARN" | "ERROR" | "FATAL";
-  /** Where the last page ended: its `next_page_token`. Without it the newest lines come. */
+  /** `next_page_token` of the last page; without it the newest lines. */
   page_token?: string;
-  /** Only lines with this `step_name`. */
+  /** Whole `step_name`. */
   step?: string;
-  /** Only lines up to then: RFC 3339, or so many seconds ago. */
+  /** RFC 3339, or seconds ago. */
   until?: string;
-  /** Only lines with this `worker_id`. */
+  /** Whole `worker_id`. */
   worker?: string;
 }
 

@@ -88,7 +88,7 @@ pub(super) fn runner(context: Context, _: HttpRequest, input: Input) -> PageFutu
         let wanted = input.get("runner_type").and_then(Value::as_str).unwrap_or_default().to_owned();
         let name = context.state.config.target(Some(&wanted))?.name.clone();
         let verb = verb::find("list_runners").ok_or_else(|| verb::unknown("list_runners"))?;
-        let output = verb.run(context.clone(), json!({"runner_type": name})).await?;
+        let output = verb.run(context.clone(), json!({"runner_type": name, "reasons": true})).await?;
         let found = output.get("runners").and_then(Value::as_array).and_then(|all| all.first()).cloned();
         Ok(answer(&context, 200, "runner: done".into(), found.unwrap_or_default()))
     })

@@ -77,7 +77,7 @@ pub static ROUTES: &[Route] = &[
     page("GET", "/api/v1/manifest", "Name, version and tools", documents::manifest),
     page("GET", "/api/v1/targets", "Targets of the configuration, not probed", documents::targets),
     page("GET", "/api/v1/health/llm", "Health as text for a model", health::llm),
-    verb("GET", "/api/v1/runners", "list_runners", "Every target, probed"),
+    adapted(verb("GET", "/api/v1/runners", "list_runners", "Every target, probed"), reasons),
     page("GET", "/api/v1/runners/{runner_type}", "One target, probed", documents::runner),
     verb("POST", "/api/v1/jobs", "create_job", "Submit a job: 201 once the runner acknowledged it, else 202"),
     verb("GET", "/api/v1/jobs", "list_jobs", "Jobs, newest first"),
@@ -129,6 +129,11 @@ pub static ROUTES: &[Route] = &[
     page("POST", "/api/v1/mcp/shutdown", "S1's handshake", shim::accepted),
     page("POST", "/api/v1/mcp/exit", "S1's handshake", shim::accepted),
 ];
+
+/// People and programs are told what a target cannot do; a model asks for it.
+fn reasons(input: &mut Input, _: &Context) {
+    input.entry("reasons").or_insert_with(|| true.into());
+}
 
 fn as_it_is(_: &mut Input, _: &Context) {}
 
@@ -227,7 +232,7 @@ pub(super) fn typed(name: &str, value: String) -> Result<Value, Error> {
         // A number where a change is waited for, and another name of a page's token in lists.
         "cursor" => Ok(value.parse::<u64>().map_or(Value::String(value), Value::from)),
         "timeout_s" | "timeout_seconds" => number().map(Value::from).ok_or_else(|| bad_number(name)),
-        "until_terminal" | "svg" => value.parse::<bool>().map(Value::from).map_err(|_| bad_number(name)),
+        "until_terminal" | "svg" | "reasons" => value.parse::<bool>().map(Value::from).map_err(|_| bad_number(name)),
         _ => Ok(Value::String(value)),
     }
 }

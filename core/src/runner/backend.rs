@@ -99,16 +99,12 @@ pub trait Backend {
 
     /// The stages of the job and how they feed each other.
     fn graph(&self, _job: &Job) -> impl Future<Output = Result<Graph, Error>> + Send {
-        let error = Error::unsupported("no_graph", "this runner shows no graph of a job's stages")
-            .suggest("get_metrics names the steps that are counted");
-        std::future::ready(Err(error))
+        std::future::ready(Err(no_graph()))
     }
 
     /// Its checkpoints and savepoints, as the runner lists them.
     fn checkpoints(&self, _job: &Job) -> impl Future<Output = Result<Checkpoints, Error>> + Send {
-        let error = Error::unsupported("no_checkpoints", "this runner lists no checkpoints of a job")
-            .suggest("the operations of the job show the savepoints and snapshots that were asked for");
-        std::future::ready(Err(error))
+        std::future::ready(Err(no_checkpoints()))
     }
 
     /// One page of the log.
@@ -121,4 +117,14 @@ pub trait Backend {
 
     /// What must be cleaned up once the job has ended (an uploaded jar); errors are of no consequence.
     fn tidy(&self, job: &Job) -> impl Future<Output = Result<(), Error>> + Send;
+}
+
+pub(super) fn no_graph() -> Error {
+    Error::unsupported("no_graph", "this runner shows no graph of a job's stages")
+        .suggest("get_metrics names the steps that are counted")
+}
+
+pub(super) fn no_checkpoints() -> Error {
+    Error::unsupported("no_checkpoints", "this runner lists no checkpoints of a job")
+        .suggest("the operations of the job show the savepoints and snapshots that were asked for")
 }

@@ -3,47 +3,11 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::Capability;
 use crate::{
     effect::{Handle, SourceId},
     job::{JobState, JobType, OperationState},
 };
-
-/// What a target can do; probed, not assumed.
-#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
-#[cfg_attr(feature = "server", derive(schemars::JsonSchema))]
-#[serde(rename_all = "snake_case")]
-pub enum Capability {
-    /// Bounded pipelines.
-    Batch,
-    /// Unbounded pipelines.
-    Streaming,
-    /// Submission of a jar.
-    JarSubmit,
-    /// Submission of a Python file or module.
-    PythonSubmit,
-    /// Launch of a Dataflow template.
-    TemplateSubmit,
-    /// Submission of a Beam YAML pipeline.
-    YamlSubmit,
-    /// Plain cancel.
-    Cancel,
-    /// Flush and end.
-    Drain,
-    /// End with a savepoint to resume from.
-    Stop,
-    /// Savepoints.
-    Savepoints,
-    /// Start from a savepoint.
-    Restore,
-    /// Automatic checkpoints.
-    Checkpointing,
-    /// Change of parallelism in place.
-    Rescale,
-    /// Metrics while the job runs.
-    Metrics,
-    /// Logs.
-    Logging,
-}
 
 /// How a target is, as of now.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

@@ -13,7 +13,7 @@ use crate::{
     config::{Preset, RunnerKind, Target},
     error::{Error, ErrorKind},
     lifecycle::note_outage,
-    runner::{Backend, Capability, Probe},
+    runner::{Backend, Capability, Probe, refusal},
 };
 
 /// A probe younger than this is not repeated.
@@ -30,6 +30,9 @@ pub struct Input {
     /// Only targets of this runner, or this target.
     #[serde(alias = "runner", alias = "target")]
     pub runner_type: Option<String>,
+    /// Also why it cannot do the rest, and what to do instead. Not in the schema: REST asks, and a tool list is short.
+    #[schemars(skip)]
+    pub reasons: bool,
 }
 
 /// Output of `list_runners`.
@@ -56,6 +59,9 @@ pub struct RunnerView {
     pub description: String,
     /// What it can do, as probed; empty when it does not answer.
     pub capabilities: Vec<Capability>,
+    /// What it cannot do, where that was asked for.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub unsupported: BTreeMap<Capability, Unsupported>,
     /// The runner's version, where it says.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
@@ -87,6 +93,15 @@ pub struct RunnerView {
     pub warnings: Vec<String>,
 }
 
+/// Why a target cannot do something.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct Unsupported {
+    /// The reason one is refused with who asks for it.
+    pub reason: String,
+    /// The nearest alternative.
+    pub suggestion: String,
+}
+
 pub(super) struct ListRunners;
 
 impl Define for ListRunners {
@@ -108,13 +123,24 @@ impl Define for ListRunners {
         for target in targets {
             let (at_ms, probe) = probe(&context, &target).await?;
             let guard = context.state.guard(&target.name).map(|guard| guard.snapshot(context.io.now().mono));
+            let lacks = probe.as_ref().ok().filter(|_| input.reasons).map(|probe| unsupported(&target, probe));
             runners.push(RunnerView {
                 breaker: guard.map_or("closed", |guard| guard.breaker).into(),
+                unsupported: lacks.unwrap_or_default(),
                 ..view(&context.shown_target(&target), at_ms, probe)
             });
         }
         Ok(Output { runners })
     }
+}
+
+fn unsupported(target: &Target, probe: &Probe) -> BTreeMap<Capability, Unsupported> {
+    let lacking = Capability::ALL.into_iter().filter(|one| !probe.capabilities.contains(one));
+    let told = |lacks| {
+        let error = refusal(target, lacks);
+        (lacks, Unsupported { reason: error.reason().to_owned(), suggestion: error.suggestion().to_owned() })
+    };
+    lacking.map(told).collect()
 }
 
 async fn probe(context: &Context, target: &Target) -> Result<(u64, Result<Probe, Error>), Error> {
@@ -165,6 +191,7 @@ fn view(target: &Target, at_ms: u64, probe: Result<Probe, Error>) -> RunnerView 
         mcp_auto_scaling: probe.capabilities.contains(&Capability::Rescale),
         mcp_max_workers: probe.facts.get("slots_total").and_then(Value::as_u64),
         capabilities: probe.capabilities,
+        unsupported: BTreeMap::new(),
         version: probe.version,
         config: target.options.clone(),
         presets: target.presets.clone(),

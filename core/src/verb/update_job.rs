@@ -12,7 +12,13 @@ use super::{
     restore_job,
     scale_job::scale,
 };
-use crate::{auth::Scope, config::RunnerKind, error::Error, job::JobId, runner::dataflow};
+use crate::{
+    auth::Scope,
+    config::RunnerKind,
+    error::Error,
+    job::JobId,
+    runner::{dataflow, options_are_fixed},
+};
 
 /// Input of `update_job`.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -84,9 +90,8 @@ async fn replace(context: Context, input: Input) -> Result<Changed, Error> {
     let old = context.rows.job(&JobId::parse(&input.job_id)?).await?.value;
     let named = dataflow::name_of(&old).filter(|_| old.runner == RunnerKind::Dataflow).map(str::to_owned);
     let (Some(name), Some(mut spec)) = (named, old.spec.as_deref().cloned()) else {
-        return Err(Error::unsupported("options_are_fixed", "the options of a running job cannot be changed")
-            .with("option", input.update_options.keys().next().map(String::as_str).unwrap_or_default())
-            .suggest("stop the job with a savepoint, then restore_job with the new options"));
+        let option = input.update_options.keys().next().map(String::as_str).unwrap_or_default();
+        return Err(options_are_fixed().with("option", option));
     };
     if input.scaling != Scaling::default() {
         return Err(Error::invalid("two_changes", "`scaling` changes a job, `update_options` replaces it")

@@ -50,14 +50,18 @@ impl Dataflow {
 /// What Dataflow has no counterpart of.
 pub(super) fn supported(operation: &Operation) -> Result<(), Error> {
     if operation.kind == Kind::Stop {
-        return Err(Error::unsupported("stop_unsupported", "Dataflow cannot end a job with a savepoint in one step")
-            .suggest("take a snapshot with create_savepoint and then cancel the job, or drain it to lose nothing"));
+        return Err(no_stop());
     }
     if operation.savepoint_dir.is_some() {
         return Err(Error::unsupported("no_savepoint_directory", "a Dataflow snapshot has an id and no directory")
             .suggest("leave the directory out; the answer's savepoint_path is the snapshot's id"));
     }
     Ok(())
+}
+
+pub(super) fn no_stop() -> Error {
+    Error::unsupported("stop_unsupported", "Dataflow cannot end a job with a savepoint in one step")
+        .suggest("take a snapshot with create_savepoint and then cancel the job, or drain it to lose nothing")
 }
 
 pub(super) fn live(answer: &JobAnswer) -> Result<(), Error> {

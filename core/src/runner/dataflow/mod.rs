@@ -32,6 +32,8 @@ pub use submit::name_of;
 
 use std::time::Duration;
 
+pub(super) use probe::{CAPABILITIES, refusal};
+
 use super::{Backend, Begun, Context, Look, Memory, PlannedCall, Probe, Progress, Sighting, Submission, Submitted};
 use crate::{
     config::Identity,

@@ -4,11 +4,14 @@ use serde_json::{Map, json};
 
 use super::{
     Dataflow,
-    regions::is_everywhere,
+    check::no_stop,
+    regions::{all_regions, is_everywhere},
     request::Filter,
     response::{self, JobPage},
+    template,
 };
 use crate::{
+    config::Target,
     error::Error,
     pace::Backoff,
     runner::{Capability, Probe},
@@ -30,11 +33,10 @@ impl Dataflow {
     }
 }
 
-/// What every region has, and all together but a submission: a scale is of streaming jobs with Streaming Engine, a savepoint is a snapshot.
-fn capabilities(everywhere: bool) -> Vec<Capability> {
+/// What every region has: a scale is of streaming jobs with Streaming Engine, a savepoint is a snapshot.
+pub(in crate::runner) const CAPABILITIES: &[Capability] = {
     use Capability as C;
-    let submits = [C::TemplateSubmit, C::YamlSubmit, C::Restore];
-    let all = [
+    &[
         C::Batch,
         C::Streaming,
         C::TemplateSubmit,
@@ -46,8 +48,24 @@ fn capabilities(everywhere: bool) -> Vec<Capability> {
         C::Rescale,
         C::Metrics,
         C::Logging,
-    ];
-    all.into_iter().filter(|one| !everywhere || !submits.contains(one)).collect()
+        C::Graph,
+        C::Update,
+    ]
+};
+/// What all regions together do not: they start no job.
+const SUBMITS: [Capability; 4] =
+    [Capability::TemplateSubmit, Capability::YamlSubmit, Capability::Restore, Capability::Update];
+
+fn capabilities(everywhere: bool) -> Vec<Capability> {
+    CAPABILITIES.iter().copied().filter(|one| !everywhere || !SUBMITS.contains(one)).collect()
+}
+
+pub(in crate::runner) fn refusal(target: &Target, lacks: Capability) -> Option<Error> {
+    match lacks.sample() {
+        Some(_) if is_everywhere(target) => Some(all_regions()),
+        Some(spec) => template::choose(&spec, target, false).err(),
+        None => (lacks == Capability::Stop).then(no_stop),
+    }
 }
 
 #[cfg(test)]

@@ -50,12 +50,13 @@ impl Dataflow {
         if !is_everywhere(&self.context.target) {
             return Ok(());
         }
-        Err(Error::unsupported(
-            "all_regions",
-            "the target is all regions of its project: it watches, and starts no job",
-        )
-        .suggest("submit to a target of the region the job shall run in; list_runners shows them"))
+        Err(all_regions())
     }
+}
+
+pub(super) fn all_regions() -> Error {
+    Error::unsupported("all_regions", "the target is all regions of its project: it watches, and starts no job")
+        .suggest("submit to a target of the region the job shall run in; list_runners shows them")
 }
 
 fn no_region() -> Error {

@@ -32,6 +32,16 @@ async fn program(context: &Context) -> Result<Option<Fact>, Error> {
     interpreter::program(context).await.map_err(only_on_a_server)
 }
 
+pub(in crate::runner) const CAPABILITIES: &[Capability] = {
+    use Capability as C;
+    &[C::Batch, C::Streaming, C::PythonSubmit, C::YamlSubmit, C::Cancel, C::Logging]
+};
+
+pub(in crate::runner) fn refusal(lacks: Capability) -> Option<Error> {
+    let operation = lacks.refused_by(request::supports);
+    operation.or_else(|| python::code::recipe(&lacks.sample()?, "Direct").err())
+}
+
 fn probed(context: &Context, found: bool, python: Option<&str>, beam: Option<String>, yaml: bool) -> Probe {
     use Capability as C;
     let mut facts = Map::new();
@@ -46,11 +56,13 @@ fn probed(context: &Context, found: bool, python: Option<&str>, beam: Option<Str
         None
     };
     // What ran before may still run, and is canceled and read without the interpreter.
-    let mut capabilities = vec![C::Batch, C::Streaming, C::Cancel, C::Logging];
     let submits = found && beam.is_some();
-    capabilities.extend(submits.then_some(C::PythonSubmit));
-    capabilities.extend((submits && yaml).then_some(C::YamlSubmit));
-    capabilities.sort_unstable();
+    let has = |one: &&C| match one {
+        C::PythonSubmit => submits,
+        C::YamlSubmit => submits && yaml,
+        _ => true,
+    };
+    let capabilities = CAPABILITIES.iter().filter(has).copied().collect();
     Probe { version: beam, capabilities, facts, warnings: warning.into_iter().map(str::to_owned).collect() }
 }
 

@@ -14,6 +14,8 @@ mod response;
 #[cfg(test)]
 mod tests;
 
+pub(super) use flow::{CAPABILITIES, refusal};
+
 use super::{Backend, Begun, Context, Look, PlannedCall, Probe, Progress, Sighting, Submission, Submitted};
 use crate::{
     config::Target,

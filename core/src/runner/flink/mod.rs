@@ -35,6 +35,7 @@ pub(super) mod testing;
 
 pub(in crate::runner) use configuration::is_operators_entry;
 pub use exception::JobException;
+pub(super) use probe::{CAPABILITIES, refusal};
 
 use super::{
     Backend, Begun, Build, Context, Look, Memory, PlannedCall, Probe, Progress, Sighting, Submission, Submitted,

@@ -57,7 +57,7 @@ impl Flink {
     }
 }
 
-fn code_path(spec: &JobSpec) -> Result<&str, Error> {
+pub(super) fn code_path(spec: &JobSpec) -> Result<&str, Error> {
     let only_jars = |reason, what: &str| {
         Err(Error::unsupported(reason, format!("a Flink target runs jars and Python pipelines, not {what}"))
             .suggest("build the pipeline as a jar with Beam's Flink runner inside, or use a direct target"))

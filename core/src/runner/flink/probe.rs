@@ -4,11 +4,15 @@ use serde_json::{Map, json};
 
 use super::{
     Flink,
+    failure::rescale_unsupported,
     flow::parsed,
+    prepare::code_path,
     request,
     response::{self, Config, Overview},
+    submit::web_submit_disabled,
 };
 use crate::{
+    config::Target,
     error::Error,
     pace::Backoff,
     runner::{Capability, Probe, python::cluster},
@@ -45,18 +49,47 @@ fn probe(config: &Config, overview: &Overview, url: Option<&str>) -> Probe {
     }
 }
 
+pub(in crate::runner) const CAPABILITIES: &[Capability] = {
+    use Capability as C;
+    &[
+        C::Batch,
+        C::Streaming,
+        C::JarSubmit,
+        C::PythonSubmit,
+        C::YamlSubmit,
+        C::Cancel,
+        C::Drain,
+        C::Stop,
+        C::Savepoints,
+        C::Restore,
+        C::Checkpointing,
+        C::Rescale,
+        C::Metrics,
+        C::Logging,
+        C::Graph,
+        C::CheckpointList,
+    ]
+};
+
+/// What the cluster itself has; whether Python runs there, its interpreter is asked.
 fn capabilities(config: &Config) -> Vec<Capability> {
     use Capability as C;
-    let mut all = vec![C::Batch, C::Streaming];
-    if config.features.web_submit {
-        all.extend([C::JarSubmit, C::Restore]);
+    let has = |one: &&C| match one {
+        C::PythonSubmit | C::YamlSubmit => false,
+        C::JarSubmit | C::Restore => config.features.web_submit,
+        C::Rescale => config.features.web_rescale,
+        _ => true,
+    };
+    CAPABILITIES.iter().filter(has).copied().collect()
+}
+
+pub(in crate::runner) fn refusal(target: &Target, lacks: Capability) -> Option<Error> {
+    match lacks {
+        Capability::Rescale => Some(rescale_unsupported()),
+        Capability::JarSubmit | Capability::Restore => Some(web_submit_disabled()),
+        Capability::PythonSubmit | Capability::YamlSubmit => cluster::check(target, &lacks.sample()?).err(),
+        _ => code_path(&lacks.sample()?).err(),
     }
-    all.extend([C::Cancel, C::Drain, C::Stop, C::Savepoints, C::Checkpointing]);
-    if config.features.web_rescale {
-        all.push(C::Rescale);
-    }
-    all.extend([C::Metrics, C::Logging]);
-    all
 }
 
 /// What `tests/clusters` runs.

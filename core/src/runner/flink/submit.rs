@@ -72,8 +72,7 @@ impl Flink {
         if config.features.web_submit {
             return Ok(config.series());
         }
-        Err(Error::unsupported("web_submit_disabled", "this Flink cluster takes no jobs over REST")
-            .suggest("ask the operator to set web.submit.enable to true on the cluster"))
+        Err(web_submit_disabled())
     }
 
     /// Looks for the job after a refusal that leaves open whether it runs: a duplicate of our own id, or a `main` that
@@ -105,6 +104,11 @@ impl Flink {
         let answer: Value = self.write(request, response::read).await.map_err(|error| error.landed_as(Landed::No))?;
         answer.get("plan").cloned().ok_or_else(|| Error::malformed("Flink's answer has no plan"))
     }
+}
+
+pub(super) fn web_submit_disabled() -> Error {
+    Error::unsupported("web_submit_disabled", "this Flink cluster takes no jobs over REST")
+        .suggest("ask the operator to set web.submit.enable to true on the cluster")
 }
 
 #[cfg(test)]

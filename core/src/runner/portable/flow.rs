@@ -124,19 +124,21 @@ pub(super) async fn check(context: &Context, job: &Job, operation: &Operation) -
     Ok(vec![PlannedCall { call: call.into(), purpose: purpose.into(), body: json!({"job_id": id}) }])
 }
 
+pub(super) fn no_drain() -> Error {
+    unsupported("this job service does not implement Drain")
+        .suggest("cancel the job; a bounded pipeline ends by itself")
+}
+
+pub(super) fn no_cancel() -> Error {
+    unsupported("Beam's Python job service answers CANCELLED and lets the job go on, so it cannot cancel")
+        .suggest("let the job end, or end the service's own process; one service for each job makes that harmless")
+}
+
 /// Refuses what this service only seems to do.
 async fn may(context: &Context, kind: OperationKind) -> Result<(), Error> {
     match kind {
-        OperationKind::Drain if !super::probe::drains(context).await? => {
-            Err(unsupported("this job service does not implement Drain")
-                .suggest("cancel the job; a bounded pipeline ends by itself"))
-        }
-        OperationKind::Cancel if service(context).await? == Service::Python => {
-            Err(unsupported("Beam's Python job service answers CANCELLED and lets the job go on, so it cannot cancel")
-                .suggest(
-                    "let the job end, or end the service's own process; one service for each job makes that harmless",
-                ))
-        }
+        OperationKind::Drain if !super::probe::drains(context).await? => Err(no_drain()),
+        OperationKind::Cancel if service(context).await? == Service::Python => Err(no_cancel()),
         _ => Ok(()),
     }
 }

@@ -40,6 +40,8 @@ mod response;
 #[cfg(test)]
 mod tests;
 
+pub(super) use probe::{CAPABILITIES, refusal};
+
 use super::{
     Backend, Begun, Build, Context, Look, PlannedCall, Probe, Progress, Sighting, Submission, Submitted,
     python::{capture, environment::environment},

@@ -2,7 +2,10 @@
 
 use serde_json::json;
 
-use super::{flow, request::NOBODY};
+use super::{
+    flow,
+    request::{NOBODY, supports},
+};
 use crate::{
     error::{Error, ErrorKind, Retry},
     flow::Rpc,
@@ -11,6 +14,7 @@ use crate::{
     runner::{
         Capability, Context, Probe,
         python::{
+            code,
             environment::{LOOPBACK, NO_ENVIRONMENT, environment},
             interpreter,
         },
@@ -117,11 +121,24 @@ pub(super) async fn probe(context: &Context) -> Result<Probe, Error> {
     })
 }
 
+/// What services have between them.
+pub(in crate::runner) const CAPABILITIES: &[Capability] = {
+    use Capability as C;
+    &[C::Batch, C::Streaming, C::PythonSubmit, C::YamlSubmit, C::Cancel, C::Drain, C::Metrics, C::Logging]
+};
+
+pub(in crate::runner) fn refusal(lacks: Capability) -> Option<Error> {
+    match lacks {
+        Capability::Cancel => Some(flow::no_cancel()),
+        Capability::Drain => Some(flow::no_drain()),
+        _ => lacks.refused_by(supports).or_else(|| code::recipe(&lacks.sample()?, "a job service").err()),
+    }
+}
+
 fn capabilities(service: Service, drains: bool, submits: bool, yaml: bool) -> Vec<Capability> {
     use Capability as C;
     let ends = service != Service::Python;
     let rows = [
-        (C::Batch, true),
         // Python's runs a pipeline to its end before it reads more.
         (C::Streaming, ends),
         (C::PythonSubmit, submits),
@@ -129,9 +146,9 @@ fn capabilities(service: Service, drains: bool, submits: bool, yaml: bool) -> Ve
         (C::Cancel, ends),
         (C::Drain, drains),
         (C::Metrics, ends),
-        (C::Logging, true),
     ];
-    rows.into_iter().filter(|(_, can)| *can).map(|(capability, _)| capability).collect()
+    let lacks = |one: &C| rows.iter().any(|(capability, can)| capability == one && !can);
+    CAPABILITIES.iter().copied().filter(|one| !lacks(one)).collect()
 }
 
 fn warnings(context: &Context, service: Service) -> Vec<String> {

@@ -13,9 +13,9 @@ use crate::{
 };
 
 /// What every scripted cluster can do; single jobs refuse what their kind cannot.
-const CAPABILITIES: [Capability; 11] = {
+pub(in crate::runner) const CAPABILITIES: &[Capability] = {
     use Capability as C;
-    [
+    &[
         C::Batch,
         C::Streaming,
         C::Cancel,
@@ -27,8 +27,17 @@ const CAPABILITIES: [Capability; 11] = {
         C::Rescale,
         C::Metrics,
         C::Logging,
+        C::Graph,
+        C::CheckpointList,
     ]
 };
+
+pub(in crate::runner) fn refusal(lacks: Capability) -> Option<Error> {
+    lacks.sample().map(|_| {
+        Error::unsupported("no_code_is_loaded", "the simulator runs scripts and loads no code")
+            .suggest("run the code on a target of another runner; here its name is accepted and not read")
+    })
+}
 
 pub(super) fn probe(context: &Context) -> Result<Probe, Error> {
     let target = &context.target;

@@ -28,6 +28,8 @@ mod script;
 #[cfg(test)]
 mod tests;
 
+pub(super) use flow::{CAPABILITIES, refusal};
+
 use super::{Backend, Begun, Context, Look, PlannedCall, Probe, Progress, Sighting, Submission, Submitted};
 use crate::{
     config::{Identity, Target},

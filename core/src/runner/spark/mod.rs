@@ -42,6 +42,7 @@ mod submit;
 #[cfg(test)]
 mod testing;
 
+pub(super) use probe::{CAPABILITIES, refusal};
 pub(in crate::runner) use properties::is_operators_property;
 
 use std::collections::BTreeMap;

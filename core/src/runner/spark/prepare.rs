@@ -61,7 +61,7 @@ impl Spark {
     }
 }
 
-fn code_path(spec: &JobSpec) -> Result<&str, Error> {
+pub(super) fn code_path(spec: &JobSpec) -> Result<&str, Error> {
     let only_jars = |reason, what: &str| {
         Err(Error::unsupported(reason, format!("a Spark target runs jars and Python pipelines, not {what}"))
             .suggest("build the pipeline as a jar with Beam's Spark runner inside, or use a direct target"))

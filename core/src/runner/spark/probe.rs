@@ -3,7 +3,10 @@
 use serde_json::{Map, json};
 
 use super::{
-    Spark, request,
+    Spark,
+    operation::supported,
+    prepare::{check_folder, code_path},
+    request,
     response::{self, Master, series},
 };
 use crate::{
@@ -53,18 +56,30 @@ fn probe(target: &Target, master: &Master, version: Option<&str>) -> Probe {
     }
 }
 
-/// Without the submission API drivers can be listed, not read or killed.
+pub(in crate::runner) const CAPABILITIES: &[Capability] = {
+    use Capability as C;
+    &[C::Batch, C::Streaming, C::JarSubmit, C::PythonSubmit, C::YamlSubmit, C::Cancel, C::Metrics, C::Logging, C::Graph]
+};
+
+/// Without the submission API drivers can be listed, not read or killed. Whether Python runs there, its interpreter is
+/// asked.
 fn capabilities(target: &Target, rest: bool) -> Vec<Capability> {
     use Capability as C;
-    let mut all = vec![C::Batch, C::Streaming];
-    if rest && target.jar_folder.is_some() {
-        all.push(C::JarSubmit);
-    }
-    if rest {
-        all.push(C::Cancel);
-    }
-    all.extend([C::Metrics, C::Logging]);
-    all
+    let has = |one: &&C| match one {
+        C::PythonSubmit | C::YamlSubmit => false,
+        C::JarSubmit => rest && target.jar_folder.is_some(),
+        C::Cancel => rest,
+        _ => true,
+    };
+    CAPABILITIES.iter().filter(has).copied().collect()
+}
+
+pub(in crate::runner) fn refusal(target: &Target, lacks: Capability) -> Option<Error> {
+    let spec = || lacks.sample();
+    lacks.refused_by(supported).or_else(|| match lacks {
+        Capability::PythonSubmit | Capability::YamlSubmit => cluster::check(target, &spec()?).err(),
+        _ => code_path(&spec()?).and_then(|_| check_folder(target)).err(),
+    })
 }
 
 /// What `tests/clusters` runs.
@@ -138,7 +153,7 @@ mod tests {
         let closed = probe(bare, fault(FaultKind::Refused), recorded!("3.5.9/master-running")).end.unwrap();
         assert_eq!(
             closed.capabilities,
-            [Capability::Batch, Capability::Streaming, Capability::Metrics, Capability::Logging]
+            [Capability::Batch, Capability::Streaming, Capability::Metrics, Capability::Logging, Capability::Graph]
         );
         for said in ["spark.master.rest.enabled", "jar_folder", "history_url"] {
             assert!(closed.warnings.iter().any(|warning| warning.contains(said)), "{said}: {:?}", closed.warnings);
