@@ -130,18 +130,19 @@ fn line(entry: &Value) -> Vec<u8> {
         "ERROR" | "FATAL" => 5,
         _ => 3,
     };
-    said(importance, text(entry, "message"))
+    said(importance, text(entry, "timestamp"), text(entry, "message"))
 }
 
-fn said(importance: u64, words: &str) -> Vec<u8> {
-    let message = Encoder::new().varint(3, importance).text(4, words).finish();
+/// `time` is free text in the protocol: RFC 3339 here, and nothing where the line has none.
+fn said(importance: u64, time: &str, words: &str) -> Vec<u8> {
+    let message = Encoder::new().text(2, time).varint(3, importance).text(4, words).finish();
     Encoder::new().bytes(1, &message).finish()
 }
 
 /// SDKs show the last error of a job that failed.
 fn reason(job: &Value) -> Option<Vec<u8>> {
     let why = text(job, "diagnostics");
-    (text(job, "state") == "FAILED" && !why.is_empty()).then(|| said(5, why))
+    (text(job, "state") == "FAILED" && !why.is_empty()).then(|| said(5, text(job, "end_time"), why))
 }
 
 /// The pipeline's own metrics, as SDKs read them. Where there are none yet the answer is empty.
@@ -201,6 +202,19 @@ mod tests {
         assert_eq!(values, [Decoded::Sum(-23087), Decoded::Distribution([3, 300, 1, 200])]);
         assert_eq!((read.committed[0].label("PTRANSFORM"), read.committed[0].is_user()), ("Extract", true));
         assert!(info(&metric("counter", json!(1)), "attempted").is_none());
+    }
+
+    #[test]
+    fn a_line_carries_its_time_and_one_without_carries_none() {
+        let fields = |entry: Value| {
+            let line = line(&entry);
+            let message = Message::read(Message::read(&line).unwrap().bytes(1).unwrap()).unwrap();
+            (message.text(2), message.varint(3), message.text(4))
+        };
+        let at = "2026-11-20T09:45:23.000Z";
+        let timed = fields(json!({"timestamp": at, "severity": "WARN", "message": "m"}));
+        assert_eq!(timed, (at.to_owned(), Some(4), "m".to_owned()));
+        assert_eq!(fields(json!({"severity": "INFO", "message": "m"})).0, "");
     }
 
     #[test]

@@ -6,6 +6,7 @@
 
 use super::flow;
 use crate::{
+    clock::{moment_ms, rfc3339},
     error::Error,
     job::{Job, LogEntry, LogPage, LogQuery, Severity},
     job_api::message::Event,
@@ -28,7 +29,8 @@ fn page(job_id: &str, query: &LogQuery, events: &[Event], ended: bool) -> Result
     let (from, is_gap) = start(query.page_token.as_deref(), &messages)?;
     let most = usize::try_from(query.max_results.clamp(1, 1000)).unwrap_or(1000);
     let read = messages.iter().enumerate().skip(from).map(|(index, message)| (index, message.entry(job_id)));
-    let fitting: Vec<_> = read.filter(|(_, entry)| query.admits(entry, None)).collect();
+    let fitting: Vec<_> =
+        read.filter(|(_, entry)| query.admits(entry, entry.timestamp.as_deref().and_then(moment_ms))).collect();
     let skip = if query.page_token.is_none() { fitting.len().saturating_sub(most) } else { 0 };
     let shown: Vec<_> = fitting.into_iter().skip(skip).collect();
     let cut = shown.get(most).map(|(index, _)| *index);
@@ -43,9 +45,13 @@ fn page(job_id: &str, query: &LogQuery, events: &[Event], ended: bool) -> Result
 }
 
 fn notes(query: &LogQuery, messages: &[Message<'_>], is_gap: bool) -> Vec<String> {
+    let is_timeless = messages.iter().any(|message| message.at_ms().is_none());
     let rows = [
         (is_gap, "the service no longer keeps the message the last page ended with: some may be missing"),
-        (query.is_timed(), "the messages carry no time with a zone, so a limit in time leaves none out"),
+        (
+            query.is_timed() && is_timeless,
+            "messages carry no time with a zone, so a limit in time leaves none of them out",
+        ),
         (messages.is_empty(), "the service keeps no messages of this job; its workers log where they run"),
     ];
     rows.into_iter().filter(|(holds, _)| *holds).map(|(_, text)| text.to_owned()).collect()
@@ -68,12 +74,18 @@ fn message(event: &Event) -> Option<Message<'_>> {
 impl Message<'_> {
     fn entry(&self, job_id: &str) -> LogEntry {
         LogEntry {
+            timestamp: self.at_ms().map(rfc3339),
             severity: severity(self.importance),
             message: text::clean(self.text.trim_end(), ENTRY),
             job_id: job_id.to_owned(),
             source: "messages".into(),
             ..LogEntry::default()
         }
+    }
+
+    /// Its time, where it names one moment: Beam's Python service writes the time of its own zone, and not which.
+    fn at_ms(&self) -> Option<u64> {
+        moment_ms(self.time)
     }
 
     /// A number that differs where the message does.
@@ -146,6 +158,17 @@ mod tests {
         let new = page("j", &asked(9, old.next_page_token), &events(&["x", "y"]), false).unwrap();
         assert_eq!((texts(&new), new.notes.len()), (vec!["x", "y"], 1));
         assert_eq!(page("j", &asked(9, Some("x".into())), &[], false).unwrap_err().reason(), "bad_page_token");
+    }
+
+    #[test]
+    fn a_time_is_kept_where_it_names_a_moment() {
+        let at = |time: &str| Event::Message { id: String::new(), time: time.into(), importance: 3, text: time.into() };
+        let all = [at("2026-11-20T10:00:00+01:00"), at("2026-11-20T09:30:00Z"), at("2026-11-20 09:00:00.")];
+        let until = LogQuery { until_ms: moment_ms("2026-11-20T09:10:00Z"), ..asked(9, None) };
+        let shown = page("j", &until, &all, true).unwrap();
+        let times: Vec<_> = shown.logs.iter().map(|entry| entry.timestamp.as_deref()).collect();
+        assert_eq!((times, shown.notes.len()), (vec![Some("2026-11-20T09:00:00.000Z"), None], 1));
+        assert!(page("j", &until, &all[..2], true).unwrap().notes.is_empty());
     }
 
     #[test]
