@@ -91,8 +91,7 @@ plants! {
         "what is launched too early finds its name taken: no job ends before it is shown"
         "silence about one send is counted for the next",
     NoTombstone "no-tombstone" "" "what shows up late is not canceled",
-    LeaseAsLock "lease-as-lock"
-        "a late send is taken for the first, unless the runner restarts in the two minutes between"
+    LeaseAsLock "lease-as-lock" ""
         "who stood still since a permit does not know, and sends as if nobody else had meanwhile",
     BlindToCancel "blind-to-cancel" "" "who sends does not see that a cancel is set, and writes the row without it",
     SameToken "same-token" "" "what an operator has sent again bears the token it was sent under before",
@@ -115,6 +114,8 @@ impl Plant {
             | Self::BlindNames
             | Self::ShortSettle
             | Self::CarriedSettle => Some(Cell::R6),
+            // The runner must restart between two sends of one job.
+            Self::LeaseAsLock => Some(Cell::R1),
             Self::DeafCancel | Self::BelievedCancel | Self::ForgottenIsCanceled => Some(Cell::R4),
             _ => None,
         }
