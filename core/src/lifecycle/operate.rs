@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::settle::is_settled;
+use super::settle::{is_settled, silence};
 use crate::{
     error::{Error, ErrorKind, Landed, Retry},
     job::{EndedBy, Job, JobId, JobState, LastCheckpoint, Operation, OperationKind, OperationState, Phase},
@@ -17,7 +17,7 @@ const QUEUE: usize = 4;
 const PERMITS: u32 = 5;
 /// For this long after a permit, who did not take it leaves the operation alone: it may be sent yet, and would be looked
 /// for in vain.
-const LEASE_MS: u64 = 20_000;
+const LEASE: Duration = Duration::from_secs(20);
 /// Longest pause before a cancel is sent again.
 const LONGEST_PAUSE_MS: u64 = 300_000;
 
@@ -94,7 +94,7 @@ async fn begin(context: &Context, job: &Stored<Job>, stored: Stored<Operation>) 
         return Ok(stored);
     }
     if stored.value.sending && stored.value.kind != OperationKind::Cancel {
-        if stored.value.age_ms(context.now_ms()) < LEASE_MS {
+        if silence(context, &stored.value) < LEASE {
             return Ok(stored);
         }
         // The process that took the permit died with it: the runner may have it, and may have forgotten its id since.
@@ -110,6 +110,7 @@ async fn begin(context: &Context, job: &Stored<Job>, stored: Stored<Operation>) 
         return context.rows.operation(&stored.value.id).await;
     };
     context.state.watch(|watch| watch.sent(&stored.value.id, context.io.now().mono));
+    silence(context, &stored.value);
     match runner.begin(&job.value, &stored.value).await {
         Ok(Begun::Accepted) => accepted(context, job, &stored).await,
         Ok(Begun::Done(progress)) => end(context, job, &stored, progress).await,
@@ -266,7 +267,7 @@ async fn not_begun(
 
 async fn progress(context: &Context, job: &Stored<Job>, stored: Stored<Operation>) -> Result<Stored<Operation>, Error> {
     let runner = context.runner(job.value.id.target())?;
-    let progress = match runner.progress(&job.value, &stored.value).await {
+    let progress = match runner.progress(&job.value, &stored.value, silence(context, &stored.value)).await {
         Ok(progress) => progress,
         Err(error) if super::look::is_outage(&error) => {
             let _ = super::look::note_outage(context, job.value.id.target(), error);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::{
     error::Error,
-    job::{Job, Phase},
+    job::{Job, Operation, Phase},
     verb::Context,
 };
 
@@ -58,6 +58,29 @@ pub(super) fn is_leased(context: &Context, job: &Job) -> bool {
 pub(super) fn note_permit(context: &Context, job: &Job) -> Duration {
     let (key, now) = (permit(context, job), context.io.now().mono);
     context.state.watch(|watch| watch.permitted_since(key, now))
+}
+
+/// How long ago the last permit to send an operation was taken, by the clocks of [`is_leased`]: from when this process
+/// first saw it on.
+pub(super) fn silence(context: &Context, operation: &Operation) -> Duration {
+    if !outlives(&context.state.host.kind) {
+        return Duration::from_millis(operation.age_ms(context.now_ms()));
+    }
+    // Permits are given back, so their number names none.
+    let permit_ms = operation.sent_ms.max(operation.permit_ms);
+    let (key, now) = (format!("{}/{}/{permit_ms}", context.rows.tenant(), operation.id), context.io.now().mono);
+    now.saturating_sub(context.state.watch(|watch| watch.permitted_since(key, now)))
+}
+
+/// How long ago a job was first meant to be sent, by the later of two clocks: the wall, which may have been set back or
+/// be another than the one that told the intent (then it may be negative), and this process's own since it first saw
+/// the intent.
+pub(super) fn age_ms(context: &Context, job: &Job) -> i64 {
+    let signed = |ms: u64| i64::try_from(ms).unwrap_or(i64::MAX);
+    let wall_ms = signed(context.now_ms()).saturating_sub(signed(job.intended_ms));
+    let intent = format!("{}/{}/{}", context.rows.tenant(), job.id, job.generation);
+    let now = context.io.now().mono;
+    context.state.watch(|watch| watch.age_of(intent, wall_ms, now)).max(wall_ms)
 }
 
 fn permit(context: &Context, job: &Job) -> String {

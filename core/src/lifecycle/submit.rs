@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use super::{
     Seen, observe, permit,
-    settle::{is_leased, is_settled, is_silent, note_permit},
+    settle::{age_ms, is_leased, is_settled, is_silent, note_permit},
 };
 use crate::{
     error::{Error, ErrorKind, Landed, Retry},
@@ -33,6 +33,8 @@ use crate::{
 const PERMITS: u32 = 5;
 /// Longest one send takes: an upload of 512 MiB and a slow `main`.
 const LONGEST_SUBMISSION: Duration = Duration::from_secs(600);
+/// How far walls' clocks may differ, between two processes or before and after a jump, while the promises hold.
+const CLOCKS: Duration = Duration::from_secs(15 * 60);
 
 /// Takes an unfinished submission one step on: at most one send.
 ///
@@ -46,6 +48,8 @@ pub async fn drive_submission(context: &Context, id: &JobId) -> Result<Stored<Jo
     if stored.value.state.is_terminal() {
         return Ok(stored);
     }
+    // Seen now, its age can be told when the wall has been set back in an outage.
+    age_ms(context, &stored.value);
     match stored.value.phase {
         Phase::Intent if is_unwanted(&stored.value) || !pause(&stored.value, context.now_ms()).is_zero() => Ok(stored),
         Phase::Intent => send(context, stored).await,
@@ -84,7 +88,7 @@ async fn send(context: &Context, stored: Stored<Job>) -> Result<Stored<Job>, Err
         Err(error) if error.gave_up() => return Err(error),
         Err(error) => return not_sent(context, &stored, error).await,
     };
-    if stored.value.ambiguous && !is_remembered(&stored.value, &memory, context.now_ms()) {
+    if stored.value.ambiguous && !is_remembered(&stored.value, &memory, age_ms(context, &stored.value)) {
         return doubt(context, &stored).await;
     }
     let job = permit(context, &stored, memory, built).await?.value;
@@ -131,9 +135,16 @@ async fn look_again(context: &Context, runner: &Runner, stored: &Stored<Job>) ->
 }
 
 /// True when a runner whose memory is this takes the next submission for the first of this generation.
-fn is_remembered(job: &Job, now: &Memory, now_ms: u64) -> bool {
-    let age_ms = now_ms.saturating_sub(job.intended_ms);
-    *now == Memory::Lasting || job.memory.as_ref().is_some_and(|then| then.still_holds(now, age_ms))
+///
+/// The id lives from the end of the job on, which cannot be before the intent. Of what is kept that leaves the time in
+/// which what is sent now may still be on its way, and the greatest difference of the clocks that told the age.
+fn is_remembered(job: &Job, now: &Memory, age_ms: i64) -> bool {
+    let clocks_ms = i64::try_from(CLOCKS.as_millis()).unwrap_or(i64::MAX);
+    let Ok(at_most_ms) = u64::try_from(age_ms.saturating_add(clocks_ms)) else {
+        return *now == Memory::Lasting;
+    };
+    let arrives_ms = at_most_ms.saturating_add(u64::try_from(LONGEST_SUBMISSION.as_millis()).unwrap_or(u64::MAX));
+    *now == Memory::Lasting || job.memory.as_ref().is_some_and(|then| then.still_holds(now, arrives_ms))
 }
 
 /// The runner has forgotten what it may have been sent: nothing is sent again.
@@ -357,7 +368,8 @@ async fn may_repeat(context: &Context, runner: &Runner, job: &Job) -> Result<boo
     if !lag.is_zero() && !is_silent(context, job, lag).await? {
         return Ok(false);
     }
-    Ok(is_remembered(job, &runner.memory().await?, context.now_ms()))
+    let memory = runner.memory().await?;
+    Ok(is_remembered(job, &memory, age_ms(context, job)))
 }
 
 async fn unexplained(context: &Context, stored: Stored<Job>, error: Error) -> Result<Stored<Job>, Error> {
@@ -442,6 +454,31 @@ mod tests {
         let at = |now_ms| pause(&row, now_ms).as_millis();
         assert_eq!((at(10_000_000), at(9_999_000), at(9_880_000)), (0, 1_000, 120_000));
         assert_eq!(at(9_879_999), 0, "half an hour back, or this much");
+    }
+
+    #[test]
+    fn an_id_is_remembered_as_long_as_no_clock_and_no_send_under_way_can_outlast_it() {
+        const MINUTE: i64 = 60_000;
+        let memory = Memory::Process { incarnation: "a".into(), keeps_ms: 3_600_000 };
+        let row = Job { memory: Some(memory.clone()), ..job(JobState::SubmitUnknown) };
+        for (age_ms, remembered) in [
+            (0, true),
+            (35 * MINUTE - 1, true),
+            // Kept for an hour; 15 min the clocks, 10 min on its way.
+            (35 * MINUTE, false),
+            (59 * MINUTE, false),
+            (i64::MAX, false),
+            (-15 * MINUTE, true),
+            // No clock that is promised is this far behind: the intent may be of any age.
+            (-15 * MINUTE - 1, false),
+            (i64::MIN, false),
+        ] {
+            assert_eq!(is_remembered(&row, &memory, age_ms), remembered, "{age_ms}");
+            assert!(is_remembered(&row, &Memory::Lasting, age_ms));
+        }
+        let restarted = Memory::Process { incarnation: "b".into(), keeps_ms: 3_600_000 };
+        assert!(!is_remembered(&row, &restarted, 0));
+        assert!(!is_remembered(&job(JobState::SubmitUnknown), &memory, 0), "nobody asked before the first send");
     }
 
     #[test]

@@ -16,10 +16,20 @@ const FORGOTTEN_MS: u64 = 3_600_000;
 /// Time after which a job that its runner no longer shows is forgotten.
 const GONE: Duration = Duration::from_secs(600);
 
+/// When something was first seen: its age by the wall then, and this process's own clock then and at the last sight.
+#[derive(Debug)]
+struct Sight {
+    age_ms: i64,
+    first: Duration,
+    last: Duration,
+}
+
 /// Memory of the reconciler of one process.
 #[derive(Debug)]
 pub struct Watch {
     settling: BTreeMap<String, Duration>,
+    /// Intents to submit, with their ages when they were first and last seen here.
+    intents: Recent<Sight>,
     permits: Recent<Duration>,
     sends: Recent<Duration>,
     /// What was shown, and when last.
@@ -39,6 +49,7 @@ impl Default for Watch {
     fn default() -> Self {
         Self {
             settling: BTreeMap::new(),
+            intents: Recent::new(SETTLING),
             permits: Recent::new(SETTLING),
             sends: Recent::new(SETTLING),
             shown: Recent::new(SHOWN),
@@ -60,12 +71,25 @@ impl Watch {
         *self.settling.entry(submission).or_insert(now)
     }
 
-    /// When this process first saw a permit to submit, on its monotonic clock; now, where it never did.
+    /// Age of an intent by the clock of this process alone, since it first saw it; `age_ms`: by the wall, now.
+    pub(super) fn age_of(&mut self, intent: String, age_ms: i64, now: Duration) -> i64 {
+        if let Some(seen) = self.intents.get_mut(&intent) {
+            seen.last = now;
+            let since = i64::try_from(now.saturating_sub(seen.first).as_millis()).unwrap_or(i64::MAX);
+            return seen.age_ms.saturating_add(since);
+        }
+        let sight = Sight { age_ms, first: now, last: now };
+        self.intents.insert(intent, sight, |seen| seen.last + GONE < now);
+        age_ms
+    }
+
+    /// When this process first saw a permit to send, on its monotonic clock; now, where it never did.
     pub(super) fn permitted_since(&mut self, permit: String, now: Duration) -> Duration {
         if let Some(since) = self.permits.get(&permit) {
             return *since;
         }
-        self.permits.insert(permit, now, |since| *since + GONE < now);
+        // A rescale is waited for as long as what is gone is kept.
+        self.permits.insert(permit, now, |since| *since + 2 * GONE < now);
         now
     }
 
@@ -117,5 +141,25 @@ impl Watch {
     /// Remembers what was taken in.
     pub(super) fn took_in(&mut self, sighting: String, print: u64, now: Duration) {
         self.shown.insert(sighting, (print, now), |(_, at)| *at + GONE < now);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_intent_ages_by_the_own_clock_wherever_the_wall_goes() {
+        let mut watch = Watch::default();
+        let mut at = |name: &str, wall_ms, seconds| watch.age_of(name.into(), wall_ms, Duration::from_secs(seconds));
+        assert_eq!(at("mine", 0, 7), 0);
+        assert_eq!(at("mine", -600_000, 7 + 3_600), 3_600_000, "the wall was set back");
+        assert_eq!(at("taken over", 30_000, 100), 30_000, "until then only the wall tells");
+        assert_eq!(at("taken over", 900_000, 101), 31_000);
+        let days = 200_000;
+        for other in 0..2_000 {
+            at(&format!("other {other}"), 0, days + other);
+        }
+        assert_eq!(at("mine", 5, days + 2_000), 5, "not seen for long, it is forgotten");
     }
 }

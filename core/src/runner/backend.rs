@@ -91,8 +91,14 @@ pub trait Backend {
     /// Sends an operation once, with its trigger id where the runner takes one.
     fn begin(&self, job: &Job, operation: &Operation) -> impl Future<Output = Result<Begun, Error>> + Send;
 
-    /// How far the runner is with an operation that was sent (`ACCEPTED` or `IN_PROGRESS`).
-    fn progress(&self, job: &Job, operation: &Operation) -> impl Future<Output = Result<Progress, Error>> + Send;
+    /// How far the runner is with an operation that was sent (`ACCEPTED` or `IN_PROGRESS`). `silent`: how long nobody
+    /// can have sent it any more, by the clocks that do not jump with the wall where there are such.
+    fn progress(
+        &self,
+        job: &Job,
+        operation: &Operation,
+        silent: Duration,
+    ) -> impl Future<Output = Result<Progress, Error>> + Send;
 
     /// Metrics as they are now.
     fn metrics(&self, job: &Job) -> impl Future<Output = Result<Metrics, Error>> + Send;

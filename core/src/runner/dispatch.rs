@@ -129,8 +129,8 @@ impl Backend for Runner {
     async fn begin(&self, job: &Job, operation: &Operation) -> Result<Begun, Error> {
         each!(self, runner => runner.begin(job, operation))
     }
-    async fn progress(&self, job: &Job, operation: &Operation) -> Result<Progress, Error> {
-        each!(self, runner => runner.progress(job, operation))
+    async fn progress(&self, job: &Job, operation: &Operation, silent: Duration) -> Result<Progress, Error> {
+        each!(self, runner => runner.progress(job, operation, silent))
     }
     async fn metrics(&self, job: &Job) -> Result<Metrics, Error> {
         each!(self, runner => runner.metrics(job))

@@ -11,7 +11,8 @@ simulate --hashes N                                                       trace 
 simulate --record FILE --commit NAME --count N                            new seeds, recorded stretch by stretch
 simulate --summary FILE                                                   what was recorded, added up
 both: [--cell R1|R2|R4|R6|R7|R9|chosen|named|marker|none] [--store sqlite|dynamo] [--mode server|lambda|mixed]
-      [--without F3,F9] [--clients N] [--actions N] [--processes N] [--operator yes|no] [--plant NAME]";
+      [--outage yes|no] [--without F3,F9] [--clients N] [--actions N] [--processes N] [--operator yes|no]
+      [--plant NAME]";
 
 /// Seeds that failed once; each run begins with them.
 const KEPT: &str = include_str!("../seeds.txt");
@@ -100,12 +101,13 @@ fn fix(fixed: &mut Fixed, name: &str, value: &str) -> Result<(), String> {
         "--cell" => fixed.cell = Some(named(&Cell::ALL, value).ok_or_else(unknown)?),
         "--store" => fixed.flavour = Some(named(&Flavour::ALL, value).ok_or_else(unknown)?),
         "--mode" => fixed.mode = Some(named(&Mode::ALL, value).ok_or_else(unknown)?),
+        "--outage" if matches!(value, "yes" | "no") => fixed.outage = Some(value == "yes"),
         "--plant" => fixed.plant = Some(Plant::parse(value).ok_or_else(unknown)?),
         "--clients" => fixed.clients = Some(number(name, value)?),
         "--actions" => fixed.actions = Some(number(name, value)?),
         "--processes" => fixed.processes = Some(number(name, value)?),
         "--operator" if matches!(value, "yes" | "no") => fixed.operator = Some(value == "yes"),
-        "--operator" => return Err(unknown()),
+        "--operator" | "--outage" => return Err(unknown()),
         "--without" => {
             fixed.without = value.split(',').map(Fault::parse).collect::<Option<_>>().ok_or_else(unknown)?;
         }
@@ -129,6 +131,7 @@ pub(crate) fn options(fixed: &Fixed) -> String {
     add("cell", fixed.cell.map(|cell| format!("{cell:?}")));
     add("store", fixed.flavour.map(|flavour| format!("{flavour:?}")));
     add("mode", fixed.mode.map(|mode| format!("{mode:?}")));
+    add("outage", fixed.outage.map(|there| if there { "yes" } else { "no" }.to_owned()));
     add("plant", fixed.plant.map(|plant| plant.name().to_owned()));
     add("clients", fixed.clients.map(|count| count.to_string()));
     add("actions", fixed.actions.map(|count| count.to_string()));

@@ -136,7 +136,14 @@ impl Flink {
         for (id, job) in &mut self.jobs {
             job.settle(id, now, &mut self.savepoints);
         }
-        self.jobs.retain(|_, job| job.ended_at(now).is_none_or(|at| at + EXPIRES_MS > now));
+        let submitted = &mut self.submitted;
+        self.jobs.retain(|id, job| {
+            let kept = job.ended_at(now).is_none_or(|at| at + EXPIRES_MS > now);
+            if !kept {
+                submitted.remove(id);
+            }
+            kept
+        });
     }
 
     fn request(&mut self, request: &Request, now: u64, wall_ms: u64) -> (Response, Did) {

@@ -6,6 +6,9 @@ use crate::{
     random::Random,
 };
 
+/// Purpose of the draws of an outage.
+const OUTAGE: u64 = 9;
+
 /// How the engine is hosted.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Mode {
@@ -116,6 +119,8 @@ pub struct Fixed {
     pub flavour: Option<Flavour>,
     /// Only this runner.
     pub cell: Option<Cell>,
+    /// There is an outage, or none.
+    pub outage: Option<bool>,
     /// Faults that are off.
     pub without: Vec<Fault>,
     /// At most this many clients.
@@ -151,6 +156,8 @@ pub struct Profile {
     pub operator: bool,
     /// When faults stop, in milliseconds.
     pub quiet_at: u64,
+    /// How long the runner cannot be reached, from a submission on whose answer is lost; 0 in most schedules.
+    pub outage: u64,
     /// A planted bug.
     pub plant: Option<Plant>,
     chances: [u32; FAULTS],
@@ -179,6 +186,7 @@ impl Profile {
             actions: size(sizes.2, fixed.actions),
             operator: fixed.operator.unwrap_or(Random::new(seed, 8).below(3) == 0),
             quiet_at: sizes.3 * 1000,
+            outage: draw_outage(seed, cell, fixed.outage),
             plant: fixed.plant,
             chances: [0; FAULTS],
         };
@@ -221,6 +229,15 @@ impl Profile {
     pub fn faults(&self) -> Vec<Fault> {
         Fault::ALL.iter().copied().filter(|fault| self.chance(*fault) > 0).collect()
     }
+}
+
+/// One schedule in 200 of a cluster or service has an outage about as long as Flink remembers the job id of what has
+/// ended, and walls' clocks that are set meanwhile. It is drawn by itself: all others are as they were.
+fn draw_outage(seed: u64, cell: Cell, fixed: Option<bool>) -> u64 {
+    let mut random = Random::new(seed, OUTAGE);
+    let (minutes, rare) = (random.between(55, 75), random.below(200) == 0);
+    let possible = !cell.is_simulated() && cell != Cell::R9;
+    if possible && fixed.unwrap_or(rare) { minutes * 60_000 } else { 0 }
 }
 
 /// Chances in ten thousand at the least strength: faults of one message come often, those of a process seldom.

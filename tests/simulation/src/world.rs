@@ -156,6 +156,8 @@ pub struct World<'a> {
     last_arrival: u64,
     /// How often the operator comes back.
     turns: u64,
+    /// Until when the runner cannot be reached; 0 before its outage begins.
+    cut_until: u64,
     over: bool,
 }
 
@@ -192,6 +194,7 @@ impl<'a> World<'a> {
             in_flight: 0,
             last_arrival: 0,
             turns,
+            cut_until: 0,
             over: false,
             profile,
         }

@@ -113,9 +113,9 @@ impl Backend for Dataflow {
         there.begin_operation(&own, operation).await.map_err(|error| error.during("begin"))
     }
 
-    async fn progress(&self, job: &Job, operation: &Operation) -> Result<Progress, Error> {
+    async fn progress(&self, job: &Job, operation: &Operation, silent: Duration) -> Result<Progress, Error> {
         let (there, own) = self.at(job)?;
-        there.progress_of(&own, operation).await.map_err(|error| error.during("progress"))
+        there.progress_of(&own, operation, silent).await.map_err(|error| error.during("progress"))
     }
 
     async fn metrics(&self, job: &Job) -> Result<Metrics, Error> {

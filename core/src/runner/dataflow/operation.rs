@@ -1,6 +1,8 @@
 //! Operations on a job: sent once, and how far Dataflow is with them. "Accepted" is not "done": what counts is what the
 //! job or snapshot shows afterwards.
 
+use std::time::Duration;
+
 use serde_json::json;
 
 use super::{
@@ -24,7 +26,7 @@ const MOST_WORKERS: u32 = 1_000;
 /// Seconds a snapshot is kept: a week, Dataflow's own default.
 const SNAPSHOT_S: u32 = 7 * 24 * 3_600;
 /// How long a request that nobody saw arrive may still be on its way.
-const SETTLE_MS: u64 = 2 * 60 * 1000;
+const SETTLE: Duration = Duration::from_secs(2 * 60);
 
 /// Smallest and largest number of workers an operation asks for.
 pub(super) fn bounds(operation: &Operation) -> Result<(u32, u32), Error> {
@@ -96,62 +98,38 @@ impl Dataflow {
         }
     }
 
-    pub(super) async fn progress_of(&self, job: &Job, operation: &Operation) -> Result<Progress, Error> {
+    pub(super) async fn progress_of(
+        &self,
+        job: &Job,
+        operation: &Operation,
+        silent: Duration,
+    ) -> Result<Progress, Error> {
         let id = native_id(job)?;
         if matches!(operation.kind, Kind::Savepoint | Kind::Stop) {
-            return self.progress_of_snapshot(id, operation).await;
+            return self.progress_of_snapshot(id, operation, silent).await;
         }
         let answer = match self.job(id, operation.kind == Kind::Scale).await {
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(self.of_nothing(job)),
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(self.of_nothing(job, silent)),
             answer => answer?,
         };
         Ok(match operation.kind {
-            Kind::Scale => self.of_scale(&answer, operation)?,
-            Kind::Drain => self.of_drain(&answer, operation),
+            Kind::Scale => of_scale(&answer, operation, silent)?,
+            Kind::Drain => of_drain(&answer, silent),
             _ => of_end(&answer, JobState::Canceled),
         })
     }
 
     /// A job that Dataflow does not show yet may end as it was told to; one that it shows no more will not say so.
-    fn of_nothing(&self, job: &Job) -> Progress {
-        if self.is_young(job) {
+    fn of_nothing(&self, job: &Job, silent: Duration) -> Progress {
+        if self.is_young(job) || silent < SETTLE {
             return Progress::new(State::InProgress).because("Dataflow does not show the job yet");
         }
         Progress::new(State::Unknown).because("Dataflow does not know the job any more")
     }
 
-    /// A drain that nobody saw arrive, and that the job does not show, did not.
-    fn of_drain(&self, answer: &JobAnswer, operation: &Operation) -> Progress {
-        if answer.state() == Some(JobState::Running) && self.age_ms(operation) >= SETTLE_MS {
-            return Progress::new(State::Failed).because("Dataflow does not drain the job: the request did not arrive");
-        }
-        of_end(answer, JobState::Drained)
-    }
-
-    fn of_scale(&self, answer: &JobAnswer, operation: &Operation) -> Result<Progress, Error> {
-        let (least, most) = bounds(operation)?;
-        let shown = answer.runtime_updatable_params.as_ref();
-        let is = |workers: &response::Workers| {
-            workers.max_num_workers == Some(most) && workers.min_num_workers.unwrap_or(1) == least
-        };
-        let mut progress = if answer.has_ended() {
-            Progress::new(State::Failed).because(ended_as(answer))
-        } else if shown.is_some_and(is) {
-            Progress::new(State::Succeeded)
-                .because(format!("Dataflow's autoscaler now chooses between {least} and {most} workers"))
-        } else if self.age_ms(operation) < SETTLE_MS {
-            Progress::new(State::InProgress).because("Dataflow does not show the new bounds yet")
-        } else {
-            Progress::new(State::Failed).because("Dataflow took the new bounds and does not show them")
-        };
-        let bound = shown.and_then(|workers| workers.max_num_workers);
-        progress.actual = bound.map(|bound| ("max_num_workers".to_owned(), bound)).into_iter().collect();
-        Ok(progress)
-    }
-
-    async fn progress_of_snapshot(&self, id: &str, operation: &Operation) -> Result<Progress, Error> {
+    async fn progress_of_snapshot(&self, id: &str, operation: &Operation, silent: Duration) -> Result<Progress, Error> {
         let Some(snapshot) = self.snapshot_of(id, operation).await? else {
-            return Ok(if self.age_ms(operation) < SETTLE_MS {
+            return Ok(if silent < SETTLE {
                 Progress::new(State::InProgress).because("Dataflow does not list the snapshot yet")
             } else {
                 Progress::new(State::Unknown).because("Dataflow lists no snapshot of this operation")
@@ -184,10 +162,35 @@ impl Dataflow {
         let request = request::snapshot_by_id_request(&self.context.target, snapshot);
         self.read(request, response::read::<Snapshot>).await
     }
+}
 
-    fn age_ms(&self, operation: &Operation) -> u64 {
-        operation.age_ms(self.context.io.now().wall_ms)
+/// A drain that nobody saw arrive, and that the job does not show, did not.
+fn of_drain(answer: &JobAnswer, silent: Duration) -> Progress {
+    if answer.state() == Some(JobState::Running) && silent >= SETTLE {
+        return Progress::new(State::Failed).because("Dataflow does not drain the job: the request did not arrive");
     }
+    of_end(answer, JobState::Drained)
+}
+
+fn of_scale(answer: &JobAnswer, operation: &Operation, silent: Duration) -> Result<Progress, Error> {
+    let (least, most) = bounds(operation)?;
+    let shown = answer.runtime_updatable_params.as_ref();
+    let is = |workers: &response::Workers| {
+        workers.max_num_workers == Some(most) && workers.min_num_workers.unwrap_or(1) == least
+    };
+    let mut progress = if answer.has_ended() {
+        Progress::new(State::Failed).because(ended_as(answer))
+    } else if shown.is_some_and(is) {
+        Progress::new(State::Succeeded)
+            .because(format!("Dataflow's autoscaler now chooses between {least} and {most} workers"))
+    } else if silent < SETTLE {
+        Progress::new(State::InProgress).because("Dataflow does not show the new bounds yet")
+    } else {
+        Progress::new(State::Failed).because("Dataflow took the new bounds and does not show them")
+    };
+    let bound = shown.and_then(|workers| workers.max_num_workers);
+    progress.actual = bound.map(|bound| ("max_num_workers".to_owned(), bound)).into_iter().collect();
+    Ok(progress)
 }
 
 /// Nothing was done, and will be once Dataflow shows the job it has taken.
@@ -233,7 +236,10 @@ mod tests {
     }
 
     fn progress(operation: Operation, script: Vec<(&'static str, Reply)>) -> Progress {
-        play(target(), script, |dataflow| async move { dataflow.progress(&job(), &operation).await }).end.unwrap()
+        let silent = Duration::from_millis(operation.age_ms(NOW_MS));
+        play(target(), script, move |dataflow| async move { dataflow.progress(&job(), &operation, silent).await })
+            .end
+            .unwrap()
     }
 
     fn snapshots(state: &str, of: &Operation) -> Reply {
@@ -258,11 +264,18 @@ mod tests {
 
     #[test]
     fn a_job_that_is_not_shown_yet_may_end_and_one_that_is_shown_no_more_will_not_say_so() {
-        for (sent_ms, expected) in [(NOW_MS, State::InProgress), (NOW_MS - 180_000, State::Unknown)] {
+        for (sent_ms, silent, expected) in [
+            (NOW_MS, 180, State::InProgress),
+            (NOW_MS - 180_000, 180, State::Unknown),
+            // The wall has gone ahead since the launch.
+            (NOW_MS - 180_000, 119, State::InProgress),
+        ] {
             let job = Job { sent_ms, ..job() };
             let gone = vec![(JOB, refusal(404, "NOT_FOUND", "no"))];
             let cancel = operation(Kind::Cancel);
-            let played = play(target(), gone, |dataflow| async move { dataflow.progress(&job, &cancel).await });
+            let played = play(target(), gone, move |dataflow| async move {
+                dataflow.progress(&job, &cancel, Duration::from_secs(silent)).await
+            });
             assert_eq!(played.end.unwrap().state, expected);
         }
     }
@@ -300,8 +313,8 @@ mod tests {
         let drain = |ago_ms| Operation { sent_ms: NOW_MS - ago_ms, ..operation(Kind::Drain) };
         for (ago_ms, word, expected) in [
             (1, "RUNNING", State::InProgress),
-            (SETTLE_MS, "RUNNING", State::Failed),
-            (SETTLE_MS, "DRAINING", State::InProgress),
+            (120_000, "RUNNING", State::Failed),
+            (120_000, "DRAINING", State::InProgress),
         ] {
             let answer = vec![(JOB, shown(&format!("JOB_STATE_{word}")))];
             assert_eq!(progress(drain(ago_ms), answer).state, expected, "{word}");
@@ -332,7 +345,7 @@ mod tests {
         ] {
             assert_eq!(progress(scale(), script).state, expected);
         }
-        let late = Operation { sent_ms: NOW_MS - SETTLE_MS, ..scale() };
+        let late = Operation { sent_ms: NOW_MS - 120_000, ..scale() };
         let failed = progress(late, with(3, Some(1)));
         assert_eq!((failed.state, failed.actual["max_num_workers"]), (State::Failed, 3));
     }
@@ -357,7 +370,7 @@ mod tests {
         }
         let young = progress(first.clone(), vec![(SNAPSHOTS, answer(200, json!({})))]);
         assert_eq!(young.state, State::InProgress);
-        let old = Operation { sent_ms: NOW_MS - SETTLE_MS, ..first };
+        let old = Operation { sent_ms: NOW_MS - 120_000, ..first };
         assert_eq!(progress(old, vec![(SNAPSHOTS, answer(200, json!({})))]).state, State::Unknown);
     }
 }

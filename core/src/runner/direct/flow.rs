@@ -131,14 +131,18 @@ pub(super) async fn begin(context: &Context, job: &Job, operation: &Operation) -
 }
 
 /// Done when the process is gone; kills its group when it outlived [`GRACE`].
-pub(super) async fn progress(context: &Context, job: &Job, operation: &Operation) -> Result<Progress, Error> {
+pub(super) async fn progress(
+    context: &Context,
+    job: &Job,
+    operation: &Operation,
+    silent: Duration,
+) -> Result<Progress, Error> {
     request::supports(operation.kind)?;
     let known = observe(context, job).await?;
     if !known.alive {
         return Ok(gone(&known));
     }
-    let waited = context.io.now().wall_ms.saturating_sub(operation.sent_ms);
-    if operation.force || u128::from(waited) >= GRACE.as_millis() {
+    if operation.force || silent >= GRACE {
         context.io.signal(handle(job)?, Signal::Kill).await?;
         return Ok(Progress::new(OperationState::InProgress).because("still alive after SIGTERM: SIGKILL was sent"));
     }

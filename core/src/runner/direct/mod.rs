@@ -16,6 +16,8 @@ mod tests;
 
 pub(super) use flow::{CAPABILITIES, refusal};
 
+use std::time::Duration;
+
 use super::{Backend, Begun, Context, Look, PlannedCall, Probe, Progress, Sighting, Submission, Submitted};
 use crate::{
     config::Target,
@@ -78,8 +80,8 @@ impl Backend for Direct {
         flow::begin(&self.context, job, operation).await
     }
 
-    async fn progress(&self, job: &Job, operation: &Operation) -> Result<Progress, Error> {
-        flow::progress(&self.context, job, operation).await
+    async fn progress(&self, job: &Job, operation: &Operation, silent: Duration) -> Result<Progress, Error> {
+        flow::progress(&self.context, job, operation, silent).await
     }
 
     async fn metrics(&self, job: &Job) -> Result<Metrics, Error> {

@@ -219,18 +219,21 @@ fn a_cancel_asks_then_kills_then_is_done() {
         let (end, asked) = begin(force);
         assert_eq!((end.unwrap(), sent(&asked)), (Begun::Accepted, vec![signal]));
     }
-    let progress = |wall_ms, is_alive| {
+    let progress = |silent_ms, is_alive| {
         let answer = move |effect: &Effect| match effect {
             Effect::Observe { .. } => facts(is_alive),
             _ => Reply::Ok,
         };
-        let (end, asked) =
-            drive(wall_ms, |direct| async move { direct.progress(&mine(), &cancel(false)).await }, answer);
+        let (end, asked) = drive(
+            0,
+            move |direct| async move { direct.progress(&mine(), &cancel(false), Duration::from_millis(silent_ms)).await },
+            answer,
+        );
         (end.unwrap().state, sent(&asked))
     };
-    assert_eq!(progress(10_999, true), (OperationState::InProgress, vec![]));
-    assert_eq!(progress(11_000, true), (OperationState::InProgress, vec![Signal::Kill]));
-    assert_eq!(progress(11_000, false), (OperationState::Succeeded, vec![]));
+    assert_eq!(progress(9_999, true), (OperationState::InProgress, vec![]));
+    assert_eq!(progress(10_000, true), (OperationState::InProgress, vec![Signal::Kill]));
+    assert_eq!(progress(10_000, false), (OperationState::Succeeded, vec![]));
 }
 
 #[test]

@@ -37,6 +37,8 @@ pub(in crate::runner) use configuration::is_operators_entry;
 pub use exception::JobException;
 pub(super) use probe::{CAPABILITIES, refusal};
 
+use std::time::Duration;
+
 use super::{
     Backend, Begun, Build, Context, Look, Memory, PlannedCall, Probe, Progress, Sighting, Submission, Submitted,
     python::{capture, cluster},
@@ -110,8 +112,8 @@ impl Backend for Flink {
         self.begin_operation(job, operation).await.map_err(|error| error.during("begin"))
     }
 
-    async fn progress(&self, job: &Job, operation: &Operation) -> Result<Progress, Error> {
-        self.progress_of(job, operation).await.map_err(|error| error.during("progress"))
+    async fn progress(&self, job: &Job, operation: &Operation, silent: Duration) -> Result<Progress, Error> {
+        self.progress_of(job, operation, silent).await.map_err(|error| error.during("progress"))
     }
 
     async fn metrics(&self, job: &Job) -> Result<Metrics, Error> {

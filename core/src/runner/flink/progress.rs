@@ -1,5 +1,7 @@
 //! How far Flink is with an operation. "Accepted" is not "done": what counts is what the job shows afterwards.
 
+use std::time::Duration;
+
 use super::{
     Flink,
     checkpoint::{AsyncOperation, Checkpoints, Settled},
@@ -16,20 +18,25 @@ use crate::{
 };
 
 /// How long a request that nobody saw arrive may still be on its way.
-const SETTLE_MS: u64 = 30_000;
+const SETTLE: Duration = Duration::from_secs(30);
 /// How long a scale may take: Flink keeps the wish for ever, an operation does not wait for ever.
-const SCALE_MS: u64 = 10 * 60 * 1000;
+const SCALE: Duration = Duration::from_secs(10 * 60);
 
 impl Flink {
-    pub(super) async fn progress_of(&self, job: &Job, operation: &Operation) -> Result<Progress, Error> {
+    pub(super) async fn progress_of(
+        &self,
+        job: &Job,
+        operation: &Operation,
+        silent: Duration,
+    ) -> Result<Progress, Error> {
         let progress = match operation.kind {
             Kind::Cancel => self.details(job, Vec::new()).await.map(|(details, _)| of_cancel(&details)),
             Kind::Scale => {
-                let late = self.age_ms(operation) >= SCALE_MS;
+                let late = silent >= SCALE;
                 self.details(job, Vec::new()).await.map(|(details, _)| of_scale(&details, operation, late))
             }
-            Kind::Savepoint => self.of_savepoint(job, operation).await,
-            Kind::Stop | Kind::Drain => self.of_stop(job, operation).await,
+            Kind::Savepoint => self.of_savepoint(job, operation, silent).await,
+            Kind::Stop | Kind::Drain => self.of_stop(job, operation, silent).await,
         };
         match progress {
             Err(error) if error.reason() == "job_unknown_to_flink" => Ok(Progress::new(State::Unknown)
@@ -38,26 +45,22 @@ impl Flink {
         }
     }
 
-    fn age_ms(&self, operation: &Operation) -> u64 {
-        operation.age_ms(self.context.io.now().wall_ms)
-    }
-
-    async fn of_savepoint(&self, job: &Job, operation: &Operation) -> Result<Progress, Error> {
+    async fn of_savepoint(&self, job: &Job, operation: &Operation, silent: Duration) -> Result<Progress, Error> {
         let request = self.status_request(job, operation)?;
         match self.read(request, response::read::<AsyncOperation>).await {
             Ok(status) => Ok(settled(status.settled(), operation.kind)),
-            Err(error) if error.reason() == "operation_forgotten" => self.of_forgotten(job, operation).await,
+            Err(error) if error.reason() == "operation_forgotten" => self.of_forgotten(job, operation, silent).await,
             Err(error) => Err(error),
         }
     }
 
     /// A stop is done when its savepoint is written and the job has ended.
-    async fn of_stop(&self, job: &Job, operation: &Operation) -> Result<Progress, Error> {
+    async fn of_stop(&self, job: &Job, operation: &Operation, silent: Duration) -> Result<Progress, Error> {
         let (details, beside) = self.details(job, vec![self.status_request(job, operation)?]).await?;
         match parsed::<AsyncOperation>(beside.into_iter().next()) {
             Ok(status) => Ok(ended(settled(status.settled(), operation.kind), &details)),
             Err(error) if error.reason() == "operation_forgotten" => {
-                Ok(ended(self.of_forgotten(job, operation).await?, &details))
+                Ok(ended(self.of_forgotten(job, operation, silent).await?, &details))
             }
             Err(error) => Err(error),
         }
@@ -69,14 +72,14 @@ impl Flink {
     }
 
     /// The proof that remains: a savepoint of the right kind among the job's checkpoints.
-    async fn of_forgotten(&self, job: &Job, operation: &Operation) -> Result<Progress, Error> {
+    async fn of_forgotten(&self, job: &Job, operation: &Operation, silent: Duration) -> Result<Progress, Error> {
         let request = request::checkpoints_request(&self.context.target, native_id(job)?);
         let checkpoints = self.read(request, response::read::<Checkpoints>).await?;
         let found = checkpoints.savepoint_since(kind_of(operation.kind), operation.sent_ms);
         Ok(match found.and_then(|savepoint| savepoint.kept_path()) {
             Some(path) => done(Some(path.to_owned()), operation.kind)
                 .because("Flink has forgotten the operation; its savepoint is among the job's checkpoints"),
-            None if self.age_ms(operation) < SETTLE_MS => {
+            None if silent < SETTLE => {
                 Progress::new(State::InProgress).because("Flink has not shown the operation yet")
             }
             None => Progress::new(State::Unknown).because(
@@ -184,7 +187,10 @@ mod tests {
     const CHECKPOINTS: &str = "GET /jobs/{id}/checkpoints";
 
     fn progress(operation: Operation, script: Vec<(&str, Reply)>) -> Progress {
-        play(target(), script, |flink| async move { flink.progress(&job(), &operation).await }).end.unwrap()
+        let silent = Duration::from_millis(operation.age_ms(NOW_MS));
+        play(target(), script, move |flink| async move { flink.progress(&job(), &operation, silent).await })
+            .end
+            .unwrap()
     }
 
     fn sent(kind: Kind, ago_ms: u64) -> Operation {
@@ -223,7 +229,7 @@ mod tests {
         let found = forgotten(1_795_173_501_000);
         assert_eq!(found.state, State::Succeeded);
         assert_eq!(found.savepoint_path.as_deref(), Some("file:/srv/flink/savepoints/savepoint-0bea00-40105ed00d20"));
-        let other = forgotten(NOW_MS - SETTLE_MS);
+        let other = forgotten(NOW_MS - 30_000);
         assert_eq!((other.state, other.savepoint_path), (State::Unknown, None));
         assert_eq!(forgotten(NOW_MS).state, State::InProgress, "it may still be on its way");
     }
@@ -259,7 +265,7 @@ mod tests {
         let found = progress(stop, script());
         assert_eq!(found.savepoint_path.as_deref(), Some("file:/srv/flink/savepoints/savepoint-0bea00-20a1c827d51e"));
         assert_eq!(found.state, State::Succeeded);
-        assert_eq!(progress(sent(Kind::Stop, SETTLE_MS), script()).state, State::Unknown);
+        assert_eq!(progress(sent(Kind::Stop, 30_000), script()).state, State::Unknown);
     }
 
     #[test]
@@ -301,7 +307,7 @@ mod tests {
         let pending = scale(4, 1000, recorded!("2.2.1/job-scale-pending"));
         assert_eq!(pending.state, State::InProgress);
         assert!(pending.diagnostics.starts_with("desired 4, actual 2"), "{}", pending.diagnostics);
-        let never = scale(12, SCALE_MS, recorded!("2.2.1/job-scale-above-slots"));
+        let never = scale(12, 600_000, recorded!("2.2.1/job-scale-above-slots"));
         assert_eq!(never.state, State::Failed);
         assert!(never.diagnostics.starts_with("desired 12, actual "), "{}", never.diagnostics);
         assert_eq!(scale(4, 1000, json(200, with_state("FAILED"))).state, State::Failed);

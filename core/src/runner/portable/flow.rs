@@ -24,7 +24,7 @@ use crate::{
 const READ: Duration = Duration::from_secs(5);
 const WRITE: Duration = Duration::from_secs(10);
 /// How long a request that nobody saw arrive may still be on its way.
-const SETTLE_MS: u64 = 2 * 60 * 1000;
+const SETTLE: Duration = Duration::from_secs(2 * 60);
 /// Where a message stream is left: services keep them open while the job runs.
 const STREAM: StreamLimit = StreamLimit { quiet_ms: 400, max_bytes: 1 << 20 };
 
@@ -178,7 +178,12 @@ fn ended(state: State, kind: OperationKind) -> Option<Progress> {
     }
 }
 
-pub(super) async fn progress(context: &Context, job: &Job, operation: &Operation) -> Result<Progress, Error> {
+pub(super) async fn progress(
+    context: &Context,
+    job: &Job,
+    operation: &Operation,
+    silent: Duration,
+) -> Result<Progress, Error> {
     supports(operation.kind)?;
     let jobs = jobs(context).await?;
     let now_ms = context.io.now().wall_ms;
@@ -186,13 +191,12 @@ pub(super) async fn progress(context: &Context, job: &Job, operation: &Operation
         let text = "the job service does not know the job any more: it was restarted, or forgot it";
         return Ok(Progress::new(OperationState::Unknown).because(text));
     };
-    Ok(ended(state, operation.kind).unwrap_or_else(|| waiting(state, operation, now_ms)))
+    Ok(ended(state, operation.kind).unwrap_or_else(|| waiting(state, operation.kind, silent)))
 }
 
 /// A drain that nobody saw arrive, and that the job does not show, did not.
-fn waiting(state: State, operation: &Operation, now_ms: u64) -> Progress {
-    let drains = operation.kind == OperationKind::Drain;
-    if drains && state == State::RUNNING && operation.age_ms(now_ms) >= SETTLE_MS {
+fn waiting(state: State, kind: OperationKind, silent: Duration) -> Progress {
+    if kind == OperationKind::Drain && state == State::RUNNING && silent >= SETTLE {
         let text = "the service does not drain the job: the request did not arrive";
         return Progress::new(OperationState::Failed).because(text);
     }

@@ -42,6 +42,8 @@ mod tests;
 
 pub(super) use probe::{CAPABILITIES, refusal};
 
+use std::time::Duration;
+
 use super::{
     Backend, Begun, Build, Context, Look, PlannedCall, Probe, Progress, Sighting, Submission, Submitted,
     python::{capture, environment::environment},
@@ -114,8 +116,8 @@ impl Backend for Portable {
         flow::begin(&self.context, job, operation).await
     }
 
-    async fn progress(&self, job: &Job, operation: &Operation) -> Result<Progress, Error> {
-        flow::progress(&self.context, job, operation).await
+    async fn progress(&self, job: &Job, operation: &Operation, silent: Duration) -> Result<Progress, Error> {
+        flow::progress(&self.context, job, operation, silent).await
     }
 
     async fn metrics(&self, job: &Job) -> Result<Metrics, Error> {

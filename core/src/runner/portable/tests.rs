@@ -347,12 +347,12 @@ fn a_cancel_goes_to_the_very_job_and_ends_with_it() {
     for (state, ends) in [(10, OperationState::InProgress), (5, OperationState::Succeeded), (3, OperationState::Failed)]
     {
         let (end, _) = play(vec![("GetJobs", jobs(state))], |runner| async move {
-            runner.progress(&job(TOKEN, Some("job-001")), &operation(OperationKind::Cancel)).await
+            runner.progress(&job(TOKEN, Some("job-001")), &operation(OperationKind::Cancel), Duration::ZERO).await
         });
         assert_eq!(end.unwrap().state, ends);
     }
     let (end, _) = play(vec![("GetJobs", ok(Encoder::new()))], |runner| async move {
-        runner.progress(&job(TOKEN, Some("job-001")), &operation(OperationKind::Cancel)).await
+        runner.progress(&job(TOKEN, Some("job-001")), &operation(OperationKind::Cancel), Duration::ZERO).await
     });
     assert_eq!(end.unwrap().state, OperationState::Unknown, "a service that forgot the job never shows its end");
 }
@@ -366,8 +366,8 @@ fn a_drain_that_the_job_does_not_show_did_not_arrive() {
         (120_000, 8, OperationState::Succeeded),
     ] {
         let (end, _) = play_at(200_000, vec![("GetJobs", jobs(state))], move |runner| async move {
-            let drain = Operation { permit_ms: 200_000 - ago_ms, ..operation(OperationKind::Drain) };
-            runner.progress(&job(TOKEN, Some("job-001")), &drain).await
+            let (drain, silent) = (operation(OperationKind::Drain), Duration::from_millis(ago_ms));
+            runner.progress(&job(TOKEN, Some("job-001")), &drain, silent).await
         });
         assert_eq!(end.unwrap().state, expected, "{ago_ms} {state}");
     }

@@ -30,6 +30,8 @@ mod tests;
 
 pub(super) use flow::{CAPABILITIES, refusal};
 
+use std::time::Duration;
+
 use super::{Backend, Begun, Context, Look, PlannedCall, Probe, Progress, Sighting, Submission, Submitted};
 use crate::{
     config::{Identity, Target},
@@ -100,7 +102,7 @@ impl Backend for Simulator {
         flow::begin(&self.context, job, operation)
     }
 
-    async fn progress(&self, job: &Job, operation: &Operation) -> Result<Progress, Error> {
+    async fn progress(&self, job: &Job, operation: &Operation, _silent: Duration) -> Result<Progress, Error> {
         flow::progress(&self.context, job, operation)
     }
 

@@ -168,7 +168,7 @@ fn operations_take_their_time_and_time_runs_at_the_targets_speed() {
         let asked = operation(&job, kind, 5_000);
         let progress = |ms: u64| {
             let (job, asked) = (job.clone(), asked.clone());
-            at!(target, 5_000 + ms, runner => runner.progress(&job, &asked)).unwrap()
+            at!(target, 5_000 + ms, runner => runner.progress(&job, &asked, Duration::ZERO)).unwrap()
         };
         assert_eq!(progress(takes - 1).state, OperationState::InProgress, "{kind:?}");
         let done = progress(takes);
@@ -187,7 +187,7 @@ fn an_operation_fails_when_its_job_ends_first() {
     let asked = operation(&job, OperationKind::Drain, 8_000);
     let progress = |job: Job| {
         let asked = asked.clone();
-        at!(target, 13_000, runner => runner.progress(&job, &asked)).unwrap()
+        at!(target, 13_000, runner => runner.progress(&job, &asked, Duration::ZERO)).unwrap()
     };
     let late = progress(job.clone());
     assert_eq!(late.state, OperationState::Failed);

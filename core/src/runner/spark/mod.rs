@@ -45,7 +45,7 @@ mod testing;
 pub(super) use probe::{CAPABILITIES, refusal};
 pub(in crate::runner) use properties::is_operators_property;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use super::{
     Backend, Bearer, Begun, Build, Context, Look, PlannedCall, Probe, Progress, Sighting, Submission, Submitted,
@@ -128,7 +128,7 @@ impl Backend for Spark {
         self.begin_operation(job, operation).await.map_err(|error| error.during("begin"))
     }
 
-    async fn progress(&self, job: &Job, operation: &Operation) -> Result<Progress, Error> {
+    async fn progress(&self, job: &Job, operation: &Operation, _silent: Duration) -> Result<Progress, Error> {
         self.progress_of(job, operation).await.map_err(|error| error.during("progress"))
     }
 

@@ -149,7 +149,7 @@ mod tests {
             (recorded!("3.5.9/status-unknown"), State::Unknown),
         ] {
             let played = play(target(), status(answer), |spark| async move {
-                spark.progress(&job(), &operation(Kind::Cancel)).await
+                spark.progress(&job(), &operation(Kind::Cancel), std::time::Duration::ZERO).await
             });
             assert_eq!(played.end.unwrap().state, state);
         }

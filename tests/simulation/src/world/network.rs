@@ -103,7 +103,7 @@ impl World<'_> {
 
     /// True while nobody listens at the runner.
     fn is_down(&self) -> bool {
-        self.runner.as_ref().is_none_or(|runner| runner.is_down(self.now))
+        self.now < self.cut_until || self.runner.as_ref().is_none_or(|runner| runner.is_down(self.now))
     }
 
     fn travel(&mut self, arrival: Arrival, late: u64, timeout: u64, kind: Kind) {
@@ -185,6 +185,7 @@ impl World<'_> {
             let answer = if refused { Some(refusal(fault, way, rpc)) } else { self.act(message, arrival) };
             came.push(answer.map_or_else(|| Err(broken(FaultKind::Reset)), |answer| spoil(answer, fault, way)));
         }
+        self.perhaps_cut(arrival);
         if writes && fault == Fault::AnswerLost && self.profile.has(Plant::RefusedAfterEffect) {
             return self.fail(arrival.id, arrival.turn, count, 1, FaultKind::Refused);
         }
@@ -192,9 +193,22 @@ impl World<'_> {
         {
             came = (0..count.0).map(|_| Ok(runner.unknown())).collect();
         }
+        if arrival.answered && self.is_down() {
+            return self.fail(arrival.id, arrival.turn, count, 1, FaultKind::Reset);
+        }
         if arrival.answered && !(fault == Fault::AnswerLost && way.is_multiple_of(2)) {
             let after = self.network.between(1, 60);
             self.queue.push(self.now + after, Event::Reply(arrival.id, arrival.turn, reply(came, arrival.all)));
+        }
+    }
+
+    /// The outage of a schedule begins with the answer to a submission; while it lasts, clocks are set.
+    fn perhaps_cut(&mut self, arrival: &Arrival) {
+        if arrival.run.is_some() && self.profile.outage > 0 && self.cut_until == 0 {
+            self.cut_until = self.now + self.profile.outage;
+            self.trace.mark(self.now, 6, "outage");
+            self.say(|world| format!("the runner cannot be reached for {} min", world.profile.outage / 60_000));
+            self.set_clocks();
         }
     }
 

@@ -23,6 +23,9 @@ use crate::{
     spark,
 };
 
+/// Greatest difference of walls' clocks that is promised to do no harm (`docs/promises.md`).
+const PROMISED_MS: i64 = 15 * 60 * 1000;
+
 /// A server, or a Lambda execution environment.
 pub(super) struct Process {
     pub(super) engine: Option<Arc<Engine>>,
@@ -185,11 +188,23 @@ impl World<'_> {
 
     pub(super) fn jump(&mut self, number: usize) {
         let jump = i64::try_from(self.chances.below(1_200_000)).unwrap_or(0) - 600_000;
+        // Over an hour without the runner, what is sent again depends on the clocks: no more is promised of them.
+        let most = if self.profile.outage > 0 { PROMISED_MS / 2 } else { i64::MAX };
         let process = &mut self.processes[number];
-        process.skew += jump;
+        process.skew = (process.skew + jump).clamp(-most, most);
         process.furthest = process.furthest.max(process.skew);
         self.trace.mark(self.now, 4, "jump");
         self.say(|_| format!("the wall clock of p{number} jumps by {jump} ms"));
+    }
+
+    /// Somebody sets the wall clocks, as well as it is promised.
+    pub(super) fn set_clocks(&mut self) {
+        for number in 0..self.processes.len() {
+            let off = i64::try_from(self.chances.below(PROMISED_MS.unsigned_abs())).unwrap_or(0) - PROMISED_MS / 2;
+            let process = &mut self.processes[number];
+            (process.skew, process.furthest) = (off, process.furthest.max(off));
+            self.say(|_| format!("the wall clock of p{number} is set {off} ms from the true time"));
+        }
     }
 
     pub(super) fn shut_down(&mut self, number: usize) {

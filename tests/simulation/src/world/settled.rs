@@ -1,5 +1,5 @@
 use beam_mcp_core::{
-    job::{Job, JobState, OperationKind, OperationState, Phase},
+    job::{Job, JobState, Operation, OperationKind, OperationState, Phase},
     store::{AuditChain, audit_head_key, job_writes, operation_key, parse_record},
 };
 
@@ -29,7 +29,7 @@ impl World<'_> {
                 self.over = true;
                 self.check_rows();
             }
-            Some((invariant, text)) if now > self.profile.quiet_at + self.within_ms() => {
+            Some((invariant, text)) if now > self.profile.quiet_at.max(self.cut_until) + self.within_ms() => {
                 self.ledger.broken(invariant, now, || format!("not settled: {text}"));
             }
             Some(_) => self.queue.push(now + EVERY_MS, Event::Settle),
@@ -151,7 +151,25 @@ impl World<'_> {
             let path = operation.savepoint_path.as_deref().unwrap_or_default();
             self.runner.as_ref().is_some_and(|runner| !runner.wrote(path))
         });
-        unwritten.map(|operation| ("I9", format!("{} names a savepoint nobody wrote", operation.id)))
+        let unwritten = unwritten.map(|operation| ("I9", format!("{} names a savepoint nobody wrote", operation.id)));
+        unwritten.or_else(|| self.wrongly_lost())
+    }
+
+    /// I9: no drain is said not to have arrived that the runner did. On Lambda only the wall tells how long ago it was
+    /// sent, and that may jump.
+    fn wrongly_lost(&self) -> Option<Open> {
+        let runner = self.runner.as_ref().filter(|_| !self.is_lambda())?;
+        let drains = || self.ledger.operations.values().filter(|one| one.kind == OperationKind::Drain);
+        let is_lost = |one: &&Operation| {
+            let said = one.state == OperationState::Failed && one.diagnostics.contains("did not arrive");
+            said && drains().filter(|other| other.job_id == one.job_id).count() == 1
+        };
+        let end_of_job = |one: &Operation| {
+            let job = self.ledger.find(&one.job_id).map(|index| &self.ledger.jobs[index].job)?;
+            runner.end_of(job.token(), &strays_of(job), self.now)
+        };
+        let wrong = drains().filter(is_lost).find(|one| end_of_job(one) == Some(End::Stopped(true)))?;
+        Some(("I9", format!("{} is said not to have arrived, and the runner did it", wrong.id)))
     }
 
     /// Behind a rescale, or for what an operator decides about a parked job.
