@@ -90,11 +90,13 @@ async fn begin(context: &Context, job: &Stored<Job>, stored: Stored<Operation>) 
     if job.value.phase != Phase::Submitted {
         return begin_before_submitted(context, job, stored).await;
     }
+    // Another's permit counts from its first sight, also while nothing is due.
+    let silent = silence(context, &stored.value);
     if is_resting(context, &stored.value) {
         return Ok(stored);
     }
     if stored.value.sending && stored.value.kind != OperationKind::Cancel {
-        if silence(context, &stored.value) < LEASE {
+        if silent < LEASE {
             return Ok(stored);
         }
         // The process that took the permit died with it: the runner may have it, and may have forgotten its id since.

@@ -169,5 +169,5 @@ fn tick_over_a_submission() {
 fn tick_over_an_operation() {
     let (scene, input) = about(&json!({}));
     let died = scene.after_death_at("send POST /jobs/…/savepoints", "create_savepoint", &input);
-    hold(&died.tick("flink_tick_operation"), "tick over a savepoint whose process died before it was asked for");
+    hold(&died.later_tick("flink_tick_operation"), "tick over a savepoint whose process died before it was asked for");
 }
