@@ -80,6 +80,11 @@ impl LogQuery {
             && self.step.as_ref().is_none_or(|step| entry.step_name.as_ref() == Some(step))
     }
 
+    /// True where its end lies behind: nothing new can come.
+    pub fn is_over(&self, now_ms: u64) -> bool {
+        self.until_ms.is_some_and(|until| until < now_ms)
+    }
+
     /// True when lines are left out by their time.
     pub fn is_timed(&self) -> bool {
         self.since_ms.or(self.until_ms).is_some()
@@ -133,5 +138,12 @@ mod tests {
         let anonymous = LogEntry::default();
         assert!(!LogQuery { worker: some(""), ..all() }.admits(&anonymous, None));
         assert!(!LogQuery { step: some("s1"), ..all() }.admits(&anonymous, None));
+    }
+
+    #[test]
+    fn a_query_is_over_once_its_end_lies_behind() {
+        let until = LogQuery { until_ms: Some(5), ..LogQuery::default() };
+        assert_eq!((until.is_over(5), until.is_over(6)), (false, true));
+        assert!(!LogQuery::default().is_over(u64::MAX));
     }
 }

@@ -66,8 +66,8 @@ pub(super) fn silence(context: &Context, operation: &Operation) -> Duration {
     if !outlives(&context.state.host.kind) {
         return Duration::from_millis(operation.age_ms(context.now_ms()));
     }
-    // Permits are given back, so their number names none.
-    let permit_ms = operation.sent_ms.max(operation.permit_ms);
+    // Permits are given back, so their number names none; nor does the greater time, where the wall was set back.
+    let permit_ms = if operation.permit_ms == 0 { operation.sent_ms } else { operation.permit_ms };
     let (key, now) = (format!("{}/{}/{permit_ms}", context.rows.tenant(), operation.id), context.io.now().mono);
     now.saturating_sub(context.state.watch(|watch| watch.permitted_since(key, now)))
 }

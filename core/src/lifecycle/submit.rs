@@ -58,10 +58,11 @@ pub async fn drive_submission(context: &Context, id: &JobId) -> Result<Stored<Jo
     }
 }
 
-/// Time until the next try. One further ahead than any pause was set before the wall clock went back: it is due.
+/// Time until the next try. One further ahead than any pause and any difference of two clocks was set before the wall
+/// clock went back: it is due.
 pub(crate) fn pause(job: &Job, now_ms: u64) -> Duration {
     let left = Duration::from_millis(job.retry_at_ms.saturating_sub(now_ms));
-    if left > LONGEST_RETRY_AFTER { Duration::ZERO } else { left }
+    if left > LONGEST_RETRY_AFTER + CLOCKS { Duration::ZERO } else { left }
 }
 
 /// True while a cancel waits: nothing of the job is sent any more. A stop or drain waits until it runs.
@@ -452,8 +453,8 @@ mod tests {
     fn a_try_is_due_once_the_wall_clock_has_gone_back_from_it() {
         let row = Job { retry_at_ms: 10_000_000, ..job(JobState::Submitting) };
         let at = |now_ms| pause(&row, now_ms).as_millis();
-        assert_eq!((at(10_000_000), at(9_999_000), at(9_880_000)), (0, 1_000, 120_000));
-        assert_eq!(at(9_879_999), 0, "half an hour back, or this much");
+        assert_eq!((at(10_000_000), at(9_999_000), at(9_580_000)), (0, 1_000, 420_000), "a clock five minutes behind");
+        assert_eq!((at(10_000_000 - 1_020_000), at(10_000_000 - 1_020_001)), (1_020_000, 0), "two minutes and fifteen");
     }
 
     #[test]

@@ -49,7 +49,12 @@ pub(super) async fn ask_then_act(
     if no::was(&context, question).await? {
         return Err(declined());
     }
-    act(exchange, context, verb, with(arguments, "plan_digest", digest)).await
+    let mut arguments = with(arguments, "plan_digest", digest);
+    // One yes acts once, however often it is sent.
+    if !arguments.get("idempotency_key").is_some_and(Value::is_string) {
+        arguments.insert("idempotency_key".to_owned(), question.into());
+    }
+    act(exchange, context, verb, arguments).await
 }
 
 async fn plan(

@@ -36,12 +36,26 @@ pub(super) async fn begin(
     }
     let output = verb.run(context.clone(), arguments.into()).await?;
     let Some(id) = open(verb.name, &output) else { return Ok(Outcome::Complete(ToolResult::data(output))) };
-    let mut task = get(context, id).await?.task;
+    // Done is done: what cannot be read now is told by the next question.
+    let task = read(&context, &id).await.map_or_else(|_| begun(&context, id), |(task, _)| task);
     // What the verb decided on the way is told now: the operation does not keep it.
     let notes = output.get("notes").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
     let told: Vec<&str> = task.status_message.as_deref().into_iter().chain(notes).collect();
-    task.status_message = Some(clean_line(&told.join("; "), 512));
-    Ok(Outcome::Task(Task { status: TaskStatus::Working, ..task }))
+    Ok(Outcome::Task(Task { status_message: Some(clean_line(&told.join("; "), 512)), ..task }))
+}
+
+/// A task of which only its beginning is known.
+fn begun(context: &Context, task_id: String) -> Task {
+    let now = rfc3339(context.now_ms());
+    Task {
+        task_id,
+        status: TaskStatus::Working,
+        status_message: Some("it has begun".into()),
+        created_at: now.clone(),
+        last_updated_at: now,
+        ttl_ms: None,
+        poll_interval_ms: POLL_MS,
+    }
 }
 
 /// The task an answer leaves open.
@@ -95,13 +109,28 @@ pub(super) fn tool(task: &str) -> &'static str {
 /// A task now, as the caller may see it.
 pub(super) async fn get(context: Context, id: String) -> Result<TaskState, Error> {
     match Work::of(&id) {
-        Work::Operation(operation) => of_operation(&context, operation).await,
-        Work::Submission(job, replaces) => of_submission(&context, &id, job, replaces).await,
+        Work::Operation(operation) => run(&context, "get_operation", json!({"operation_id": operation})).await?,
+        Work::Submission(job, _) => run(&context, "get_job", json!({"job_id": job})).await?,
+    };
+    let (task, end) = read(&context, &id).await?;
+    Ok(match end {
+        Some(ended) => completed(task, ended),
+        None => TaskState { task, detail: TaskDetail::None },
+    })
+}
+
+/// A task at work, and what its work ended with, where it has.
+type Told = (Task, Option<Result<Value, Error>>);
+
+/// A task as it is stored.
+async fn read(context: &Context, id: &str) -> Result<Told, Error> {
+    match Work::of(id) {
+        Work::Operation(operation) => of_operation(context, operation).await,
+        Work::Submission(job, replaces) => of_submission(context, id, job, replaces).await,
     }
 }
 
-async fn of_operation(context: &Context, id: &str) -> Result<TaskState, Error> {
-    run(context, "get_operation", json!({"operation_id": id})).await?;
+async fn of_operation(context: &Context, id: &str) -> Result<Told, Error> {
     let operation = context.rows.operation(id).await?.value;
     let task = Task {
         task_id: id.to_owned(),
@@ -113,13 +142,13 @@ async fn of_operation(context: &Context, id: &str) -> Result<TaskState, Error> {
         poll_interval_ms: POLL_MS,
     };
     if !operation.state.is_terminal() {
-        return Ok(TaskState { task, detail: TaskDetail::None });
+        return Ok((task, None));
     }
     let ended = match operate::failure(&operation) {
         Some(error) => Err(error),
         None => Ok(json!(operate::told(context, operation).await?)),
     };
-    Ok(completed(task, ended))
+    Ok((task, Some(ended)))
 }
 
 /// Moves no more often than `lastUpdatedAt` does.
@@ -128,8 +157,7 @@ fn progress(operation: &Operation) -> String {
     format!("the {} of {} {at}", operation.kind.as_str(), operation.job_id)
 }
 
-async fn of_submission(context: &Context, id: &str, job: &str, replaces: bool) -> Result<TaskState, Error> {
-    run(context, "get_job", json!({"job_id": job})).await?;
+async fn of_submission(context: &Context, id: &str, job: &str, replaces: bool) -> Result<Told, Error> {
     let job = context.rows.job(&JobId::parse(job)?).await?.value;
     let is_open = matches!(job.state, JobState::Submitting | JobState::SubmitUnknown);
     let task = Task {
@@ -142,14 +170,14 @@ async fn of_submission(context: &Context, id: &str, job: &str, replaces: bool) -
         poll_interval_ms: POLL_MS,
     };
     if is_open {
-        return Ok(TaskState { task, detail: TaskDetail::None });
+        return Ok((task, None));
     }
     let ended = match refusal(&job) {
         Some(error) => Err(error),
         None if replaces => Ok(json!(Changed::replaced(Submitted::told(context, &job)))),
         None => Ok(json!(Submitted::told(context, &job))),
     };
-    Ok(completed(task, ended))
+    Ok((task, Some(ended)))
 }
 
 /// When a submission moved last: what the job does once the runner has it moves the task no more.

@@ -11,6 +11,7 @@ use super::{
 };
 use crate::{
     auth::Scope,
+    config::Target,
     error::Error,
     job::{Job, JobId, JobSpec},
     runner::options::same,
@@ -59,8 +60,9 @@ impl Define for RestoreJob {
     async fn run(context: Context, input: Input) -> Result<Submitted, Error> {
         let old = context.rows.job(&JobId::parse(&input.job_id)?).await?.value;
         let ask = Ask { key: input.idempotency_key.clone(), dry_run: input.dry_run, digest: input.plan_digest.clone() };
-        let spec = restored(&old, input)?;
+        let mut spec = restored(&old, input)?;
         let target = context.state.config.target(Some(&spec.target))?.clone();
+        replace_none(&mut spec, &target);
         submit(context, spec, &target, ask, Self::NAME).await
     }
 }
@@ -98,6 +100,14 @@ fn restored(old: &Job, input: Input) -> Result<JobSpec, Error> {
         take_place(&mut spec.pipeline_options, name, value);
     }
     Ok(spec)
+}
+
+/// Beam's `update` replaces the running job of that name: only where the caller says so now, not where the target does.
+fn replace_none(spec: &mut JobSpec, target: &Target) {
+    let says = |options: &Map<String, Value>| options.keys().any(|name| same(name, "update"));
+    if says(&target.options) && !says(&spec.pipeline_options) {
+        spec.pipeline_options.insert("update".to_owned(), false.into());
+    }
 }
 
 /// Puts an option in the place of that of the same name, in whichever spelling.
@@ -151,5 +161,20 @@ mod tests {
         let mut options: Map<String, Value> = serde_json::from_value(json!({"tempLocation": "a", "x": 1})).unwrap();
         take_place(&mut options, "temp_location".into(), json!("b"));
         assert_eq!(Value::Object(options), json!({"temp_location": "b", "x": 1}));
+    }
+
+    #[test]
+    fn a_target_that_replaces_does_not_make_a_restore_replace() {
+        let config = json!({"targets": {"cloud": {"runner": "dataflow", "project": "acme-prod", "region": "us-central1",
+            "options": {"Update": true}}}});
+        let config = crate::config::Config::from_json(&config).unwrap();
+        let target = config.target(Some("cloud")).unwrap();
+        let mut spec = JobSpec::default();
+        replace_none(&mut spec, target);
+        assert_eq!(spec.pipeline_options.get("update"), Some(&json!(false)));
+        let says_so = Map::from_iter([("update".to_owned(), true.into())]);
+        let mut asked = JobSpec { pipeline_options: says_so.clone(), ..JobSpec::default() };
+        replace_none(&mut asked, target);
+        assert_eq!(asked.pipeline_options, says_so);
     }
 }

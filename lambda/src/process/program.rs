@@ -7,7 +7,7 @@ use std::{
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::Stdio,
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -146,7 +146,11 @@ fn bad_variable(name: &str) -> Refusal {
 
 /// What interpreters said of themselves, for a while.
 #[derive(Debug, Default)]
-pub(super) struct Versions(Mutex<BTreeMap<PathBuf, (Instant, Fact)>>);
+pub(super) struct Versions {
+    known: Mutex<BTreeMap<PathBuf, (Instant, Fact)>>,
+    /// One interpreter is started at a time, however many jobs come at once.
+    asking: tokio::sync::Mutex<()>,
+}
 
 #[derive(Deserialize)]
 struct Said {
@@ -161,18 +165,26 @@ impl Versions {
         if let Some(known) = self.known(&python) {
             return known;
         }
+        let _turn = self.asking.lock().await;
+        if let Some(known) = self.known(&python) {
+            return known;
+        }
         let fact = ask(&python).await.map_or_else(missing, |said| Fact::Program {
             found: true,
             version: Some(said.version),
             beam_version: said.beam_version,
             yaml: said.yaml,
         });
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(python, (Instant::now(), fact.clone()));
+        self.lock().insert(python, (Instant::now(), fact.clone()));
         fact
     }
 
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<PathBuf, (Instant, Fact)>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn known(&self, python: &Path) -> Option<Fact> {
-        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let all = self.lock();
         let (at, fact) = all.get(python)?;
         let well = matches!(fact, Fact::Program { beam_version: Some(_), .. });
         let [long, short] = KNOWN_FOR;

@@ -132,3 +132,18 @@ fn every_call_that_ends_or_replaces_a_job_is_confirmed() {
         assert!(done["isError"] == false && done["structuredContent"]["job_id"].is_string(), "{tool} {done}");
     }
 }
+
+#[test]
+fn one_yes_acts_once_however_often_it_is_sent() {
+    let mut world = World::new(&json!({}));
+    let replacing = json!({"target": "sim", "options": {"update": true}});
+    let asked = call(&mut world, "create_job", &replacing, &can_ask());
+    let params = json!({"name": "create_job", "arguments": replacing, "requestState": asked["requestState"],
+        "inputResponses": {"confirm": yes()}});
+    let [first, second] = [0, 1].map(|_| {
+        let done = ask(&mut world, "", "tools/call", params.clone(), &can_ask())["result"].clone();
+        assert_eq!(done["isError"], false, "{done}");
+        done["structuredContent"]["job_id"].clone()
+    });
+    assert!(first.is_string() && first == second, "{first} {second}");
+}

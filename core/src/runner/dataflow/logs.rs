@@ -49,7 +49,8 @@ impl Dataflow {
             page.next_page_token =
                 workers.read_until_ms.map(|until_ms| token(from.unwrap_or_default().or_at(until_ms)));
         }
-        if page.next_page_token.is_none() && !job.state.is_terminal() {
+        let grows = !job.state.is_terminal() && !query.is_over(self.context.io.now().wall_ms);
+        if page.next_page_token.is_none() && grows {
             page.next_page_token = Some(token(from.unwrap_or_default()));
         }
         Ok(page)

@@ -21,6 +21,8 @@ use crate::{
 const SETTLE: Duration = Duration::from_secs(30);
 /// How long a scale may take: Flink keeps the wish for ever, an operation does not wait for ever.
 const SCALE: Duration = Duration::from_secs(10 * 60);
+/// How far walls may be apart. By the wall a scale ends too, where no process lives as long.
+const CLOCKS: Duration = Duration::from_secs(15 * 60);
 
 impl Flink {
     pub(super) async fn progress_of(
@@ -32,7 +34,7 @@ impl Flink {
         let progress = match operation.kind {
             Kind::Cancel => self.details(job, Vec::new()).await.map(|(details, _)| of_cancel(&details)),
             Kind::Scale => {
-                let late = silent >= SCALE;
+                let late = silent >= SCALE || self.by_wall(operation) >= SCALE + CLOCKS;
                 self.details(job, Vec::new()).await.map(|(details, _)| of_scale(&details, operation, late))
             }
             Kind::Savepoint => self.of_savepoint(job, operation, silent).await,
@@ -43,6 +45,10 @@ impl Flink {
                 .because("Flink does not know the job any more: its JobManager restarted, or the job ended long ago")),
             other => other,
         }
+    }
+
+    fn by_wall(&self, operation: &Operation) -> Duration {
+        Duration::from_millis(operation.age_ms(self.context.io.now().wall_ms))
     }
 
     async fn of_savepoint(&self, job: &Job, operation: &Operation, silent: Duration) -> Result<Progress, Error> {

@@ -21,10 +21,11 @@ pub(super) async fn logs(context: &Context, job: &Job, query: &LogQuery) -> Resu
     let entry = flow::entry(context, job).await?;
     let events = flow::events(context, &entry.id).await?;
     let ended = super::response::state(entry.state).is_some_and(crate::job::JobState::is_terminal);
-    page(&job.id.to_string(), query, &events, ended)
+    let over = ended || query.is_over(context.io.now().wall_ms);
+    page(&job.id.to_string(), query, &events, over)
 }
 
-fn page(job_id: &str, query: &LogQuery, events: &[Event], ended: bool) -> Result<LogPage, Error> {
+fn page(job_id: &str, query: &LogQuery, events: &[Event], over: bool) -> Result<LogPage, Error> {
     let messages: Vec<_> = events.iter().filter_map(message).collect();
     let (from, is_gap) = start(query.page_token.as_deref(), &messages)?;
     let most = usize::try_from(query.max_results.clamp(1, 1000)).unwrap_or(1000);
@@ -36,7 +37,7 @@ fn page(job_id: &str, query: &LogQuery, events: &[Event], ended: bool) -> Result
     let cut = shown.get(most).map(|(index, _)| *index);
     let last = cut.unwrap_or(messages.len()).checked_sub(1).and_then(|index| messages.get(index));
     let token = last.map_or_else(|| Some("0".to_owned()), |message| Some(message.print()));
-    let complete = ended && cut.is_none();
+    let complete = over && cut.is_none();
     Ok(LogPage {
         logs: shown.into_iter().take(most).map(|(_, entry)| entry).collect(),
         next_page_token: token.filter(|_| !complete),

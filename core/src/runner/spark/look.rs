@@ -25,7 +25,8 @@ impl Spark {
     pub(super) async fn list_drivers(&self, tokens: &BTreeMap<String, String>) -> Result<Vec<Sighting>, Error> {
         let master = self.master().await?;
         let shown = |driver| {
-            let waits = waits_by_name(&master, driver, tokens.get(&driver.id).map(String::as_str))?;
+            let is_known = |token: &str| tokens.values().any(|known| known == token);
+            let waits = waits_by_name(&master, driver, tokens.get(&driver.id).map(String::as_str), is_known)?;
             let (state, text) =
                 if waits { (Some(JobState::Pending), WAITS) } else { (driver_state(&driver.state), "") };
             Some(sighting(driver, state, text.to_owned()))
@@ -88,7 +89,7 @@ impl Spark {
     /// True when the driver's application waits for executors.
     async fn waits(&self, master: &Master, job: &Job, id: &str) -> Result<bool, Error> {
         let Some(driver) = master.driver(id) else { return Ok(false) };
-        if let Some(waits) = waits_by_name(master, driver, Some(job.token())) {
+        if let Some(waits) = waits_by_name(master, driver, Some(job.token()), |_| false) {
             return Ok(waits);
         }
         match self.application(master, job, id).await {
@@ -128,8 +129,13 @@ fn waiting(master: &Master) -> impl Iterator<Item = &App> {
 }
 
 /// Whether the application of a driver waits, as far as names tell: that of a job of ours ends with its token, unless
-/// its code sets another. `token` is that of the driver's job.
-fn waits_by_name(master: &Master, driver: &Driver, token: Option<&str>) -> Option<bool> {
+/// its code sets another. `token` is that of the driver's job; `is_known` tells those of jobs with drivers of their own.
+fn waits_by_name(
+    master: &Master,
+    driver: &Driver,
+    token: Option<&str>,
+    is_known: impl Fn(&str) -> bool,
+) -> Option<bool> {
     let of_its_time = |app: &&App| app.starttime >= driver.starttime;
     let mut waiting = waiting(master).filter(of_its_time).peekable();
     if driver.state != "RUNNING" || waiting.peek().is_none() {
@@ -139,7 +145,7 @@ fn waits_by_name(master: &Master, driver: &Driver, token: Option<&str>) -> Optio
     let newest = master.activeapps.iter().filter(of_its_time).filter(|app| is_its(app)).max_by_key(|app| app.starttime);
     match newest {
         Some(app) => Some(app.state == "WAITING"),
-        None => (token.is_some() && waiting.all(|app| bearer(app).is_some())).then_some(false),
+        None => (token.is_some() && waiting.all(|app| bearer(app).is_some_and(&is_known))).then_some(false),
     }
 }
 
@@ -283,6 +289,8 @@ mod tests {
         assert_eq!(all, [(first.to_owned(), runs), (second.to_owned(), waits)]);
         let theirs = listed(recorded!("3.5.9/master-waiting"), &[(first, first), (second, two)]);
         assert_eq!(theirs[0], (first.to_owned(), runs), "what waits is a job of ours, and not that of others");
+        let adopted = listed(recorded!("3.5.9/master-waiting"), &[(second, first)]);
+        assert_eq!(adopted, [], "what waits may be it under the token of an earlier generation");
         assert_eq!(listed(recorded!("3.5.9/master-waiting"), &[]), [], "whose a driver is must be known");
         let Reply::Response(answer) = recorded!("3.5.9/master-waiting") else { panic!() };
         let mut unnamed: serde_json::Value = serde_json::from_slice(answer.body.as_slice()).unwrap();
