@@ -459,11 +459,14 @@ def test_logs_are_narrowed_and_read_on(run: Callable[..., Ran]) -> None:
     page = {"logs": [], "next_page_token": "u"}
     with serving(lambda _: envelope(200, page)) as server:
         ran = run("job", "logs", JOB_ID, *narrow.split(), server=server)
+        as_json = run("job", "logs", JOB_ID, "-o", "json", server=server)
         endless = run("job", "logs", JOB_ID, "--follow", "--until", "60", server=server)
-    [seen] = server.seen
+    seen = server.seen[0]
+    assert len(server.seen) == 2
     query = "page_token=t&until=2026-11-20T09%3A45%3A00Z&worker=w-0&step=s1"
     assert seen.path == f"{PATH}/logs?{query}"
-    assert "--page-token u" in ran.err
+    assert ran.err == as_json.err == "go on from here: --page-token u\n"
+    assert as_json.out == ""
     assert endless.code == 2
 
 

@@ -357,8 +357,8 @@ def logs(options: argparse.Namespace) -> None:
             if not more and not job.terminal:
                 client.wait_for_change(options.job_id, job.version, 2)
     show.notes(page.notes)
-    if page.next_page_token and options.output == "table":
-        print(f"more lines: --page-token {page.next_page_token}", file=sys.stderr)
+    if page.next_page_token:  # also when there is nothing new yet: it promises no more lines
+        print(f"go on from here: --page-token {page.next_page_token}", file=sys.stderr)
 
 
 def _page(client: MCPClient, options: argparse.Namespace, token: str | None) -> LogList:
