@@ -610,7 +610,7 @@ class BeamMCPClient(ClientBase):
         self,
         verb: str,
         job_id: JobLike,
-        params: Params | None = None,
+        params: Params | str | int | None = None,
         *,
         context: MCPContext | None = None,
         timeout: float | None = None,
@@ -618,8 +618,9 @@ class BeamMCPClient(ClientBase):
     ) -> Plan:
         """What `cancel`, `scale`, `savepoint`, `restore` or `update` of a job would do; changes nothing.
 
-        Takes what the method of that name takes: `plan_operation("cancel", job_id, mode="drain")`. Give the plan's
-        `digest` to that method as `plan_digest` to have exactly this done.
+        Takes what the method of that name takes: `plan_operation("scale", job_id, 4)`,
+        `plan_operation("cancel", job_id, mode="drain")`. Give the plan's `digest` to that method as `plan_digest` to
+        have exactly this done.
         """
         call, given = inputs.operation(self.with_savepoint, verb, job_id, params, fields)
         return Plan.of(await self._run(call, given, context, timeout))

@@ -608,7 +608,7 @@ class MCPClient(ClientBase):
         self,
         verb: str,
         job_id: JobLike,
-        params: Params | None = None,
+        params: Params | str | int | None = None,
         *,
         context: MCPContext | None = None,
         timeout: float | None = None,
@@ -616,8 +616,9 @@ class MCPClient(ClientBase):
     ) -> Plan:
         """What `cancel`, `scale`, `savepoint`, `restore` or `update` of a job would do; changes nothing.
 
-        Takes what the method of that name takes: `plan_operation("cancel", job_id, mode="drain")`. Give the plan's
-        `digest` to that method as `plan_digest` to have exactly this done.
+        Takes what the method of that name takes: `plan_operation("scale", job_id, 4)`,
+        `plan_operation("cancel", job_id, mode="drain")`. Give the plan's `digest` to that method as `plan_digest` to
+        have exactly this done.
         """
         call, given = inputs.operation(self.with_savepoint, verb, job_id, params, fields)
         return Plan.of(self._run(call, given, context, timeout))

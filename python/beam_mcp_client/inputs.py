@@ -77,6 +77,14 @@ OPERATIONS = {
 }
 """Operations that are planned, with their calls."""
 
+PLACED: dict[str, tuple[str, type]] = {
+    "cancel": ("with_savepoint", bool),
+    "restore": ("savepoint_path", str),
+    "savepoint": ("savepoint_path", str),
+    "scale": ("parallelism", int),
+}
+"""What the methods of these operations take after the job, without its name."""
+
 
 def job_id(job: JobLike) -> str:
     """The id of a job."""
@@ -144,11 +152,19 @@ def scaling(
     return "update_job", merged(None, job_id=id_, scaling=bounds, **fields)
 
 
+def placed(verb: str, params: Params | str | int | None) -> Params | None:
+    """What is given to an operation without a name, under its name."""
+    name, kind = PLACED.get(verb, ("", ()))
+    # `True` is an `int` to Python, and no number of workers.
+    fits = isinstance(params, kind) and isinstance(params, bool) == (kind is bool)
+    return {name: params} if fits else params
+
+
 def operation(
     by_default: bool,
     verb: str,
     job: JobLike,
-    params: Params | None,
+    params: Params | str | int | None,
     fields: OperationFields,
 ) -> tuple[str, dict[str, Any]]:
     """The call of an operation, and the input that has it planned."""
@@ -156,7 +172,7 @@ def operation(
         raise errors.invalid(
             f"there is no operation {verb!r} to plan", f"one of {', '.join(OPERATIONS)}"
         )
-    given = merged(params, **fields)
+    given = merged(placed(verb, params), **fields)
     if verb == "cancel":
         given = cancellation(by_default, job, **given)
     elif verb == "scale":

@@ -26,6 +26,7 @@ from beam_mcp_client import (
     MCPContext,
     MCPError,
     NotFoundError,
+    Savepoint,
     UnavailableError,
     ValidationError,
 )
@@ -316,6 +317,27 @@ def test_operations_are_planned_by_the_call_that_does_them(run: Any) -> None:
         {"mode": "drain", "dry_run": True},
         {"mode": "drain", "plan_digest": "d" * 64},
     ]
+
+
+@both
+@pytest.mark.parametrize(
+    ("verb", "placed", "name", "wrong"),
+    [
+        ("cancel", True, "with_savepoint", "drain"),
+        ("restore", Savepoint("s3://b/s"), "savepoint_path", 4),
+        ("savepoint", "s3://b/s", "savepoint_path", 4),
+        ("scale", 4, "parallelism", True),
+    ],
+)
+def test_what_a_method_takes_without_a_name_is_planned_so(
+    run: Any, verb: str, placed: Any, name: str, wrong: Any
+) -> None:
+    plan = {"digest": "d" * 64, "summary": "s", "calls": [], "changes": [], "unknown": []}
+    with serving(lambda _: envelope(200, {"plan": plan})) as server:
+        run(server, lambda client: client.plan_operation(verb, JOB_ID, placed))
+        with pytest.raises(ValidationError, match="must be a mapping"):
+            run(server, lambda client: client.plan_operation(verb, JOB_ID, wrong))
+    assert [seen.json for seen in server.seen] == [{name: placed, "dry_run": True}]
 
 
 @both
