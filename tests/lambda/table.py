@@ -8,6 +8,7 @@ started last, which takes them on in its rounds.
 from __future__ import annotations
 
 import contextlib
+import http.client
 import json
 import random
 import subprocess
@@ -72,7 +73,9 @@ class Callers:
 
     def __init__(self, port: int) -> None:
         self.port = port
+        self.begun: set[str] = set()
         self.answered: dict[str, str] = {}
+        self.failed: list[Exception] = []
         self.asked_again = 0
         self.threads = [threading.Thread(target=self.work, args=(number,), daemon=True) for number in range(CALLERS)]
         self.over = threading.Event()
@@ -80,10 +83,18 @@ class Callers:
             thread.start()
 
     def work(self, number: int) -> None:
+        """Keeps for `end` what goes wrong: what a thread raises nobody else hears."""
+        try:
+            self.ask(number)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the run fails with it
+            self.failed.append(error)
+
+    def ask(self, number: int) -> None:
         """Key after key until the kills are over."""
         count = 0
         while not self.over.is_set():
             key = f"key-{number}-{count}"
+            self.begun.add(key)
             while not (job_id := self.submit(key)):
                 self.asked_again += 1
             self.answered[key] = job_id
@@ -96,7 +107,7 @@ class Callers:
         event["headers"]["idempotency-key"] = key
         try:
             status, body = Function(self.port, PATIENCE).http(event)
-        except (OSError, KeyError, json.JSONDecodeError):
+        except (OSError, http.client.HTTPException, KeyError, json.JSONDecodeError):
             return None
         if status in (409, 429, 503) and body["error"]["retryable"]:
             return None
@@ -104,11 +115,13 @@ class Callers:
         return str(body["data"]["job_id"])
 
     def end(self) -> None:
-        """Lets everybody get the answer they wait for."""
+        """Lets everybody get the answer they wait for; nobody may have given up before."""
         self.over.set()
         for thread in self.threads:
             thread.join(120)
             assert not thread.is_alive(), "a caller never got its answer"
+        assert not self.failed, self.failed
+        assert self.begun == self.answered.keys(), self.begun ^ self.answered.keys()
 
 
 def stored(function: Function) -> Iterator[dict[str, Any]]:
