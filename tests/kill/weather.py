@@ -39,9 +39,9 @@ class Network:
         self.run(self.proxy.become())
 
     def told(self) -> str:
-        """How often each fault was drawn, and that none was left out."""
+        """How often each fault was drawn; among a hundred none may be left out, among few it may by chance."""
         seen = {fault.value: self.proxy.seen[fault] for fault in FAULTS}
-        assert all(seen.values()), f"a fault was never drawn: {seen}"
+        assert sum(seen.values()) < 100 or all(seen.values()), f"a fault was never drawn: {seen}"
         return f"calls passed {self.proxy.seen[Fault.PASS]}, {seen}"
 
 
