@@ -31,7 +31,8 @@ def jar(folder: Path, name: str, manifest: str = "") -> str:
 
 def ask(folder: Path, flink: FakeServer, path: str) -> tuple[Any, Any, Any]:
     """The target as it is listed, the answer to a dry run, and the jobs after a submission."""
-    target = {"runner": "flink", "url": flink.url, "python": PYTHON, "job_server_jar": path}
+    target: dict[str, Any] = {"runner": "flink", "url": flink.url}
+    target |= {"python": PYTHON, "job_server_jar": path}
     target["options"] = {"environment_type": "EXTERNAL", "environment_config": "127.0.0.1:9"}
     server = RealServer(folder, {"targets": {"flink": target}}).start()
     try:
