@@ -84,6 +84,7 @@ if [[ $hosts == *" native "* ]]; then
   serve stateless "$built/beam-mcp-conformance"
   leg "2026-07-28 required" "" --requirements 2026-07-28
   leg "2025-11-25 stateless" stateless-2025-11-25.yaml --requirements 2025-11-25
+  leg "2025-06-18 stateless" stateless-2025-06-18.yaml --suite all --spec-version 2025-06-18
   stop
   serve sessions "$built/beam-mcp-conformance" --sessions
   leg "2026-07-28 beside sessions" "" --requirements 2026-07-28
@@ -96,6 +97,7 @@ if [[ $hosts == *" lambda "* ]]; then
   function_in_emulator
   leg "2026-07-28 Lambda" "" --requirements 2026-07-28
   leg "2025-11-25 Lambda" stateless-2025-11-25.yaml --requirements 2025-11-25
+  leg "2025-06-18 Lambda" stateless-2025-06-18.yaml --suite all --spec-version 2025-06-18
   stop
 fi
 if [[ $hosts == *" wasm "* ]]; then
@@ -103,6 +105,7 @@ if [[ $hosts == *" wasm "* ]]; then
   serve wasm node tests/conformance/serve.mjs "$work/package"
   leg "2026-07-28 WebAssembly" "" --requirements 2026-07-28
   leg "2025-11-25 WebAssembly" stateless-2025-11-25.yaml --requirements 2025-11-25
+  leg "2025-06-18 WebAssembly" stateless-2025-06-18.yaml --suite all --spec-version 2025-06-18
   stop
 fi
 printf '%s passed, %s failed\n' $((legs - failed)) "$failed"
