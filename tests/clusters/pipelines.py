@@ -162,15 +162,21 @@ def counts(folder: Path) -> Counter[str]:
 
 def check_user_metrics(api: Api, job: str, seconds: float = 0) -> None:
     """Beam's own counter and distribution, read through the runner."""
+    user = user_metrics(api, job, "words", seconds)
+    assert user["words"]["attempted"] == len(WORDS)
+    assert user["word_length"]["attempted"]["count"] == len(WORDS)
+
+
+def user_metrics(api: Api, job: str, name: str, seconds: float) -> dict[str, Any]:
+    """The pipeline's own metrics by name, once one is there: Spark's history server shows them late."""
     end = time.monotonic() + seconds
     while True:
         data = api.get(f"/api/v1/jobs/{job}/metrics")["data"]
-        user = {metric["name"]: metric["attempted"] for metric in data["user"]}
-        if "words" in user or time.monotonic() > end:
-            break
+        user = {metric["name"]: metric for metric in data["user"]}
+        if name in user:
+            return user
+        assert time.monotonic() < end, data
         time.sleep(1)
-    assert user["words"] == len(WORDS), data
-    assert user["word_length"]["count"] == len(WORDS)
 
 
 def check_broken(api: Api, target: str, folder: Path) -> None:

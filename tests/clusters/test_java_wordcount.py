@@ -38,8 +38,5 @@ def test_wordcount_counts_the_same_words(api: Api, tmp_path: Path) -> None:
     )
     pipelines.finished(api, job)
     assert pipelines.counts(tmp_path) == Counter(pipelines.WORDS)
-    user = {
-        metric["name"]: metric for metric in api.get(f"/api/v1/jobs/{job}/metrics")["data"]["user"]
-    }
-    assert user["words"]["attempted"] == len(pipelines.WORDS), user
-    assert user["words"]["namespace"] == "wordcount"
+    words = pipelines.user_metrics(api, job, "words", seconds=60)["words"]
+    assert (words["namespace"], words["attempted"]) == ("wordcount", len(pipelines.WORDS)), words
