@@ -39,9 +39,10 @@ class Network:
         self.run(self.proxy.become())
 
     def told(self) -> str:
-        """How often each fault was drawn; among a hundred none may be left out, among few it may by chance."""
+        """How often each fault was drawn; fails where no call acted without anybody being told, the worst of them."""
         seen = {fault.value: self.proxy.seen[fault] for fault in FAULTS}
-        assert sum(seen.values()) < 100 or all(seen.values()), f"a fault was never drawn: {seen}"
+        unheard = self.proxy.seen[Fault.DROP_AFTER] + self.proxy.seen[Fault.CUT]
+        assert unheard or sum(seen.values()) < 15, f"nothing was done unheard, which this run is for: {seen}"
         return f"calls passed {self.proxy.seen[Fault.PASS]}, {seen}"
 
 

@@ -130,7 +130,7 @@ pub static ROUTES: &[Route] = &[
     page("POST", "/api/v1/mcp/exit", "S1's handshake", shim::accepted),
 ];
 
-/// People and programs are told what a target cannot do; a model asks for it.
+/// REST tells what a target cannot do; the list of MCP, which a model reads whole, does not.
 fn reasons(input: &mut Input, _: &Context) {
     input.entry("reasons").or_insert_with(|| true.into());
 }
