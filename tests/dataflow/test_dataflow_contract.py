@@ -345,7 +345,9 @@ def test_what_workers_write_is_read_from_cloud_logging(server: Server, emulator:
     job = streaming(server)
     native = server.job(job)["native_id"]
     for number in range(5):
-        emulator.service.jobs[native].write("worker", "ERROR", f"trouble {number}")
+        # Never within the millisecond of what the worker wrote when it began.
+        at = time.time() + 0.01
+        emulator.service.jobs[native].write("worker", "ERROR", f"trouble {number}", at)
     whole = server.ok("GET", f"/jobs/{job}/logs")["data"]["logs"]
     (start,) = [one for one in whole if one["source"] == "worker-startup"]
     assert start["step_name"] == "emulated-s1"
