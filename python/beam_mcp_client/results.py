@@ -196,6 +196,8 @@ class Metrics(Result):
     __slots__ = ()
     job_id: str
     timestamp: str | None
+    as_of: str | None
+    source: str | None
     metrics: dict[str, Any]
     user: list[dict[str, Any]]
     system: list[dict[str, Any]]

@@ -201,6 +201,7 @@ def test_metrics_come_from_the_cluster(api: Api) -> None:
         assert time.monotonic() < end, metrics
         time.sleep(0.5)
     assert metrics["system"]
+    assert metrics["source"] == "Flink's JobManager"
 
 
 @pytest.mark.parametrize(

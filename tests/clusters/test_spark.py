@@ -99,7 +99,7 @@ def test_submit_watch_and_cancel(spark: Api) -> None:
         time.sleep(1)
     metrics = spark.get(f"/api/v1/jobs/{job}/metrics")["data"]
     assert metrics["metrics"]["worker_count"] == 1
-    assert metrics["notes"][0].startswith("read from the driver's page at ")
+    assert metrics["source"] == "the driver's page"
 
     capability_matrix.check(spark.ask, "spark", job)
     for path, more in [("savepoint", {}), ("scale", {"parallelism": 3}), ("cancel", {"mode": "drain"})]:
@@ -147,7 +147,7 @@ def test_accumulators_from_the_history_server(spark: Api) -> None:
         assert time.monotonic() < end, data
         time.sleep(1)
     assert data["metrics"]["spark.accumulator.elements"] == 40
-    assert data["notes"][0].startswith("read from the history server at ")
+    assert data["source"] == "the history server"
 
 
 def test_failures_have_their_reasons(spark: Api) -> None:

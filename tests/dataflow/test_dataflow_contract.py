@@ -323,6 +323,8 @@ def test_metrics_are_committed_and_tentative(server: Server) -> None:
     assert (words["committed"], words["attempted"], words["step"]) == (28001, 28005, "s1")
     assert metrics["metrics"]["vcpu_count"] == 4
     assert metrics["metrics"]["emulated.words"] == 28001
+    assert metrics["source"] == "Dataflow's jobs.getMetrics"
+    assert metrics["as_of"] <= metrics["timestamp"]
 
 
 def test_logs_are_job_messages_paged_and_filtered(server: Server) -> None:

@@ -383,11 +383,13 @@ def test_metrics_and_operations(run: Callable[..., Ran]) -> None:
             "step": "Extract",
         }
     ]
+    read = {"source": "the job's process", "as_of": "2026-11-27T00:00:00.000Z"}
     answer = {"job_id": JOB_ID, "metrics": {}, "user": user, "system": [], "notes": ["at the end"]}
-    with serving(lambda _: envelope(200, answer)) as server:
+    with serving(lambda _: envelope(200, answer | read)) as server:
         ran = run("job", "metrics", JOB_ID, server=server)
     assert ran.out.splitlines()[1].split() == ["wordcount", "words", "Extract", "counter", "7"]
     assert "at the end" in ran.err
+    assert "from the job's process, as of 2026-11-27T00:00:00.000Z" in ran.err
     with serving(
         lambda _: envelope(200, {"operation_id": f"{JOB_ID}/scale-1", "state": "FAILED"})
     ) as server:

@@ -97,6 +97,8 @@ def test_a_word_count_ends_with_metrics_logs_and_output(server: Server) -> None:
     assert (job["state"], job["runner_state"]) == ("FINISHED", "DONE")
     _, metrics = server.call("GET", f"/jobs/{job_id}/metrics")
     assert metrics["data"]["metrics"]["wordcount.words"] == 23087
+    assert metrics["data"]["source"].startswith("Apache Beam 2.")
+    assert metrics["data"]["as_of"] < metrics["data"]["timestamp"], "they are of the job's end"
     assert "INFO:wordcount:ended in state DONE" in server.said(job_id)
     lines = (output.parent / "counts-00000-of-00001.txt").read_text().splitlines()
     assert "rosalind: 103" in lines or any(line.startswith("rosalind: ") for line in lines)

@@ -82,6 +82,7 @@ def test_an_unmodified_wordcount_counts_right(server: Server, services: dict[str
     assert job["native_id"] == f"{there.job_id}.{token(job_id)}"
 
     _, answer = server.call("GET", f"/jobs/{job_id}/metrics")
+    assert answer["data"]["source"] == "the job service"
     user = {metric["name"]: metric for metric in answer["data"]["user"]}
     assert user["words"]["committed"] == sum(counted(TEXT).values())
     assert (user["words"]["namespace"], user["words"]["step"]) == ("wordcount", "Extract")

@@ -74,6 +74,12 @@ pub struct Metrics {
     /// The unified names of S0 that this runner really reports: `elements_processed`, `processing_rate`,
     /// `worker_count`, `elapsed_time_ms`, `cpu_utilization`, …
     pub unified: std::collections::BTreeMap<String, f64>,
+    /// Where they were read.
+    #[serde(default)]
+    pub source: String,
+    /// Unix milliseconds of the values, where the source says it and they are not of the reading.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub as_of_ms: Option<u64>,
     /// What a reader should know, for instance that numbers come only at the end.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,

@@ -29,7 +29,11 @@ pub struct Output {
     pub job_id: String,
     /// RFC 3339 of the answer.
     pub timestamp: String,
-    /// Unified names this runner really reports: `elements_processed`, `processing_rate`, `worker_count`,
+    /// RFC 3339 of the values: what the source says of it, else when it was read.
+    pub as_of: String,
+    /// Where they were read.
+    pub source: String,
+    /// Unified names this runner really reports: `elements_processed`, `processing_rate` (records/s), `worker_count`,
     /// `elapsed_time_ms`, … and the pipeline's own counters as `<namespace>.<name>`.
     pub metrics: Map<String, Value>,
     /// Metrics the pipeline counts.
@@ -46,9 +50,8 @@ pub(super) struct GetMetrics;
 impl Define for GetMetrics {
     const NAME: &'static str = "get_metrics";
     const TITLE: &'static str = "Get metrics";
-    const DESCRIPTION: &'static str = "Metrics of a job: the pipeline's own counters and distributions, and what the \
-        runner measures. Values come from the runner as they are; notes say what is missing and why (on direct they \
-        come at the end).";
+    const DESCRIPTION: &'static str = "Metrics of a job as its runner gives them, and the pipeline's own counters and \
+        distributions. notes say what is missing and why.";
     const SCOPE: Scope = Scope::Read;
     const HINTS: Hints = Hints::Read;
     type Input = Input;
@@ -70,6 +73,8 @@ impl Define for GetMetrics {
         Ok(Output {
             job_id: job.id.to_string(),
             timestamp: rfc3339(context.now_ms()),
+            as_of: rfc3339(metrics.as_of_ms.unwrap_or_else(|| context.now_ms())),
+            source: metrics.source,
             metrics: all,
             user: metrics.user,
             system: metrics.system,

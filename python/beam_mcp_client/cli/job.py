@@ -312,7 +312,8 @@ def metrics(options: argparse.Namespace) -> None:
         for metric in [*found.user, *found.system]
     ]
     show.rows(rows, METRIC_COLUMNS, "table", "name")
-    show.notes(found.notes)
+    read = [f"from {found.source}, as of {found.as_of}"] if found.source else []
+    show.notes([*read, *(found.notes or [])])
 
 
 def graph(options: argparse.Namespace) -> None:

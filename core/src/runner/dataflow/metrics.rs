@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::{Dataflow, flow::native_id, request, response};
 use crate::{
+    clock::moment_ms,
     error::Error,
     job::{Job, Metric, MetricKind, MetricValue, Metrics},
     text::clean_line,
@@ -80,14 +81,16 @@ fn metrics(answer: JobMetrics) -> Metrics {
         if is_user { metrics.user.push(metric) } else { metrics.system.push(metric) }
     }
     metrics.unified = unified(&metrics.system);
-    metrics.notes = notes(&answer.metric_time, left_out);
+    "Dataflow's jobs.getMetrics".clone_into(&mut metrics.source);
+    metrics.as_of_ms = moment_ms(&answer.metric_time);
+    metrics.notes = notes(&metrics, left_out);
     metrics
 }
 
-fn notes(time: &str, left_out: usize) -> Vec<String> {
+fn notes(metrics: &Metrics, left_out: usize) -> Vec<String> {
     let mut notes = Vec::new();
-    if !time.is_empty() {
-        notes.push(format!("as of {}", clean_line(time, 64)));
+    if metrics.user.is_empty() && metrics.system.is_empty() {
+        notes.push("Dataflow has measured nothing of the job yet".to_owned());
     }
     if left_out > 0 {
         notes.push(format!("{left_out} metrics without a value, or beyond the first {MOST}, are left out"));
@@ -183,9 +186,12 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::runner::{
-        Backend,
-        dataflow::testing::{answer, job, play, target},
+    use crate::{
+        clock::rfc3339,
+        runner::{
+            Backend,
+            dataflow::testing::{answer, job, play, target},
+        },
     };
 
     fn read(metrics: impl serde::Serialize) -> Metrics {
@@ -212,7 +218,8 @@ mod tests {
         );
         assert_eq!(lines.committed, Some(MetricValue::Int(7)));
         assert_eq!(lines.attempted, Some(MetricValue::Int(9)));
-        assert!(metrics.notes[0].contains("2026-11-25"));
+        assert_eq!(metrics.as_of_ms.map(rfc3339).unwrap().get(..10), Some("2026-11-25"));
+        assert!(metrics.notes.is_empty(), "{:?}", metrics.notes);
     }
 
     #[test]
@@ -246,6 +253,6 @@ mod tests {
             ]
         );
         assert!((metrics.unified["vcpu_count"] - 4.0).abs() < f64::EPSILON);
-        assert!(metrics.notes[1].starts_with("1 metrics"));
+        assert!(metrics.notes[0].starts_with("1 metrics"));
     }
 }

@@ -35,7 +35,7 @@ struct Row {
 /// Metrics of the result; without one, a note and what is known.
 pub(super) fn metrics(known: Known, now_ms: u64) -> Metrics {
     let started = known.state.and_then(|state| state.started_at_ms);
-    let mut metrics = Metrics::default();
+    let mut metrics = Metrics { source: "the job's process".into(), ..Metrics::default() };
     let Some(result) = known.result else {
         let note = if known.alive { "metrics come when the job ends" } else { "the job left no metrics" };
         metrics.notes.push(note.into());
@@ -43,8 +43,9 @@ pub(super) fn metrics(known: Known, now_ms: u64) -> Metrics {
         return metrics;
     };
     elapsed(&mut metrics, started, result.finished_at_ms);
+    metrics.as_of_ms = result.finished_at_ms;
     if let Some(version) = &result.beam_version {
-        metrics.notes.push(format!("counted by Apache Beam {}", text::clean_line(version, 32)));
+        metrics.source = format!("Apache Beam {} in the job's process", text::clean_line(version, 32));
     }
     fill(&mut metrics, result.metrics, result.pipeline_states.len() > 1);
     metrics

@@ -69,7 +69,7 @@ impl Flink {
         let others = vec![request::job_metrics_request(target, id, &names), request::accumulators_request(target, id)];
         let (details, beside) = self.details(job, others).await?;
         let mut outcomes = beside.into_iter();
-        let mut metrics = Metrics::default();
+        let mut metrics = Metrics { source: "Flink's JobManager".into(), ..Metrics::default() };
         add_job(&mut metrics, &details, parsed(outcomes.next()).unwrap_or_default());
         add_accumulators(&mut metrics, parsed::<Accumulators>(outcomes.next()));
         if job_state(&details.state).is_some_and(JobState::is_terminal) {

@@ -44,7 +44,7 @@ fn read(results: &Results) -> Metrics {
         let row = rows.entry((!info.is_user(), place)).or_insert((kind, None, None));
         *(if committed { &mut row.2 } else { &mut row.1 }) = Some(value);
     }
-    let mut metrics = Metrics::default();
+    let mut metrics = Metrics { source: "the job service".into(), ..Metrics::default() };
     for ((system, place), (kind, attempted, committed)) in rows {
         let Place { namespace, name, step } = place;
         // Where data came from and went to is Beam's own.

@@ -23,6 +23,8 @@ pub(super) fn of(course: &Course, job: &Job, at_ms: u64) -> Metrics {
         user: user(processed),
         system: system(course, at_ms, processed, rate, workers),
         unified: unified.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
+        source: "the simulator's script".into(),
+        as_of_ms: None,
         notes: vec!["simulated: computed from the script, in simulated time; nothing was measured".into()],
     }
 }

@@ -19,7 +19,6 @@ use super::{
     stage::{Accumulator, Executor, Stage, accumulators},
 };
 use crate::{
-    clock::rfc3339,
     error::Error,
     job::{Job, Metric, MetricKind as Kind, MetricValue, Metrics},
     runner::stack_trace::digest,
@@ -66,7 +65,7 @@ const EXECUTOR: [Row<Executor>; 8] = [
 
 impl Spark {
     pub(super) async fn job_metrics(&self, job: &Job) -> Result<Metrics, Error> {
-        let mut metrics = Metrics::default();
+        let mut metrics = Metrics { source: "Spark's master".into(), ..Metrics::default() };
         let Some(id) = self.find_driver(job).await? else {
             return Err(Error::not_found("driver_not_found", "the master shows no driver of this job"));
         };
@@ -93,10 +92,12 @@ impl Spark {
         let mut next = || outcomes.next().unwrap_or_else(|| Err(Error::misuse("no outcome")));
         let stages = next().and_then(|answer| response::read::<Vec<Stage>>(&answer));
         let executors = next().and_then(|answer| response::read::<Vec<Executor>>(&answer));
-        let read_at = rfc3339(self.context.io.now().wall_ms);
+        if stages.is_ok() || executors.is_ok() {
+            source.name().clone_into(&mut metrics.source);
+        }
         match stages {
             Ok(stages) => {
-                metrics.notes.push(format!("read from {} at {read_at}; counts are of finished tasks", source.name()));
+                metrics.notes.push("counts are of finished tasks".into());
                 add_stages(metrics, &stages);
             }
             Err(error) => metrics.notes.push(unread(source, &error)),
@@ -247,7 +248,7 @@ mod tests {
         let metrics = played.end.unwrap();
         assert!((metrics.unified["worker_count"] - 1.0).abs() < f64::EPSILON);
         assert_eq!(value(&metrics.system, "numActiveTasks"), &MetricValue::Int(2));
-        assert!(metrics.notes[0].starts_with("read from the driver's page at 20"), "{:?}", metrics.notes);
+        assert_eq!(metrics.source, "the driver's page");
         assert!(metrics.notes.iter().any(|note| note.contains("none has ended yet")), "{:?}", metrics.notes);
         let cores = metrics.system.iter().find(|metric| metric.name == "totalCores").unwrap();
         assert_eq!((cores.namespace.as_str(), &cores.attempted), ("spark.executors", &Some(MetricValue::Int(2))));
@@ -296,7 +297,7 @@ mod tests {
         assert_eq!((elements.name.as_str(), elements.namespace.as_str()), ("elements", "spark.accumulator"));
         assert_eq!(elements.attempted, Some(MetricValue::Int(40)));
         assert_eq!(value(&metrics.system, "numCompleteTasks"), &MetricValue::Int(2));
-        assert!(metrics.notes[0].starts_with("read from the history server at"), "{:?}", metrics.notes);
+        assert_eq!(metrics.source, "the history server");
         assert!(!metrics.unified.contains_key("elapsed_time_ms"), "Spark does not say when a driver ended");
         assert!(!metrics.unified.contains_key("worker_count"));
     }
