@@ -319,9 +319,11 @@ export interface GetMetricsInput {
 }
 
 export interface GetMetricsOutput {
+  as_of: string;
   job_id: string;
   metrics: Record<string, number>;
   notes?: string[];
+  source: string;
   system: Metric[];
   timestamp: string;
   user: Metric[];
