@@ -245,4 +245,6 @@ pub struct Partial {
 pub struct Completion {
     /// Best first.
     pub values: Vec<String>,
+    /// There may be others, which were not looked at.
+    pub others: bool,
 }

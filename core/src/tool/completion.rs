@@ -11,20 +11,31 @@ use crate::{
 /// Values of an argument, of those the caller may see.
 pub(super) async fn complete(context: Context, partial: Partial) -> Result<Completion, Error> {
     context.require(Scope::Read)?;
-    let values = match partial.name.as_str() {
-        "target" | "from" | "to" => context.state.targets().map(|target| target.name.clone()).collect(),
+    let mut found = match partial.name.as_str() {
+        "target" | "from" | "to" => targets(&context),
         "job_id" => jobs(&context, None).await?,
-        "id" => jobs(&context, partial.settled.get("target")).await?.iter().filter_map(|id| token(id)).collect(),
-        _ => Vec::new(),
+        "id" => {
+            let found = jobs(&context, partial.settled.get("target")).await?;
+            Completion { values: found.values.iter().filter_map(|id| token(id)).collect(), ..found }
+        }
+        _ => Completion::default(),
     };
-    Ok(Completion { values: values.into_iter().filter(|value| value.starts_with(&partial.value)).collect() })
+    found.values.retain(|value| value.starts_with(&partial.value));
+    Ok(found)
+}
+
+fn targets(context: &Context) -> Completion {
+    Completion { values: context.state.targets().map(|target| target.name.clone()).collect(), others: false }
 }
 
 /// Ids of the newest jobs.
-async fn jobs(context: &Context, target: Option<&String>) -> Result<Vec<String>, Error> {
+async fn jobs(context: &Context, target: Option<&String>) -> Result<Completion, Error> {
     let page = run(context, "list_jobs", with_target(json!({"limit": 200}), target)).await?;
     let jobs = page.get("jobs").and_then(Value::as_array).into_iter().flatten();
-    Ok(jobs.filter_map(|job| job.get("job_id")?.as_str().map(str::to_owned)).collect())
+    Ok(Completion {
+        values: jobs.filter_map(|job| job.get("job_id")?.as_str().map(str::to_owned)).collect(),
+        others: page.get("next_page_token").is_some_and(Value::is_string),
+    })
 }
 
 fn with_target(mut input: Value, target: Option<&String>) -> Value {

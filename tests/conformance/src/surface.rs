@@ -262,7 +262,7 @@ impl Surface for Fixture {
     fn complete(&self, _: Exchange, partial: Partial) -> Answer<Completion> {
         let words = ["paris", "park", "party"].into_iter();
         let values = words.filter(|word| word.starts_with(&partial.value)).map(str::to_owned).collect();
-        Box::pin(std::future::ready(Ok(Completion { values })))
+        Box::pin(std::future::ready(Ok(Completion { values, ..Completion::default() })))
     }
 
     fn get_task(&self, exchange: Exchange, task: &str) -> Answer<TaskState> {

@@ -80,6 +80,26 @@ fn completions_know_the_jobs_of_their_target_only() {
 }
 
 #[test]
+fn a_completion_counts_no_further_than_it_looked() {
+    let mut world = World::new(&json!({}));
+    let complete = |world: &mut World| {
+        let params = json!({"ref": {"type": "ref/prompt", "name": "diagnose_job"},
+            "argument": {"name": "job_id", "value": ""}});
+        ask(world, "", "completion/complete", params, &json!({}))["result"]["completion"].clone()
+    };
+    for number in 0..201 {
+        world.ok("create_job", &json!({"name": format!("j{number}")}));
+        if number == 99 {
+            let all = complete(&mut world);
+            assert_eq!((&all["total"], &all["hasMore"]), (&json!(100), &json!(false)), "{all}");
+        }
+    }
+    let some = complete(&mut world);
+    assert_eq!(some["values"].as_array().unwrap().len(), 100);
+    assert_eq!((some.get("total"), &some["hasMore"]), (None, &json!(true)), "{some}");
+}
+
+#[test]
 fn a_toolset_lists_and_calls_its_tools_only() {
     let mut world = World::new(&json!({}));
     let job = running(&mut world);

@@ -244,7 +244,11 @@ impl From<Completion> for Completed {
     fn from(completion: Completion) -> Self {
         let (total, mut values) = (completion.values.len(), completion.values);
         values.truncate(MOST_VALUES);
-        Self { completion: json!({"values": values, "total": total, "hasMore": total > MOST_VALUES}) }
+        let mut told = json!({"values": values, "hasMore": completion.others || total > MOST_VALUES});
+        if !completion.others {
+            set(&mut told, "total", total);
+        }
+        Self { completion: told }
     }
 }
 
