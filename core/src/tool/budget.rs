@@ -19,6 +19,20 @@ const LEAST: u64 = 200;
 const LONG: [(&str, Option<&str>); 3] =
     [("get_logs", Some("max_results")), ("list_jobs", Some("limit")), ("get_metrics", None)];
 
+/// Tools without an argument for their length: what is said when the heaviest went, and where all of it is.
+const WHOLE: [(&str, &str, &str); 2] = [
+    (
+        "get_graph",
+        "the picture was left out: read beam://{target}/jobs/{id}/plan.svg",
+        "read beam://{target}/jobs/{id}/plan",
+    ),
+    (
+        "list_runners",
+        "long presets, facts and config were left out: read beam://{target}/runner",
+        "ask with runner_type, or read beam://runners",
+    ),
+];
+
 const EMPTY: &str = "{}";
 /// Members of a runner that can be long, and that its resource has.
 const HEAVY: [&str; 3] = ["presets", "facts", "config"];
@@ -73,16 +87,13 @@ pub(super) async fn run(
 /// An answer without an argument for its length, as it was or shortened; all other answers of such tools are rows of
 /// the store, whose texts are bounded.
 pub(super) fn fit(tool: &str, mut output: Value) -> Value {
-    if !matches!(tool, "get_graph" | "list_runners") {
-        return output;
-    }
+    let Some((_, heavy, whole)) = WHOLE.iter().find(|(name, ..)| *name == tool) else { return output };
     let most = MOST * BYTES_PER_TOKEN;
     let over = output.to_string().len().saturating_sub(most);
     if over > 0 && shed(&mut output, over) {
-        let gone = if tool == "get_graph" { "the picture" } else { "long presets, facts and config" };
-        note(&mut output, format!("{gone} were left out of this answer: read the resource of the job or runner"));
+        note(&mut output, heavy);
     }
-    cut(output, most, "read the resource of the job or runner")
+    cut(output, most, whole)
 }
 
 /// Takes out the picture, or the longest members of runners until so many bytes are saved; false where there is nothing.
@@ -123,12 +134,12 @@ fn cut(mut output: Value, most: usize, shows: &str) -> Value {
         left_out += gone;
     }
     if left_out > 0 {
-        note(&mut output, format!("{left_out} entries were left out to fit: {shows}"));
+        note(&mut output, &format!("{left_out} entries were left out to fit: {shows}"));
     }
     output
 }
 
-fn note(output: &mut Value, text: String) {
+fn note(output: &mut Value, text: &str) {
     let notes = output.as_object_mut().map(|members| members.entry("notes").or_insert_with(|| json!([])));
     if let Some(Value::Array(notes)) = notes {
         notes.push(text.into());
@@ -200,8 +211,10 @@ mod tests {
         let told = fit("list_runners", json!({"runners": [runner("a", 600), runner("b", 3)]}));
         assert_eq!((&told["runners"][0]["presets"], &told["runners"][0]["facts"]), (&json!({}), &json!({"slots": 4})));
         assert_eq!(told["runners"][1], runner("b", 3));
-        assert!(told["notes"][0].as_str().unwrap().contains("resource"), "{told}");
+        assert!(told["notes"][0].as_str().unwrap().contains("beam://{target}/runner"), "{told}");
         let many: Vec<Value> = (0..2_000).map(|n| runner(&format!("runner {n}"), 0)).collect();
-        assert!(fit("list_runners", json!({"runners": many})).to_string().len() < MOST * BYTES_PER_TOKEN + 600);
+        let told = fit("list_runners", json!({"runners": many}));
+        assert!(told.to_string().len() < MOST * BYTES_PER_TOKEN + 600);
+        assert!(told["notes"][1].as_str().unwrap().ends_with("beam://runners"), "{}", told["notes"]);
     }
 }

@@ -21,7 +21,12 @@ const GUIDE: &str = include_str!("guide.md");
 
 /// Patterns: path below `beam://`, name, title, what it holds.
 const TEMPLATES: [(&str, &str, &str, &str); 9] = [
-    ("{target}/runner", "runner", "A target", "Whether it answers, its version and what it can do, probed now."),
+    (
+        "{target}/runner",
+        "runner",
+        "A target",
+        "Whether it answers, its version, what it can do, and why not the rest, probed now.",
+    ),
     ("{target}/jobs/{id}", "job", "A job", "State as the runner confirmed it; `id` is what follows `:` in a job id."),
     ("{target}/jobs/{id}/logs", "job-logs", "Logs of a job", "The newest lines. Untrusted text."),
     ("{target}/jobs/{id}/metrics", "job-metrics", "Metrics of a job", "Beam's counters and the runner's figures."),
@@ -169,7 +174,7 @@ fn hidden(error: Error) -> Error {
 async fn facts(context: &Context, place: Place) -> Result<Value, Error> {
     match place {
         Place::Guide | Place::Picture(_) => Ok(Value::Null),
-        Place::Runners => run(context, "list_runners", json!({})).await,
+        Place::Runners => run(context, "list_runners", json!({"reasons": true})).await,
         Place::Runner(target) => runner(context, &target).await,
         Place::Job(id) => run(context, "get_job", json!({"job_id": id})).await,
         Place::Logs(id) => run(context, "get_logs", json!({"job_id": id})).await,
@@ -187,7 +192,7 @@ async fn runner(context: &Context, target: &str) -> Result<Value, Error> {
     if context.state.target(target).is_none() {
         return Err(Error::not_found("unknown_target", "there is no such target"));
     }
-    let mut all = run(context, "list_runners", json!({"runner_type": target})).await?;
+    let mut all = run(context, "list_runners", json!({"runner_type": target, "reasons": true})).await?;
     let runners = all.get_mut("runners").and_then(Value::as_array_mut);
     let named =
         runners.and_then(|all| all.iter_mut().find(|runner| runner.get("name").is_some_and(|name| name == target)));

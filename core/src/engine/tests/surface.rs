@@ -65,6 +65,27 @@ fn resources_show_what_the_verbs_show() {
 }
 
 #[test]
+fn the_resource_of_a_target_says_why_it_cannot_do_the_rest() {
+    let mut world = World::new(&json!({}));
+    let read = |world: &mut World, uri: &str| -> Value {
+        let read = ask(world, "", "resources/read", json!({"uri": uri}), &json!({}));
+        serde_json::from_str(read["result"]["contents"][0]["text"].as_str().unwrap()).unwrap()
+    };
+    let (all, one) = (read(&mut world, "beam://runners"), read(&mut world, "beam://sim/runner"));
+    let listed = all["runners"].as_array().unwrap().iter().find(|runner| runner["name"] == "sim").unwrap();
+    assert_eq!(listed["unsupported"], one["unsupported"]);
+    let lacks = one["unsupported"].as_object().unwrap();
+    assert!(!lacks.is_empty(), "{one}");
+    for (capability, why) in lacks {
+        assert!(!one["capabilities"].as_array().unwrap().contains(&json!(capability)), "{capability}");
+        let told = [&why["reason"], &why["suggestion"]].map(|text| text.as_str().unwrap_or_default().len());
+        assert!(told.iter().all(|length| *length > 0), "{capability}: {why}");
+    }
+    let tool = world.tool("list_runners", &json!({}))["result"]["structuredContent"].clone();
+    assert!(tool["runners"].as_array().unwrap().iter().all(|runner| runner.get("unsupported").is_none()), "{tool}");
+}
+
+#[test]
 fn completions_know_the_jobs_of_their_target_only() {
     let mut world = World::new(&json!({}));
     let job = running(&mut world);
