@@ -226,7 +226,7 @@ async fn act(
     verb: &'static Verb,
     mut arguments: Map<String, Value>,
 ) -> Result<Outcome<ToolResult>, Error> {
-    if task::may_become_one(verb, &exchange) {
+    if task::may_become_one(verb, &arguments, &exchange) {
         return task::begin(context, verb, arguments).await;
     }
     let output = match budget::take(verb.name, &mut arguments)? {

@@ -16,6 +16,7 @@ from beam_mcp_client.mcp.options import Era
 from real_server import RealServer
 
 CONFIG: dict[str, Any] = {"targets": {"sim": {"runner": "simulator", "speed": 20}}}
+TASKS: dict[str, Any] = {"extensions": {"io.modelcontextprotocol/tasks": {}}}
 
 
 @pytest.fixture(scope="module", params=["sessions", "stateless"])
@@ -67,6 +68,46 @@ def test_the_pair_of_endpoints_is_found(tmp_path: Path) -> None:
         connection.call_tool("cancel_job", {"job_id": job, "mode": "cancel"})
     server.kill()
     assert asked == ["elicitation/create"]
+
+
+def test_a_wait_for_the_end_is_followed_as_a_task(server: RealServer) -> None:
+    spec = {"target": "sim", "options": {"simulator_script": "running"}}
+    job = server.call("POST", "/jobs", spec)[1]["job_id"]
+    wait = {"job_id": job, "until_terminal": True}
+    heard: list[object] = []
+
+    def ends_the_job_later(response: object) -> None:
+        heard.append(response)
+        if len(heard) == 3:  # the call and a look at its task are behind it
+            server.call("POST", f"/jobs/{job}/cancel", {"mode": "cancel"})
+
+    with MCPConnection(url(server), capabilities=TASKS) as connection:
+        begun = connection.call_tool("wait_for_change", wait, wait=False)
+        assert begun["resultType"] == "task", begun
+        assert (begun["taskId"], begun["status"]) == (f"{job}/end", "working")
+        assert connection.get_task(begun["taskId"])["status"] == "working"
+        with MCPConnection(
+            url(server), capabilities=TASKS, on_response=ends_the_job_later
+        ) as follower:
+            ended = follower.call_tool("wait_for_change", wait)["structuredContent"]
+        assert (ended["state"], ended["changed"]) == ("CANCELED", True)
+        task = connection.get_task(begun["taskId"])
+    assert (task["status"], task["statusMessage"]) == ("completed", "the job is CANCELED")
+    assert task["result"]["structuredContent"] == ended
+    assert len(heard) > 3, heard
+
+
+def test_a_job_that_fails_completes_the_wait_for_it(server: RealServer) -> None:
+    options = {"simulator_script": "failing", "simulator_duration_s": 60}
+    with MCPConnection(url(server), capabilities=TASKS) as connection:
+        made = connection.call_tool("create_job", {"target": "sim", "options": options})
+        job = made["structuredContent"]["job_id"]
+        ended = connection.call_tool("wait_for_change", {"job_id": job, "until_terminal": True})
+        assert not ended.get("isError"), ended
+        assert ended["structuredContent"]["state"] == "FAILED"
+        task = connection.get_task(f"{job}/end")
+    assert (task["status"], task["statusMessage"]) == ("completed", "the job is FAILED")
+    assert task["result"]["structuredContent"] == ended["structuredContent"]
 
 
 def uri(job: str) -> str:

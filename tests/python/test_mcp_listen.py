@@ -144,6 +144,25 @@ def test_a_stream_tells_of_a_task_what_asking_for_it_does(server: RealServer) ->
     assert data["next"] == [{"tool": "get_job", "arguments": {"job_id": job}}]
 
 
+def test_a_stream_tells_of_a_wait_until_its_job_has_ended(server: RealServer) -> None:
+    job = running_job(server)
+    wait = {"job_id": job, "until_terminal": True}
+    task = modern(server, "tools/call", name="wait_for_change", arguments=wait)["taskId"]
+    stream = open_stream(server, 4, taskIds=[task, "sim:nothing/end"])
+    assert told(stream)["params"]["notifications"] == {"taskIds": [task]}
+    server.call("POST", f"/jobs/{job}/cancel", {"mode": "cancel"})
+    seen = [told(stream)["params"]]
+    while seen[-1]["status"] == "working":
+        seen.append(told(stream)["params"])
+    stream.close()
+    assert {one["taskId"] for one in seen} == {task}
+    asked = modern(server, "tasks/get", taskId=task)
+    for member in ["status", "statusMessage", "createdAt", "lastUpdatedAt"]:
+        assert seen[-1][member] == asked[member], member
+    assert seen[-1]["result"] == asked["result"]
+    assert asked["result"]["structuredContent"]["state"] == "CANCELED"
+
+
 def test_a_host_that_stops_says_so(server: RealServer) -> None:
     stream = open_stream(server, "id-1")
     told(stream)

@@ -1,5 +1,5 @@
-//! Writes that outlast their call, as tasks: the id of a task is that of the durable operation, or of the job. Nothing is
-//! stored beside them, so a task is told from them each time.
+//! What outlasts its call, as tasks: the id of a task is that of the durable operation, or follows from that of the job.
+//! Nothing is stored beside them, so a task is told from them each time.
 
 use serde_json::{Map, Value, json};
 
@@ -10,19 +10,31 @@ use crate::{
     job::{Job, JobId, JobState, Operation},
     mcp::{Exchange, Outcome, Task, TaskDetail, TaskState, TaskStatus, ToolResult, Version, failed},
     text::clean_line,
-    verb::{Changed, Context, Submitted, Verb, operate, refusal},
+    verb::{Changed, Context, Submitted, Verb, operate, refusal, wait_for_change},
 };
 
 const EXTENSION: &str = "io.modelcontextprotocol/tasks";
 const POLL_MS: u64 = 2_000;
 /// Writes whose end the runner tells later.
 const LASTING: [&str; 6] = ["create_job", "restore_job", "create_savepoint", "scale_job", "update_job", "cancel_job"];
+/// The read that may last as long as its job.
+const WAIT: &str = "wait_for_change";
 /// After the id of a job that replaces another one: its call answers in the form of a change.
-const REPLACES: &str = "/replacement";
+const REPLACES: &str = "replacement";
+/// After the id of a job whose end is waited for. Operations have a kind and a number in this place.
+const END: &str = "end";
 
-/// True where the request declares tasks and the verb may go on after its answer. Older revisions have no such tasks.
-pub(super) fn may_become_one(verb: &Verb, exchange: &Exchange) -> bool {
-    LASTING.contains(&verb.name) && exchange.version() >= Version::V2026_07_28 && exchange.has_extension(EXTENSION)
+/// True where the request declares tasks and the call may go on after its answer. Older revisions have no such tasks.
+pub(super) fn may_become_one(verb: &Verb, arguments: &Map<String, Value>, exchange: &Exchange) -> bool {
+    let lasts = LASTING.contains(&verb.name) || (verb.name == WAIT && waits_for_the_end(arguments));
+    lasts && exchange.version() >= Version::V2026_07_28 && exchange.has_extension(EXTENSION)
+}
+
+/// True for a wait that its caller did not bound.
+fn waits_for_the_end(arguments: &Map<String, Value>) -> bool {
+    let is_given = |name: &str| arguments.get(name).is_some_and(|value| !value.is_null());
+    let bounded = is_given("timeout_seconds") || is_given("timeout_s");
+    !bounded && arguments.get("until_terminal").is_some_and(|until| *until == true)
 }
 
 /// Does what the verb does without waiting for the runner's last word; what is open then is a task.
@@ -31,28 +43,40 @@ pub(super) async fn begin(
     verb: &'static Verb,
     mut arguments: Map<String, Value>,
 ) -> Result<Outcome<ToolResult>, Error> {
-    if !matches!(verb.name, "create_job" | "restore_job") {
-        arguments.entry("wait_seconds").or_insert(0.into());
-    }
+    do_not_wait(verb.name, &mut arguments);
     let output = verb.run(context.clone(), arguments.into()).await?;
     let Some(id) = open(verb.name, &output) else { return Ok(Outcome::Complete(ToolResult::data(output))) };
     // Done is done: what cannot be read now is told by the next question.
-    let task = read(&context, &id).await.map_or_else(|_| begun(&context, id), |(task, _)| task);
+    let task = read(&context, &id).await.map_or_else(|_| begun(&context, &id), |(task, _)| task);
     // What the verb decided on the way is told now: the operation does not keep it.
     let notes = output.get("notes").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
     let told: Vec<&str> = task.status_message.as_deref().into_iter().chain(notes).collect();
     Ok(Outcome::Task(Task { status_message: Some(clean_line(&told.join("; "), 512)), ..task }))
 }
 
+/// Leaves the wait out, where the caller did not say how long it is to be.
+fn do_not_wait(tool: &str, arguments: &mut Map<String, Value>) {
+    let (wait, same) = match tool {
+        "create_job" | "restore_job" => return,
+        WAIT => ("timeout_seconds", "timeout_s"),
+        _ => ("wait_seconds", "wait_seconds"),
+    };
+    arguments.retain(|name, value| !value.is_null() || (name != wait && name != same));
+    arguments.entry(wait).or_insert(0.into());
+}
+
 /// A task of which only its beginning is known.
-fn begun(context: &Context, task_id: String) -> Task {
-    let now = rfc3339(context.now_ms());
+fn begun(context: &Context, id: &str) -> Task {
+    working(id, "it has begun".into(), context.now_ms(), context.now_ms())
+}
+
+fn working(id: &str, said: String, created_ms: u64, moved_ms: u64) -> Task {
     Task {
-        task_id,
+        task_id: id.to_owned(),
         status: TaskStatus::Working,
-        status_message: Some("it has begun".into()),
-        created_at: now.clone(),
-        last_updated_at: now,
+        status_message: Some(said),
+        created_at: rfc3339(created_ms),
+        last_updated_at: rfc3339(moved_ms),
         ttl_ms: None,
         poll_interval_ms: POLL_MS,
     }
@@ -64,9 +88,12 @@ fn open(tool: &str, output: &Value) -> Option<String> {
     if let Some(operation) = operation {
         return text(operation, "operation_id").map(str::to_owned);
     }
+    let job = text(output, "job_id")?;
+    if tool == WAIT {
+        return output.get("terminal").is_some_and(|ended| *ended == false).then(|| format!("{job}/{END}"));
+    }
     let is_submitting = matches!(text(output, "state"), Some("SUBMITTING" | "SUBMIT_UNKNOWN"));
-    let job = text(output, "job_id").filter(|_| is_submitting)?;
-    Some(if tool == "update_job" { format!("{job}{REPLACES}") } else { job.to_owned() })
+    is_submitting.then(|| if tool == "update_job" { format!("{job}/{REPLACES}") } else { job.to_owned() })
 }
 
 fn text<'a>(value: &'a Value, key: &str) -> Option<&'a str> {
@@ -78,21 +105,24 @@ enum Work<'a> {
     Operation(&'a str),
     /// A job, and whether it replaces another one.
     Submission(&'a str, bool),
+    /// A job until its end.
+    End(&'a str),
 }
 
 impl<'a> Work<'a> {
     fn of(task: &'a str) -> Self {
-        match task.strip_suffix(REPLACES) {
-            Some(job) => Self::Submission(job, true),
-            None if task.contains('/') => Self::Operation(task),
+        match task.split_once('/') {
             None => Self::Submission(task, false),
+            Some((job, REPLACES)) => Self::Submission(job, true),
+            Some((job, END)) => Self::End(job),
+            Some(_) => Self::Operation(task),
         }
     }
 
     fn topic(&self) -> String {
         match self {
             Self::Operation(id) => format!("operation/{id}"),
-            Self::Submission(job, _) => format!("job/{job}"),
+            Self::Submission(job, _) | Self::End(job) => format!("job/{job}"),
         }
     }
 }
@@ -103,6 +133,7 @@ pub(super) fn tool(task: &str) -> &'static str {
         Work::Operation(_) => "create_savepoint",
         Work::Submission(_, true) => "update_job",
         Work::Submission(_, false) => "create_job",
+        Work::End(_) => WAIT,
     }
 }
 
@@ -110,7 +141,7 @@ pub(super) fn tool(task: &str) -> &'static str {
 pub(super) async fn get(context: Context, id: String) -> Result<TaskState, Error> {
     match Work::of(&id) {
         Work::Operation(operation) => run(&context, "get_operation", json!({"operation_id": operation})).await?,
-        Work::Submission(job, _) => run(&context, "get_job", json!({"job_id": job})).await?,
+        Work::Submission(job, _) | Work::End(job) => run(&context, "get_job", json!({"job_id": job})).await?,
     };
     let (task, end) = read(&context, &id).await?;
     Ok(match end {
@@ -127,20 +158,14 @@ async fn read(context: &Context, id: &str) -> Result<Told, Error> {
     match Work::of(id) {
         Work::Operation(operation) => of_operation(context, operation).await,
         Work::Submission(job, replaces) => of_submission(context, id, job, replaces).await,
+        Work::End(job) => of_end(context, id, job).await,
     }
 }
 
 async fn of_operation(context: &Context, id: &str) -> Result<Told, Error> {
     let operation = context.rows.operation(id).await?.value;
-    let task = Task {
-        task_id: id.to_owned(),
-        status: TaskStatus::Working,
-        status_message: Some(progress(&operation)),
-        created_at: rfc3339(operation.requested_ms),
-        last_updated_at: rfc3339(operation.requested_ms.max(operation.sent_ms).max(operation.ended_ms)),
-        ttl_ms: None,
-        poll_interval_ms: POLL_MS,
-    };
+    let moved_ms = operation.requested_ms.max(operation.sent_ms).max(operation.ended_ms);
+    let task = working(id, progress(&operation), operation.requested_ms, moved_ms);
     if !operation.state.is_terminal() {
         return Ok((task, None));
     }
@@ -160,15 +185,7 @@ fn progress(operation: &Operation) -> String {
 async fn of_submission(context: &Context, id: &str, job: &str, replaces: bool) -> Result<Told, Error> {
     let job = context.rows.job(&JobId::parse(job)?).await?.value;
     let is_open = matches!(job.state, JobState::Submitting | JobState::SubmitUnknown);
-    let task = Task {
-        task_id: id.to_owned(),
-        status: TaskStatus::Working,
-        status_message: Some("the job is being submitted".into()),
-        created_at: rfc3339(job.created_ms),
-        last_updated_at: rfc3339(moved_ms(&job)),
-        ttl_ms: None,
-        poll_interval_ms: POLL_MS,
-    };
+    let task = working(id, "the job is being submitted".into(), job.created_ms, moved_ms(&job));
     if is_open {
         return Ok((task, None));
     }
@@ -186,13 +203,36 @@ fn moved_ms(job: &Job) -> u64 {
     job.created_ms.max(job.sent_ms).max(refused)
 }
 
+async fn of_end(context: &Context, id: &str, job: &str) -> Result<Told, Error> {
+    let job = context.rows.job(&JobId::parse(job)?).await?.value;
+    let times = [Some(job.created_ms), Some(job.sent_ms), job.started_ms, job.ended_ms];
+    let moved_ms = times.into_iter().flatten().max().unwrap_or_default();
+    let task = working(id, standing(job.state), job.created_ms, moved_ms);
+    let ended = job.state.is_terminal().then(|| Ok(json!(wait_for_change::Output::told(context, &job, true))));
+    Ok((task, ended))
+}
+
+/// Where a job is that may stay there for long.
+fn standing(state: JobState) -> String {
+    let waits = if state.needs_attention() && !state.is_terminal() { ": a person should look" } else { "" };
+    format!("the job is {}{waits}", state.as_str())
+}
+
+/// What people read of work that went well. Of a job whose end was waited for its state says how it went.
+fn done(task: &Task) -> Option<String> {
+    match Work::of(&task.task_id) {
+        Work::End(_) => task.status_message.clone(),
+        Work::Operation(_) | Work::Submission(..) => Some("done".into()),
+    }
+}
+
 /// The end of a task: what the call would have answered, had it waited, also where that is a failure.
 fn completed(task: Task, ended: Result<Value, Error>) -> TaskState {
     let (said, result) = match ended {
-        Ok(output) => ("done".to_owned(), ToolResult::data(output)),
-        Err(error) => (clean_line(error.message(), 512), failed(&error)),
+        Ok(output) => (done(&task), ToolResult::data(output)),
+        Err(error) => (Some(clean_line(error.message(), 512)), failed(&error)),
     };
-    let task = Task { status: TaskStatus::Completed, status_message: Some(said), ..task };
+    let task = Task { status: TaskStatus::Completed, status_message: said, ..task };
     TaskState { task, detail: TaskDetail::Result(result) }
 }
 

@@ -47,6 +47,13 @@ pub struct Output {
     pub cursor: u64,
 }
 
+impl Output {
+    /// The answer about a job as it is stored.
+    pub(crate) fn told(context: &Context, job: &Job, changed: bool) -> Self {
+        Self { cursor: job.version, job: context.view(job), changed }
+    }
+}
+
 pub(super) struct WaitForChange;
 
 impl Define for WaitForChange {
@@ -72,7 +79,7 @@ impl Define for WaitForChange {
             let changed = news(&job, &input);
             let left = until.saturating_sub(context.io.now().mono);
             if changed || left.is_zero() {
-                return Ok(Output { cursor: job.value.version, job: context.view(&job.value), changed });
+                return Ok(Output::told(&context, &job.value, changed));
             }
             context.tell("job", job.value.state.as_str()).await;
             // A commit of any flow announces the row; a look at the runner comes where nothing else does.

@@ -177,3 +177,84 @@ fn a_task_tells_when_it_moved_and_takes_no_answer_and_no_end() {
     assert_eq!((&ended["status"], &ended["createdAt"]), (&json!("completed"), &first["createdAt"]));
     assert!(ended["lastUpdatedAt"].as_str() > first["lastUpdatedAt"].as_str(), "{ended}");
 }
+
+/// A job of a script, and the task that waits for its end.
+fn wait_for_end(world: &mut World, job: &Value) -> (Value, Value) {
+    let job = world.ok("create_job", job)["job_id"].clone();
+    let task = begin(world, "wait_for_change", &json!({"job_id": job, "until_terminal": true}));
+    assert_eq!(task["taskId"], format!("{}/end", job.as_str().unwrap()));
+    (job, task)
+}
+
+#[test]
+fn a_wait_for_the_end_of_a_job_is_a_task_that_says_where_the_job_is() {
+    for (script, state, next) in [("batch", "FINISHED", "get_metrics"), ("failing", "FAILED", "get_logs")] {
+        let mut world = World::new(&json!({"script": script}));
+        let (job, task) = wait_for_end(&mut world, &json!({"name": "s"}));
+        assert_eq!(task["statusMessage"], "the job is PENDING", "{task}");
+        world.restart();
+        world.advance(5_000);
+        let running = get(&mut world, &task);
+        assert_eq!((&running["status"], &running["statusMessage"]), (&json!("working"), &json!("the job is RUNNING")));
+        assert_eq!(running.get("result"), None, "{running}");
+        world.advance(30_000);
+        let data = well(&mut world, "wait_for_change", &task);
+        let ended = get(&mut world, &task);
+        assert_eq!(ended["statusMessage"], format!("the job is {state}"), "{ended}");
+        assert_eq!(ended["createdAt"], task["createdAt"]);
+        assert!(ended["lastUpdatedAt"].as_str() > running["lastUpdatedAt"].as_str(), "{ended}");
+        let wait = json!({"job_id": job, "until_terminal": true});
+        let waited = call(&mut world, "wait_for_change", &wait, &json!({}))["structuredContent"].clone();
+        assert_eq!((&data, data["changed"].as_bool()), (&waited, Some(true)));
+        assert_eq!((&data["state"], &data["next"][0]["tool"]), (&json!(state), &json!(next)), "{data}");
+        let over = call(&mut world, "wait_for_change", &wait, &tasks());
+        assert_eq!((&over["resultType"], &over["structuredContent"]), (&json!("complete"), &waited), "it has ended");
+    }
+}
+
+#[test]
+fn a_wait_with_a_bound_and_one_for_any_change_are_answered() {
+    let mut world = World::new(&json!({}));
+    let job = running(&mut world);
+    let wait = |more: Value| {
+        let mut arguments = json!({"job_id": job});
+        arguments.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        arguments
+    };
+    for more in [
+        json!({"until_terminal": true, "timeout_seconds": 1}),
+        json!({"until_terminal": true, "timeout_s": 1}),
+        json!({"until_terminal": false}),
+        json!({}),
+    ] {
+        let answer = call(&mut world, "wait_for_change", &wait(more.clone()), &tasks());
+        assert_eq!((&answer["resultType"], answer["isError"].as_bool()), (&json!("complete"), Some(false)), "{more}");
+    }
+    for unbounded in ["timeout_seconds", "timeout_s"] {
+        begin(&mut world, "wait_for_change", &wait(json!({"until_terminal": true, unbounded: null, "cursor": 1})));
+    }
+    let undeclared = call(&mut world, "wait_for_change", &wait(json!({"until_terminal": true})), &json!({}));
+    assert_eq!(
+        (&undeclared["resultType"], &undeclared["structuredContent"]["changed"]),
+        (&json!("complete"), &json!(false))
+    );
+    let none = json!({"job_id": format!("sim:{}", "0".repeat(32)), "until_terminal": true});
+    assert_eq!(call(&mut world, "wait_for_change", &none, &tasks())["isError"], true);
+    for unknown in [format!("sim:{}/end", "0".repeat(32)), format!("{job}/end/end"), "x/end".into()] {
+        let refused = of_task(&mut world, "tasks/get", &json!(unknown));
+        assert_eq!(refused["error"]["code"], -32602, "{unknown}: {refused}");
+    }
+}
+
+#[test]
+fn a_wait_for_a_job_that_nobody_can_tell_of_goes_on_and_says_so() {
+    let mut world = World::new(&json!({"identity": "none", "script": "lost_answer"}));
+    let (job, task) = wait_for_end(&mut world, &json!({"name": "Lost"}));
+    world.ticks(1_000);
+    let parked = get(&mut world, &task);
+    assert_eq!(parked["status"], "working", "{parked}");
+    assert_eq!(parked["statusMessage"], "the job is PARKED: a person should look", "{parked}");
+    world.ok("abandon_job", &json!({"job_id": job, "reason": "looked for by hand"}));
+    let data = well(&mut world, "wait_for_change", &task);
+    assert_eq!((&data["job_id"], &data["terminal"]), (&job, &json!(true)), "{data}");
+}
