@@ -24,7 +24,7 @@ pub(super) fn manifest(context: Context, _: HttpRequest, _: Input) -> PageFuture
     let data = json!({
         "name": context.state.config.service_name,
         "version": env!("CARGO_PKG_VERSION"),
-        "description": "Apache Beam jobs on Flink and on the server itself, over MCP and REST",
+        "description": "Apache Beam jobs on Flink, Spark, Dataflow, Beam's job services and this machine, over MCP and REST",
         "capabilities": {
             "resources": {"subscribe": false, "listChanged": false},
             "tools": {"listChanged": false},
