@@ -25,8 +25,6 @@ const MOST_HEADERS: usize = 100;
 const SWEEP: Duration = Duration::from_secs(1);
 /// How long connections stay open after a stop began, so that a request on its way still reads 503.
 const FAREWELL: Duration = Duration::from_millis(500);
-const FULL: &[u8] =
-    b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 2\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
 
 /// Serves the listeners until the process stops and every connection has ended.
 pub async fn listen(edge: Arc<Edge>, listeners: Vec<TcpListener>) {
@@ -68,7 +66,7 @@ fn admit(edge: &Arc<Edge>, registry: &Arc<Registry>, stream: TcpStream, peer: St
     let Some(seat) = registry.admit() else {
         edge.driver.metrics.connections_cut.fetch_add(1, Ordering::Relaxed);
         // The connection ends whether or not the peer reads why.
-        let _ = stream.try_write(FULL);
+        let _ = stream.try_write(full(registry.wait_s()).as_bytes());
         return;
     };
     let place = edge.driver.tasks.enter();
@@ -79,6 +77,12 @@ fn admit(edge: &Arc<Edge>, registry: &Arc<Registry>, stream: TcpStream, peer: St
         edge.driver.metrics.connections.fetch_sub(1, Ordering::Relaxed);
         drop(place);
     });
+}
+
+fn full(wait_s: u64) -> String {
+    format!(
+        "HTTP/1.1 503 Service Unavailable\r\nretry-after: {wait_s}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
+    )
 }
 
 async fn serve(edge: Arc<Edge>, seat: Seat, stream: TcpStream, peer: String) {

@@ -52,6 +52,9 @@ impl Phase {
 /// Time in which a peer at work brings its whole request, or takes the end of a stream.
 const BRISK: Duration = Duration::from_secs(1);
 
+/// Longest wait that whoever is turned away is told (security-reliability.md 4.4).
+const LONGEST_WAIT_S: u64 = 120;
+
 /// How readily a connection is given up when there are too many; those that are answered never are.
 #[derive(Debug, Eq, Ord, PartialEq, PartialOrd)]
 enum Worth {
@@ -138,6 +141,7 @@ pub(super) struct Registry {
 #[derive(Debug, Default)]
 struct State {
     last: u64,
+    turned_away: u64,
     open: BTreeMap<u64, Arc<Connection>>,
 }
 
@@ -165,6 +169,16 @@ impl Registry {
         Some(Seat { registry: self.clone(), id, connection })
     }
 
+    /// Seconds after which one that was turned away may come again: until one of the others is likely to have ended, and
+    /// up to 4 more in turn, so that they do not come back together.
+    pub(super) fn wait_s(&self) -> u64 {
+        let now_ms = millis(self.clock.mono());
+        let mut state = self.lock();
+        let turn = state.turned_away % 5;
+        state.turned_away += 1;
+        (until_one_ends_s(state.open.values().map(|connection| connection.age(now_ms))) + turn).min(LONGEST_WAIT_S)
+    }
+
     /// Cuts what is overdue; how many.
     pub(super) fn sweep(&self) -> u64 {
         let now_ms = millis(self.clock.mono());
@@ -172,6 +186,13 @@ impl Registry {
         let overdue = state.open.values().filter(|connection| connection.is_overdue(now_ms));
         overdue.map(|connection| connection.cut.notify_one()).count() as u64
     }
+}
+
+/// How long what has lasted so long goes on is best told by how long it has: of so many, the first ends as much sooner.
+fn until_one_ends_s(ages_ms: impl Iterator<Item = u64>) -> u64 {
+    let (count, sum_ms) = ages_ms.fold((0_u64, 0_u64), |(count, sum), age| (count + 1, sum.saturating_add(age)));
+    let mean_ms = sum_ms / count.max(1);
+    (mean_ms / count.max(1)).div_ceil(1_000).clamp(1, LONGEST_WAIT_S)
 }
 
 /// A connection's place among the open ones, given up when dropped.
@@ -219,6 +240,25 @@ mod tests {
             assert_eq!((connection.worth(0), connection.worth(10_000)), (at_once, later), "{phase:?}");
         }
         assert!(Worth::Sluggish < Worth::Waiting && Worth::Waiting < Worth::Fresh);
+    }
+
+    #[test]
+    fn who_is_turned_away_is_told_when_one_of_the_others_is_likely_to_have_ended() {
+        let told = |count: usize, age_ms: u64| until_one_ends_s(std::iter::repeat_n(age_ms, count));
+        assert_eq!((told(1_000, 800), told(8, 0), told(0, 0)), (1, 1, 1), "quick answers make room at once");
+        assert_eq!((told(2, 60_000), told(8, 60_000), told(1_000, 3_600_000)), (30, 8, 4), "streams do not");
+        assert_eq!(told(2, u64::MAX / 2), LONGEST_WAIT_S);
+        assert_eq!(until_one_ends_s([0, 40_000].into_iter()), 10, "20 s each, and two of them");
+    }
+
+    #[test]
+    fn those_turned_away_do_not_come_back_together() {
+        let registry = Arc::new(Registry::new(Clock::start(), 1));
+        let seat = registry.admit().unwrap();
+        seat.connection.enter(Phase::Busy);
+        assert!(registry.admit().is_none());
+        let told: Vec<u64> = (0..6).map(|_| registry.wait_s()).collect();
+        assert_eq!(told, [1, 2, 3, 4, 5, 1]);
     }
 
     #[test]

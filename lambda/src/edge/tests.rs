@@ -337,6 +337,35 @@ async fn a_stop_answers_what_is_under_way_and_refuses_the_rest() {
 }
 
 #[tokio::test]
+async fn who_finds_every_connection_answered_is_told_when_to_come_again_and_not_all_at_once() {
+    let server = start().await;
+    let mut streams = Vec::new();
+    for _ in 0..8 {
+        let mut stream = server.open("GET /stream HTTP/1.1\r\nhost: h\r\n\r\n").await;
+        read_until(&mut stream, "one\n\n").await;
+        streams.push(stream);
+    }
+    for seconds in 1..=5 {
+        let mut answer = String::new();
+        TcpStream::connect(&server.address).await.unwrap().read_to_string(&mut answer).await.unwrap();
+        assert!(answer.starts_with("HTTP/1.1 503"), "{answer}");
+        assert!(answer.contains(&format!("\r\nretry-after: {seconds}\r\n")), "{answer}");
+    }
+    drop(streams.pop());
+    for _ in 0..50 {
+        let mut stream = TcpStream::connect(&server.address).await.unwrap();
+        let _ = stream.write_all(b"GET /x HTTP/1.1\r\nhost: h\r\nconnection: close\r\n\r\n").await;
+        let mut answer = String::new();
+        let _ = stream.read_to_string(&mut answer).await;
+        if answer.starts_with("HTTP/1.1 200") {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    panic!("no connection was free");
+}
+
+#[tokio::test]
 async fn metrics_are_behind_the_gate() {
     let server = start().await;
     let (status, _, text) = server.ask("GET /metrics", "\r\n").await;
