@@ -2,7 +2,9 @@
 
 use std::{ffi::OsString, path::Path, process::ExitCode};
 
-use beam_mcp_core::config::Config;
+#[cfg(feature = "lambda")]
+use beam_mcp_core::auth::Caller;
+use beam_mcp_core::config::{Config, DynamoConfig};
 
 use crate::{
     config_file::Environment,
@@ -14,6 +16,8 @@ use crate::{
     stdio::stdio,
     store::upkeep,
 };
+#[cfg(feature = "lambda")]
+use crate::{setup, store::check_chains};
 
 /// Runs `beam-mcp-server` with these arguments (without the program's name).
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
@@ -40,7 +44,12 @@ fn perform(options: &Options) -> Result<(), Failure> {
 }
 
 fn look_after_store(options: &Options, upkeep: Upkeep) -> Result<(), Failure> {
-    let setup = Setup::read(options, &environment())?;
+    let environment = environment();
+    let config = Setup::config(options, &environment)?;
+    if let Some(table) = &config.store.dynamodb {
+        return look_after_table(&config, table, upkeep, &environment);
+    }
+    let setup = Setup::read(options, &environment)?;
     let folder = setup.folder.ok_or_else(|| Failure::usage("store: jobs are kept in memory; there is no file"))?;
     let file = options.file.as_deref().unwrap_or(Path::new(""));
     let report = match upkeep {
@@ -50,6 +59,33 @@ fn look_after_store(options: &Options, upkeep: Upkeep) -> Result<(), Failure> {
     };
     print!("{}", report?);
     Ok(())
+}
+
+/// Follows the audit chains of the Lambda function's table. Copies of it are its service's affair.
+#[cfg(feature = "lambda")]
+fn look_after_table(
+    config: &Config,
+    table: &DynamoConfig,
+    upkeep: Upkeep,
+    environment: &Environment,
+) -> Result<(), Failure> {
+    if upkeep != Upkeep::Check {
+        return Err(Failure::usage("store: DynamoDB copies and restores its tables itself (backups, point-in-time)"));
+    }
+    let store = setup::table(table, environment)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| Failure::io(format!("runtime: {error}")))?;
+    let found = runtime.block_on(check_chains(&store, &config.tenants(&Caller::nobody().tenant)))?;
+    println!("table {}: ok, {found}", table.table);
+    Ok(())
+}
+
+#[cfg(not(feature = "lambda"))]
+fn look_after_table(_: &Config, table: &DynamoConfig, _: Upkeep, _: &Environment) -> Result<(), Failure> {
+    Err(Failure::unavailable(format!(
+        "store: this build reads no DynamoDB; for the table {} build beam-mcp-server from source, as the Lambda function is",
+        table.table
+    )))
 }
 
 fn with_runtime(options: &Options) -> Result<(), Failure> {

@@ -15,7 +15,8 @@ Commands:
   stdio     speak MCP on standard input and output
   doctor    print the effective configuration and probe the targets
   schema    print the JSON Schema of the configuration file
-  store check          look for damage, and for rows without those that belong to them; also beside a server
+  store check          look for damage, and for rows without those that belong to them; also beside a server;
+                       of a table in DynamoDB, follow its audit chains
   store backup FILE    copy the store to a new file; also beside a server
   store restore FILE   put a copy in the place of the store, which is kept beside it; no server may be on it
 

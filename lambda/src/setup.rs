@@ -10,6 +10,8 @@ use std::{
 };
 
 use beam_mcp_core::config::Config;
+#[cfg(feature = "lambda")]
+use beam_mcp_core::config::DynamoConfig;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -98,12 +100,20 @@ impl Setup {
     /// # Errors
     /// What keeps the process from starting.
     pub fn read(options: &Options, environment: &Environment) -> Result<Self, Failure> {
-        let mut document = document(options.config.as_deref(), environment).map_err(Failure::config)?;
-        apply(&mut document, options).map_err(Failure::config)?;
-        let config = Config::from_json(&document)
-            .map_err(|error| Failure::config(format!("{}; {}", error.message(), error.suggestion())))?;
+        let config = Self::config(options, environment)?;
         let folder = folder(&config, environment)?;
         Ok(Self { config, folder, cache_bytes: options.store_cache_mib.unwrap_or(CACHE_MIB) << 20 })
+    }
+
+    /// The configuration alone, also one that is not a server's.
+    ///
+    /// # Errors
+    /// It cannot be used.
+    pub fn config(options: &Options, environment: &Environment) -> Result<Config, Failure> {
+        let mut document = document(options.config.as_deref(), environment).map_err(Failure::config)?;
+        apply(&mut document, options).map_err(Failure::config)?;
+        Config::from_json(&document)
+            .map_err(|error| Failure::config(format!("{}; {}", error.message(), error.suggestion())))
     }
 
     /// The roots beneath which callers name code: those configured, else the working directory of a server that only
@@ -148,10 +158,7 @@ impl Setup {
             line.text("note", Some("jobs are forgotten when the function is recycled; set store.dynamodb")).send();
             return Ok(self.machine(Store::Memory(MemoryStore::new(MEMORY)), None));
         };
-        let told = |reason: String| Failure::config(format!("configuration key `store.dynamodb`: {reason}"));
-        let table = DynamoTable::of(config, environment).map_err(told)?;
-        let credentials = AwsCredentials::of(environment).map_err(told)?;
-        Ok(self.machine(Store::Dynamo(DynamoStore::open(table, credentials).map_err(told)?), None))
+        Ok(self.machine(table(config, environment)?, None))
     }
 
     fn machine(&self, store: Store, staging: Option<Arc<dyn Staging>>) -> Driver {
@@ -232,6 +239,18 @@ impl Folder {
             Self::Temporary(folder) => folder.path(),
         }
     }
+}
+
+/// The store in a table.
+///
+/// # Errors
+/// The region or the credentials are not set.
+#[cfg(feature = "lambda")]
+pub(crate) fn table(config: &DynamoConfig, environment: &Environment) -> Result<Store, Failure> {
+    let told = |reason: String| Failure::config(format!("configuration key `store.dynamodb`: {reason}"));
+    let table = DynamoTable::of(config, environment).map_err(told)?;
+    let credentials = AwsCredentials::of(environment).map_err(told)?;
+    DynamoStore::open(table, credentials).map(Store::Dynamo).map_err(told)
 }
 
 fn apply(document: &mut Value, options: &Options) -> Result<(), String> {

@@ -1,5 +1,6 @@
 //! Stores of the native host: keyed records, ordered scans, all-or-nothing commits.
 
+mod audit_check;
 mod cache;
 mod commit;
 mod database;
@@ -19,6 +20,7 @@ mod tests;
 pub mod upkeep;
 mod writer;
 
+pub use audit_check::check_chains;
 #[cfg(feature = "lambda")]
 pub use dynamo::{AwsCredentials, DynamoStore, DynamoTable};
 pub use memory::MemoryStore;

@@ -1,5 +1,7 @@
 //! What every store must do; run against each of them.
 
+mod chain;
+
 use std::sync::Arc;
 
 use beam_mcp_core::store::{Commit, Expect, Key, Op, Put, Record, Scan, StoreReply, Write};
@@ -24,6 +26,7 @@ pub(super) async fn run(store: &Arc<Store>) {
     all_tenants_are_one_order(store).await;
     expiry_is_kept_and_purged_late(store).await;
     limits_hold(store).await;
+    chain::an_audit_chain_is_followed_to_its_end(store).await;
 }
 
 pub(super) fn write(id: &str, value: &str) -> Write {

@@ -1,7 +1,7 @@
 //! The suite against a table of an emulator, and what only this store has to prove, against a peer that answers as the
 //! service was seen to.
 
-use beam_mcp_core::store::{Expect, Scan};
+use beam_mcp_core::store::{AuditRow, Expect, Scan, seal};
 use serde_json::Value;
 use tokio::sync::mpsc::UnboundedReceiver;
 
@@ -9,6 +9,7 @@ use super::*;
 use crate::{
     store::{
         Store,
+        audit_check::{self, check_chain},
         suite::{commit, write},
     },
     testing::{answer, peer},
@@ -151,6 +152,57 @@ async fn keys_left_over_and_pages_cut_by_the_service_are_asked_for() {
     assert!(matches!(reply, StoreReply::Page(page) if page.records.len() == 1));
     seen.recv().await.unwrap();
     assert!(seen.recv().await.unwrap().contains("ExclusiveStartKey"));
+}
+
+/// Rows of a chain of three as the service gives them, and its end.
+fn chain_of_three() -> (Vec<Value>, Value) {
+    let waiting = |sequence: u64| {
+        let row = AuditRow { sequence, ..AuditRow::default() };
+        let (key, value) = (Key::new("t", "audit.new", sequence.to_string()), serde_json::to_string(&row).unwrap());
+        Record { key, version: 1, op: "o".into(), schema: 2, expires_at: None, value: value.into() }
+    };
+    let writes = seal("t", None, &[waiting(1), waiting(2), waiting(3)]).unwrap();
+    let commit = commit("seal", Vec::new());
+    let item = |write: &Write| item::item_of(&commit, write, write.put.as_ref().unwrap(), 1);
+    let rows = writes.iter().filter(|write| write.key.kind == "audit").map(item).collect();
+    (rows, item(writes.last().unwrap()))
+}
+
+/// The end of the same chain after its first row was taken away.
+fn without_its_first(rows: &[Value], end: &Value) -> Value {
+    let member = |item: &Value| serde_json::from_str::<Value>(item["val"]["S"].as_str().unwrap()).unwrap();
+    let (mut head, mut item) = (member(end), end.clone());
+    (head["removed"], head["removed_hash"]) = (json!(1), member(&rows[0])["seal"]["hash"].clone());
+    item["val"]["S"] = head.to_string().into();
+    item
+}
+
+#[tokio::test]
+async fn a_chain_is_followed_while_retention_takes_its_first_rows_away() {
+    let (rows, end) = chain_of_three();
+    let got = |item: &Value| (200, json!({"Item": item}));
+    let listed = |rows: &[Value]| (200, json!({"Items": rows}));
+    let (store, mut seen) = told(&[got(&end), listed(&rows)]).await;
+    assert_eq!(check_chain(&store, "t").await, Ok(3));
+    seen.recv().await.unwrap();
+    let query = seen.recv().await.unwrap();
+    assert!(query.contains(r#""ConsistentRead":true"#) && query.contains(r#"":pk":{"S":"t#audit"}"#), "{query}");
+
+    let later = without_its_first(&rows, &end);
+    let (store, _seen) = told(&[got(&end), listed(&rows[1..]), got(&later), listed(&rows[1..])]).await;
+    assert_eq!(check_chain(&store, "t").await, Ok(2));
+    let (store, _seen) = told(&[got(&end), listed(&rows[1..]), got(&end)]).await;
+    let missing = "audit row 1 is missing: 2 comes in its place".to_owned();
+    assert_eq!(check_chain(&store, "t").await, Err(audit_check::Fault::Broken(missing)));
+}
+
+#[tokio::test]
+async fn a_table_that_does_not_answer_tells_nothing_of_its_chain() {
+    let gone = vec![error(400, "ResourceNotFoundException"); 4];
+    let (store, mut seen) = told(&gone).await;
+    assert_eq!(check_chain(&store, "t").await, Err(audit_check::Fault::Unread("no_table".into())));
+    let calls = std::iter::from_fn(|| seen.try_recv().ok()).count();
+    assert_eq!(calls, 4, "the rest of a long chain is not given up for one failure");
 }
 
 #[test]
