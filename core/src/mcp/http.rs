@@ -164,8 +164,7 @@ impl<S: Surface> Door<'_, S> {
     /// Opens a session for a handshake, where sessions are held and answers can be streamed.
     fn open(&self, ask: &Ask) -> Result<Option<Session>, ProtocolError> {
         let Some(sessions) = self.surface.sessions() else { return Ok(None) };
-        let version = Version::negotiate(legacy::asked_version(&ask.params).map_err(ProtocolError::in_band)?);
-        let capabilities = ask.params.get("capabilities").cloned().unwrap_or_default();
+        let (version, capabilities) = legacy::asked(&ask.params).map_err(ProtocolError::in_band)?;
         Ok(Some(sessions.open(self.call, version, capabilities, self.now_ms)))
     }
 

@@ -17,6 +17,8 @@ use crate::error::Error;
 
 /// Most messages in one batch.
 const LONGEST_BATCH: usize = 50;
+/// Most bytes of what a client declares: sessions keep it.
+const LONGEST_CAPABILITIES: usize = 16 << 10;
 
 /// What is known of an older client.
 #[derive(Clone)]
@@ -69,16 +71,22 @@ fn initialize<S: Surface>(
     params: &Map<String, Value>,
     peer: &Peer,
 ) -> Result<Plan, ProtocolError> {
-    let version = Version::negotiate(asked_version(params)?);
+    let (version, _) = asked(params)?;
     let has_session = peer.session.is_some();
     let result = wire::Initialized::new(surface.info(), surface.features(), version, has_session);
     Ok(Plan::Ready(wire::success(id, result)))
 }
 
-/// The version a handshake asks for.
-pub(super) fn asked_version(params: &Map<String, Value>) -> Result<&str, ProtocolError> {
+/// The version a handshake settles on, and what the client declares, which a session keeps.
+pub(super) fn asked(params: &Map<String, Value>) -> Result<(Version, Value), ProtocolError> {
     let asked = params.get("protocolVersion").and_then(Value::as_str);
-    asked.ok_or_else(|| ProtocolError::invalid_params("`protocolVersion` must be a string"))
+    let asked = asked.ok_or_else(|| ProtocolError::invalid_params("`protocolVersion` must be a string"))?;
+    let capabilities = params.get("capabilities").cloned().unwrap_or_default();
+    if capabilities.to_string().len() > LONGEST_CAPABILITIES {
+        let most = format!("`capabilities` holds at most {LONGEST_CAPABILITIES} bytes");
+        return Err(ProtocolError::invalid_params(most));
+    }
+    Ok((Version::negotiate(asked), capabilities))
 }
 
 /// A tool that needs something nobody declared fails for the model to read.
@@ -136,4 +144,21 @@ pub(super) fn plan_batch<S: Surface>(surface: &S, messages: Vec<Message>, peer: 
 /// The refusal of a response: nothing was asked.
 pub(super) fn unasked() -> ProtocolError {
     ProtocolError::invalid_request("this answers no question of the server")
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_a_client_declares_has_a_most() {
+        let params = |bytes: usize| {
+            let capabilities = json!({"experimental": {"x": "y".repeat(bytes)}});
+            json!({"protocolVersion": "2025-06-18", "capabilities": capabilities}).as_object().unwrap().clone()
+        };
+        assert!(asked(&params(9)).unwrap().1["experimental"]["x"].is_string());
+        assert!(asked(&params(LONGEST_CAPABILITIES)).is_err());
+    }
 }

@@ -99,8 +99,7 @@ impl<S: Surface> Pipe<'_, S> {
         if ask.method == "initialize"
             && let Some(sessions) = self.surface.sessions()
         {
-            let version = Version::negotiate(legacy::asked_version(&ask.params)?);
-            let capabilities = ask.params.get("capabilities").cloned().unwrap_or_default();
+            let (version, capabilities) = legacy::asked(&ask.params)?;
             sessions.open_stdio(self.call, version, capabilities, self.now_ms);
         }
         legacy::plan(self.surface, id, ask, &self.peer(Version::V2025_11_25))

@@ -134,9 +134,9 @@ async fn carry_out<S: Surface>(
     call: Call,
 ) -> Option<Vec<u8>> {
     if ask.method == "initialize"
-        && let Ok(asked) = legacy::asked_version(&ask.params)
+        && let Ok((version, capabilities)) = legacy::asked(&ask.params)
     {
-        session.settle(Version::negotiate(asked), ask.params.get("capabilities").cloned().unwrap_or_default());
+        session.settle(version, capabilities);
     }
     let peer = Peer::new(Version::V2024_11_05, true, Some(session.clone()));
     let planned = Planned { plan: legacy::plan(surface, &id, ask, &peer), id: id.clone() };

@@ -272,3 +272,53 @@ fn refused(error: &Value) -> Error {
     Error::precondition("client_refused", "the client refused to answer")
         .with("client_message", crate::text::clean_line(message, 256))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::auth::{Caller, Role};
+
+    fn call(number: usize) -> Call {
+        let mut random = [0; 32];
+        random[..8].copy_from_slice(&number.to_be_bytes());
+        Call::local(Caller::with_role("me", Role::Viewer), Duration::MAX, random)
+    }
+
+    fn open(all: &Sessions, number: usize, now_ms: u64) -> Session {
+        all.open(&call(number), Version::V2025_06_18, Value::Null, now_ms)
+    }
+
+    #[test]
+    fn the_session_unused_for_longest_makes_room() {
+        let all = Sessions::default();
+        let first: Vec<Session> = (0..MOST_SESSIONS).map(|number| open(&all, number, number as u64)).collect();
+        first[0].touch(5_000);
+        let more: Vec<Session> = (0..9).map(|number| open(&all, MOST_SESSIONS + number, 6_000)).collect();
+        assert_eq!(all.lock().len(), MOST_SESSIONS);
+        let is_open = |session: &Session| all.find(session.id(), &call(0), 6_001).is_some();
+        assert!(
+            is_open(&first[0]) && !first[1..=9].iter().any(is_open) && is_open(&first[10]) && more.iter().all(is_open)
+        );
+    }
+
+    #[test]
+    fn sessions_that_nobody_uses_are_forgotten() {
+        let all = Sessions::default();
+        (0..9).for_each(|number| drop(open(&all, number, 1)));
+        open(&all, 9, IDLE_MS);
+        assert_eq!(all.lock().len(), 10);
+        open(&all, 10, IDLE_MS + 1);
+        assert_eq!(all.lock().len(), 2);
+    }
+
+    #[test]
+    fn a_session_watches_no_more_than_it_may() {
+        let session = open(&Sessions::default(), 0, 1);
+        (0..MOST_WATCHED).for_each(|number| session.watch(format!("beam://jobs/{number}"), true).unwrap());
+        session.watch("beam://jobs/0".into(), true).unwrap();
+        assert!(session.watch("beam://jobs/one-more".into(), true).is_err());
+        session.watch("beam://jobs/0".into(), false).unwrap();
+        session.watch("beam://jobs/one-more".into(), true).unwrap();
+        assert_eq!(session.watched().len(), MOST_WATCHED);
+    }
+}
