@@ -1,6 +1,9 @@
 //! Unix milliseconds as RFC 3339 text, without a clock.
 
-use std::fmt::Write as _;
+use std::{fmt::Write as _, time::Duration};
+
+/// How far walls' clocks may differ, between two processes or before and after a jump, while the promises hold.
+pub const CLOCKS: Duration = Duration::from_secs(15 * 60);
 
 /// `2026-11-20T09:45:23.659Z` of Unix time in milliseconds.
 ///

@@ -11,6 +11,7 @@ pub mod dataflow;
 pub mod direct;
 mod dispatch;
 pub mod flink;
+mod launches;
 mod log_line;
 pub mod options;
 mod outbound;
@@ -27,6 +28,7 @@ pub use contract::{
     Submitted,
 };
 pub use dispatch::{Runner, check_target};
+pub use launches::Launches;
 
 use std::{sync::Arc, time::Duration};
 
@@ -45,4 +47,6 @@ pub struct Context {
     pub deadline: Duration,
     /// Randomness for jitter.
     pub branch: Branch,
+    /// What this process sent lately.
+    pub launches: Arc<Launches>,
 }

@@ -4,6 +4,7 @@ use std::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
 use super::Host;
@@ -13,7 +14,7 @@ use crate::{
     guard::Guard,
     lifecycle::{Recent, Watch, outlives},
     random::Seed,
-    runner::Probe,
+    runner::{Launches, Probe},
     store::ReadJobs,
 };
 
@@ -26,6 +27,8 @@ pub struct State {
     pub host: Host,
     /// Jobs that were read lately.
     pub jobs: Arc<ReadJobs>,
+    /// What was sent lately, and when by the own clock.
+    pub launches: Arc<Launches>,
     targets: BTreeMap<String, Arc<Target>>,
     guards: BTreeMap<String, Arc<Guard>>,
     live: Mutex<Live>,
@@ -38,6 +41,8 @@ pub struct State {
 const REMEMBERED: usize = 100_000;
 /// Age of an observation that tells no more than the job's row.
 const STALE_MS: u64 = 600_000;
+/// Targets that are configured no more and whose jobs are still looked at; of more, nothing is remembered.
+const STRANGERS: usize = 1_000;
 
 struct Live {
     /// Unix milliseconds of the last answer of the runner about a job, by tenant and job id.
@@ -63,8 +68,8 @@ pub struct Health {
     pub back_ms: Option<u64>,
     /// Failed calls in a row.
     pub failures: u32,
-    /// Unix milliseconds of the next call the reconciler makes.
-    pub next_call_ms: u64,
+    /// When the reconciler calls it next, by the own clock.
+    pub next_call: Duration,
     /// The last probe, with Unix milliseconds.
     pub probe: Option<(u64, Result<Probe, Error>)>,
 }
@@ -78,6 +83,7 @@ impl State {
             config,
             host,
             jobs: Arc::default(),
+            launches: Arc::default(),
             targets,
             guards,
             live: Mutex::default(),
@@ -158,7 +164,11 @@ impl State {
 
     /// Changes what is known about a target.
     pub fn set_health(&self, target: &str, edit: impl FnOnce(&mut Health)) {
-        edit(self.live().health.entry(target.to_owned()).or_default());
+        let mut live = self.live();
+        let fits = live.health.len() < self.targets.len() + STRANGERS;
+        if fits || self.targets.contains_key(target) || live.health.contains_key(target) {
+            edit(live.health.entry(target.to_owned()).or_default());
+        }
     }
 }
 
@@ -204,5 +214,30 @@ mod tests {
             state.answered("sim", 8);
             assert_eq!(state.health("sim").back_ms, Some(8), "{kind}");
         }
+    }
+
+    #[test]
+    fn of_targets_that_are_gone_no_more_is_remembered_than_there_is_room_for() {
+        let state = state("server");
+        for number in 0..3 * STRANGERS {
+            state.set_health(&format!("gone {number}"), |health| health.failures += 1);
+        }
+        assert_eq!(state.live().health.len(), 1 + STRANGERS);
+        state.set_health("sim", |health| health.failures += 1);
+        state.set_health("gone 0", |health| health.failures += 1);
+        assert_eq!((state.health("sim").failures, state.health("gone 0").failures), (1, 2));
+    }
+
+    #[test]
+    fn what_is_remembered_of_jobs_and_of_work_has_an_end() {
+        let state = Arc::new(state("server"));
+        for number in 0..=REMEMBERED {
+            state.observed("t", &number.to_string(), 5);
+        }
+        assert_eq!(state.live().observed.len(), REMEMBERED);
+        let claims: Vec<Claim> = (0..9).filter_map(|number| state.claim(number.to_string())).collect();
+        assert!(claims.len() == 9 && state.claim("0".into()).is_none());
+        drop(claims);
+        assert!(state.live().busy.is_empty(), "work that has ended leaves nothing");
     }
 }

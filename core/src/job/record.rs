@@ -112,6 +112,10 @@ pub struct Job {
     /// How long the runner recognises what was sent, as it said before the first send of this generation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memory: Option<Memory>,
+    /// Unix milliseconds of the permit that `memory` was read for, the first whose send may be unexplained; 0 where no
+    /// permit was taken, and in rows of builds that did not count from it.
+    #[serde(default)]
+    pub memory_ms: u64,
     /// It ended without the runner's word: what shows up there later is canceled.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unconfirmed: bool,
@@ -201,6 +205,7 @@ impl Job {
             intended_ms: now_ms,
             sent_ms: 0,
             memory: None,
+            memory_ms: 0,
             unconfirmed: false,
             swept: Vec::new(),
             refusal: None,
@@ -227,6 +232,12 @@ impl Job {
         self.later_token.as_deref().or(self.id.token()).or(self.id.foreign_id()).unwrap_or_default()
     }
 
+    /// Unix milliseconds before which nothing of this generation that counts can have reached the runner: the permit that
+    /// `memory` was read for, or the intent where a row does not tell it.
+    pub fn unexplained_since_ms(&self) -> u64 {
+        if self.memory_ms > 0 { self.memory_ms } else { self.intended_ms }
+    }
+
     /// Sends of this generation that may have reached somebody.
     pub fn sends(&self) -> u32 {
         self.attempts.saturating_sub(self.unused_permits)
@@ -239,7 +250,7 @@ impl Job {
         self.submission = Some(submission.into());
         (self.phase, self.state, self.intended_ms) = (Phase::Intent, JobState::Submitting, now_ms);
         (self.attempts, self.unused_permits, self.sent_ms) = (0, 0, 0);
-        (self.ambiguous, self.memory, self.refusal) = (false, None, None);
+        (self.ambiguous, self.memory, self.memory_ms, self.refusal) = (false, None, 0, None);
         (self.native_id, self.handle, self.runner_state, self.started_ms) = (None, None, None, None);
         (self.absences, self.absent_since_ms, self.absent_ms, self.retry_at_ms) = (0, None, 0, 0);
     }

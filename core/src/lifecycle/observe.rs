@@ -1,7 +1,7 @@
 //! What a look at the runner does to a job's row: pure.
 
 use crate::{
-    clock::rfc3339,
+    clock::{CLOCKS, rfc3339},
     job::{EndedBy, Job, JobState, LastCheckpoint, OperationKind, Phase},
     runner::{Look, Sighting},
 };
@@ -129,8 +129,10 @@ fn absent(job: &mut Job, seen: &Seen) {
     if !job.state.is_live() {
         return;
     }
-    let first = job.absent_since_ms.unwrap_or(seen.at_ms);
-    let since = first.max(seen.back_ms.unwrap_or_default());
+    // What is further ahead than clocks may differ was told before the wall was set back: the minute begins now.
+    let latest_ms = seen.at_ms.saturating_add(u64::try_from(CLOCKS.as_millis()).unwrap_or(u64::MAX));
+    let first = job.absent_since_ms.filter(|at| *at <= latest_ms).unwrap_or(seen.at_ms);
+    let since = first.max(seen.back_ms.filter(|at| *at <= latest_ms).unwrap_or_default());
     if since > first {
         job.absences = 0;
     }
@@ -209,6 +211,21 @@ pub(crate) mod tests {
         }
         observe(&mut running, &seen(JobState::Running));
         assert_eq!((running.state, running.absences), (JobState::Running, 0));
+    }
+
+    #[test]
+    fn a_minute_that_was_told_before_the_wall_was_set_back_begins_anew() {
+        let mut running = job(JobState::Running);
+        observe(&mut running, &Seen::new(Look::Absent, 10_000_000));
+        for (at_ms, state) in [(0, JobState::Running), (59_999, JobState::Running), (60_000, JobState::Lost)] {
+            observe(&mut running, &Seen { back_ms: Some(9_000_000), ..Seen::new(Look::Absent, at_ms) });
+            assert_eq!(running.state, state, "{at_ms}");
+        }
+        let mut near = job(JobState::Running);
+        observe(&mut near, &Seen::new(Look::Absent, 900_000));
+        observe(&mut near, &Seen::new(Look::Absent, 0));
+        observe(&mut near, &Seen::new(Look::Absent, 959_999));
+        assert_eq!(near.state, JobState::Running, "clocks may differ by a quarter of an hour");
     }
 
     #[test]

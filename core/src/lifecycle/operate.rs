@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use super::settle::{is_settled, silence};
+use super::settle::{is_settled, outlives, silence};
 use crate::{
+    clock::CLOCKS,
     error::{Error, ErrorKind, Landed, Retry},
     job::{EndedBy, Job, JobId, JobState, LastCheckpoint, Operation, OperationKind, OperationState, Phase},
     runner::{Backend, Begun, Look, Progress, Runner},
@@ -92,7 +93,7 @@ async fn begin(context: &Context, job: &Stored<Job>, stored: Stored<Operation>) 
     }
     // Another's permit counts from its first sight, also while nothing is due.
     let silent = silence(context, &stored.value);
-    if is_resting(context, &stored.value) {
+    if is_resting(context, &stored.value, silent) {
         return Ok(stored);
     }
     if stored.value.sending && stored.value.kind != OperationKind::Cancel {
@@ -111,7 +112,6 @@ async fn begin(context: &Context, job: &Stored<Job>, stored: Stored<Operation>) 
     let Some(stored) = replace(context, &stored, permitted).await? else {
         return context.rows.operation(&stored.value.id).await;
     };
-    context.state.watch(|watch| watch.sent(&stored.value.id, context.io.now().mono));
     silence(context, &stored.value);
     match runner.begin(&job.value, &stored.value).await {
         Ok(Begun::Accepted) => accepted(context, job, &stored).await,
@@ -120,15 +120,14 @@ async fn begin(context: &Context, job: &Stored<Job>, stored: Stored<Operation>) 
     }
 }
 
-/// True while a send that may be under way, or was refused for now, is not repeated: 1, 3, 7, 15 s after the first. Where
-/// a wall clock has jumped past that, a process waits as long after its own last send.
-fn is_resting(context: &Context, operation: &Operation) -> bool {
-    let pauses =
-        || (0..operation.attempts).map(|tries| 1_000_u64.saturating_mul(1 << tries.min(20)).min(LONGEST_PAUSE_MS));
-    let next_ms = operation.sent_ms.saturating_add(pauses().fold(0, u64::saturating_add));
-    let own = context.state.watch(|watch| watch.last_sent(&operation.id));
-    let pause = Duration::from_millis(pauses().next_back().unwrap_or_default());
-    context.now_ms() < next_ms || own.is_some_and(|sent| context.io.now().mono.saturating_sub(sent) < pause)
+/// True while a send that may be under way, or was refused for now, is not repeated: 1, 2, 4, 8 s after the last permit.
+/// By the wall, where only that is left, a permit further ahead than clocks may differ was taken before it was set back:
+/// nobody rests that long.
+fn is_resting(context: &Context, operation: &Operation, silent: Duration) -> bool {
+    let doubled = |tries: u32| 1_000_u64.saturating_mul(1 << tries.min(20)).min(LONGEST_PAUSE_MS);
+    let pause = operation.attempts.checked_sub(1).map_or(Duration::ZERO, |tries| Duration::from_millis(doubled(tries)));
+    let ahead = Duration::from_millis(operation.sent_ms.max(operation.permit_ms).saturating_sub(context.now_ms()));
+    silent < pause && (outlives(&context.state.host.kind) || ahead <= CLOCKS)
 }
 
 fn ended_before(job: &Job, kind: OperationKind) -> Progress {
@@ -379,11 +378,11 @@ async fn after(context: &Context, runner: &Runner, before: &Job, operation: &Ope
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::lifecycle::observe::tests::job;
 
-    fn operation(kind: OperationKind, state: OperationState) -> Operation {
+    pub(in crate::lifecycle) fn operation(kind: OperationKind, state: OperationState) -> Operation {
         Operation {
             id: format!("x/{}-0", kind.as_str()),
             job_id: "x".into(),

@@ -29,6 +29,12 @@ impl<V> Recent<V> {
         self.entries.get_mut(name)
     }
 
+    /// Names remembered.
+    #[cfg(test)]
+    pub(crate) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
     /// Remembers, after giving up what is stale where it is time.
     pub(crate) fn insert(&mut self, name: String, value: V, is_stale: impl Fn(&V) -> bool) {
         self.until_sweep = self.until_sweep.saturating_sub(1);

@@ -75,8 +75,7 @@ impl<'a> Tenants<'a> {
 }
 
 async fn reconcile_target(context: &Context, target: &str, jobs: &[&Due]) -> Result<(), Error> {
-    let now = context.now_ms();
-    if context.state.health(target).next_call_ms > now {
+    if context.state.health(target).next_call > context.io.now().mono {
         return Ok(());
     }
     let Ok(runner) = context.runner(target) else { return Ok(()) };
@@ -111,16 +110,16 @@ async fn list(
         }
     };
     context.state.answered(target, context.now_ms());
-    context.state.set_health(target, |health| health.next_call_ms = 0);
+    context.state.set_health(target, |health| health.next_call = Duration::ZERO);
     Ok(seen.into_iter().map(|sighting| (sighting.native_id.clone(), sighting)).collect())
 }
 
 /// A target that does not answer is asked less and less often: 2 s to a minute.
 fn pause(context: &Context, target: &str) {
-    let now = context.now_ms();
+    let now = context.io.now().mono;
     context.state.set_health(target, |health| {
         let seconds = 2_u64.saturating_pow(health.failures.min(6) + 1).min(60);
-        health.next_call_ms = now + seconds * 1_000;
+        health.next_call = now + Duration::from_secs(seconds);
     });
 }
 

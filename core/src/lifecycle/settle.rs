@@ -72,15 +72,16 @@ pub(super) fn silence(context: &Context, operation: &Operation) -> Duration {
     now.saturating_sub(context.state.watch(|watch| watch.permitted_since(key, now)))
 }
 
-/// How long ago a job was first meant to be sent, by the later of two clocks: the wall, which may have been set back or
-/// be another than the one that told the intent (then it may be negative), and this process's own since it first saw
-/// the intent.
+/// How long ago the first send of a job can have left that nobody explained, by the later of two clocks: the wall, which
+/// may have been set back or be another than the one that told the permit (then it may be negative), and this process's
+/// own since it first saw that permit.
 pub(super) fn age_ms(context: &Context, job: &Job) -> i64 {
     let signed = |ms: u64| i64::try_from(ms).unwrap_or(i64::MAX);
-    let wall_ms = signed(context.now_ms()).saturating_sub(signed(job.intended_ms));
-    let intent = format!("{}/{}/{}", context.rows.tenant(), job.id, job.generation);
+    let since_ms = job.unexplained_since_ms();
+    let wall_ms = signed(context.now_ms()).saturating_sub(signed(since_ms));
+    let start = format!("{}/{}/{}/{since_ms}", context.rows.tenant(), job.id, job.generation);
     let now = context.io.now().mono;
-    context.state.watch(|watch| watch.age_of(intent, wall_ms, now)).max(wall_ms)
+    context.state.watch(|watch| watch.age_of(start, wall_ms, now)).max(wall_ms)
 }
 
 fn permit(context: &Context, job: &Job) -> String {
@@ -113,8 +114,113 @@ fn has_been_absent(row: &Job, now_ms: u64, long: Duration) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use serde_json::json;
+
     use super::*;
-    use crate::{job::JobState, lifecycle::observe::tests::job};
+    use crate::{
+        auth::{Caller, Role},
+        call::Call,
+        config::Config,
+        engine::{Host, State},
+        flow::{Flow, Now, Step},
+        job::{JobState, OperationKind, OperationState},
+        lifecycle::{observe::tests::job, operate::tests::operation},
+    };
+
+    const HOUR_MS: u64 = 3_600_000;
+
+    fn process(kind: &str) -> Arc<State> {
+        let config = Config::from_json(&json!({"targets": {"sim": {"runner": "simulator"}}})).unwrap();
+        let host = Host {
+            kind: kind.into(),
+            loopback_only: true,
+            authorities: Vec::new(),
+            durable: true,
+            longest_wait_ms: 1,
+            streams: false,
+        };
+        Arc::new(State::new(config, host))
+    }
+
+    /// What a process finds when its own clock and its wall show this.
+    fn at<T: Send + 'static>(
+        state: &Arc<State>,
+        (seconds, wall_ms): (u64, u64),
+        what: impl FnOnce(&Context) -> T + Send + 'static,
+    ) -> T {
+        let state = Arc::clone(state);
+        let call = Call::local(Caller::with_role("p", Role::Operator), Duration::MAX, [0; 32]);
+        let mut flow = Flow::new(move |io| async move { Ok(what(&Context::new(io, call, state))) });
+        match flow.step(Now { mono: Duration::from_secs(seconds), wall_ms }, None) {
+            Step::Done(found) => found.unwrap(),
+            Step::Effect(effect) => panic!("{effect:?}"),
+        }
+    }
+
+    fn age(state: &Arc<State>, clocks: (u64, u64), job: &Job) -> i64 {
+        let job = job.clone();
+        at(state, clocks, move |context| age_ms(context, &job))
+    }
+
+    #[test]
+    fn a_first_send_is_as_old_as_its_permit_and_not_as_the_job() {
+        let sent = Job { intended_ms: HOUR_MS, memory_ms: 2 * HOUR_MS, ..job(JobState::SubmitUnknown) };
+        for kind in ["server", "lambda"] {
+            assert_eq!(age(&process(kind), (7, 2 * HOUR_MS + 5), &sent), 5, "{kind}: not an hour");
+        }
+        let process = process("server");
+        let first_of_an_older_build = Job { memory_ms: 0, ..sent.clone() };
+        assert_eq!(age(&process, (7, 2 * HOUR_MS + 5), &first_of_an_older_build), 3_600_005);
+        // The wall is set back by 50 min while an hour goes by; the repetition's permit changes nothing.
+        age(&process, (7, 2 * HOUR_MS), &sent);
+        let again = Job { attempts: 2, sent_ms: 2 * HOUR_MS + 1, ..sent.clone() };
+        assert_eq!(age(&process, (3_607, 2 * HOUR_MS + 600_000), &again), 3_600_000);
+        let next = Job { generation: 2, memory_ms: 2 * HOUR_MS + 600_000, ..sent };
+        assert_eq!(age(&process, (3_607, 2 * HOUR_MS + 600_000), &next), 0);
+    }
+
+    fn silent(state: &Arc<State>, clocks: (u64, u64), operation: &Operation) -> u64 {
+        let operation = operation.clone();
+        at(state, clocks, move |context| silence(context, &operation).as_secs())
+    }
+
+    fn sent_at(permit_ms: u64, sent_ms: u64) -> Operation {
+        Operation { sent_ms, permit_ms, ..operation(OperationKind::Cancel, OperationState::Requested) }
+    }
+
+    #[test]
+    fn an_operation_is_silent_since_this_process_first_saw_its_last_permit() {
+        let (server, sent) = (process("server"), sent_at(HOUR_MS, 0));
+        assert_eq!(silent(&server, (100, 5 * HOUR_MS), &sent), 0, "its wall may be any");
+        assert_eq!(silent(&server, (160, HOUR_MS - 9), &sent), 60, "and be set");
+        let answered = Operation { sent_ms: HOUR_MS + 50, ..sent.clone() };
+        assert_eq!(silent(&server, (170, HOUR_MS), &answered), 70, "what became of the send is no other permit");
+        // Sent again where the wall was set back: the later permit has the lesser time.
+        let again = Operation { permit_ms: HOUR_MS - 60_000, ..answered };
+        assert_eq!(silent(&server, (200, HOUR_MS), &again), 0);
+        assert_eq!(silent(&server, (230, HOUR_MS), &again), 30);
+        assert_eq!(silent(&process("server"), (230, HOUR_MS), &again), 0, "another process counts anew");
+    }
+
+    #[test]
+    fn rows_of_builds_without_permits_count_from_the_send() {
+        let (server, sent) = (process("server"), sent_at(0, HOUR_MS));
+        assert_eq!((silent(&server, (5, 0), &sent), silent(&server, (8, 0), &sent)), (0, 3));
+        assert_eq!(silent(&server, (9, 0), &sent_at(0, HOUR_MS + 1)), 0);
+    }
+
+    #[test]
+    fn where_processes_come_and_go_the_wall_tells_since_the_later_of_permit_and_send() {
+        for host in ["lambda", "wasm"] {
+            let process = process(host);
+            for (permit_ms, sent_ms) in [(HOUR_MS, HOUR_MS - 9_000), (HOUR_MS - 9_000, HOUR_MS)] {
+                assert_eq!(silent(&process, (1, HOUR_MS + 60_000), &sent_at(permit_ms, sent_ms)), 60, "{host}");
+            }
+            assert_eq!(silent(&process, (900, HOUR_MS - 1), &sent_at(HOUR_MS, 0)), 0, "a wall that was set back");
+        }
+    }
 
     #[test]
     fn where_processes_come_and_go_ten_spaced_looks_over_a_quarter_of_an_hour_settle() {

@@ -20,6 +20,7 @@ use super::{
     settle::{age_ms, is_leased, is_settled, is_silent, note_permit},
 };
 use crate::{
+    clock::CLOCKS,
     error::{Error, ErrorKind, Landed, Retry},
     job::{Job, JobId, JobState, OperationKind, Phase},
     pace::Backoff,
@@ -33,8 +34,6 @@ use crate::{
 const PERMITS: u32 = 5;
 /// Longest one send takes: an upload of 512 MiB and a slow `main`.
 const LONGEST_SUBMISSION: Duration = Duration::from_secs(600);
-/// How far walls' clocks may differ, between two processes or before and after a jump, while the promises hold.
-const CLOCKS: Duration = Duration::from_secs(15 * 60);
 
 /// Takes an unfinished submission one step on: at most one send.
 ///
@@ -48,8 +47,10 @@ pub async fn drive_submission(context: &Context, id: &JobId) -> Result<Stored<Jo
     if stored.value.state.is_terminal() {
         return Ok(stored);
     }
-    // Seen now, its age can be told when the wall has been set back in an outage.
-    age_ms(context, &stored.value);
+    if stored.value.sent_ms > 0 {
+        // Seen now, its age can be told when the wall has been set back in an outage.
+        age_ms(context, &stored.value);
+    }
     match stored.value.phase {
         Phase::Intent if is_unwanted(&stored.value) || !pause(&stored.value, context.now_ms()).is_zero() => Ok(stored),
         Phase::Intent => send(context, stored).await,
@@ -137,8 +138,9 @@ async fn look_again(context: &Context, runner: &Runner, stored: &Stored<Job>) ->
 
 /// True when a runner whose memory is this takes the next submission for the first of this generation.
 ///
-/// The id lives from the end of the job on, which cannot be before the intent. Of what is kept that leaves the time in
-/// which what is sent now may still be on its way, and the greatest difference of the clocks that told the age.
+/// The id lives from the end of the job on, which cannot be before the first send that may have arrived, nor that before
+/// its permit. Of what is kept that leaves the time in which what is sent now may still be on its way, and the greatest
+/// difference of the clocks that told the age.
 fn is_remembered(job: &Job, now: &Memory, age_ms: i64) -> bool {
     let clocks_ms = i64::try_from(CLOCKS.as_millis()).unwrap_or(i64::MAX);
     let Ok(at_most_ms) = u64::try_from(age_ms.saturating_add(clocks_ms)) else {
@@ -178,12 +180,13 @@ async fn permit(
             job.submission = Some((**submission).clone().into());
         }
         if !job.ambiguous {
-            job.memory = Some(memory.clone()).filter(|memory| *memory != Memory::Lasting);
+            (job.memory, job.memory_ms) = (Some(memory.clone()).filter(|memory| *memory != Memory::Lasting), now);
         }
         Ok(Vec::new())
     };
     let permitted = context.rows.change_job(&stored.value.id, "permit", edit).await?;
     note_permit(context, &permitted.value);
+    age_ms(context, &permitted.value);
     Ok(permitted)
 }
 

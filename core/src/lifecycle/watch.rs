@@ -28,10 +28,9 @@ struct Sight {
 #[derive(Debug)]
 pub struct Watch {
     settling: BTreeMap<String, Duration>,
-    /// Intents to submit, with their ages when they were first and last seen here.
-    intents: Recent<Sight>,
+    /// First sends that may be unexplained, with their ages when they were first and last seen here.
+    first_sends: Recent<Sight>,
     permits: Recent<Duration>,
-    sends: Recent<Duration>,
     /// What was shown, and when last.
     shown: Recent<(u64, Duration)>,
     /// The newest checkpoint of each job that was looked at.
@@ -49,9 +48,8 @@ impl Default for Watch {
     fn default() -> Self {
         Self {
             settling: BTreeMap::new(),
-            intents: Recent::new(SETTLING),
+            first_sends: Recent::new(SETTLING),
             permits: Recent::new(SETTLING),
-            sends: Recent::new(SETTLING),
             shown: Recent::new(SHOWN),
             checkpoints: Recent::new(CHECKPOINTS),
             cursors: BTreeMap::new(),
@@ -71,15 +69,15 @@ impl Watch {
         *self.settling.entry(submission).or_insert(now)
     }
 
-    /// Age of an intent by the clock of this process alone, since it first saw it; `age_ms`: by the wall, now.
-    pub(super) fn age_of(&mut self, intent: String, age_ms: i64, now: Duration) -> i64 {
-        if let Some(seen) = self.intents.get_mut(&intent) {
+    /// Age of a first send by the clock of this process alone, since it first saw it; `age_ms`: by the wall, now.
+    pub(super) fn age_of(&mut self, send: String, age_ms: i64, now: Duration) -> i64 {
+        if let Some(seen) = self.first_sends.get_mut(&send) {
             seen.last = now;
             let since = i64::try_from(now.saturating_sub(seen.first).as_millis()).unwrap_or(i64::MAX);
             return seen.age_ms.saturating_add(since);
         }
         let sight = Sight { age_ms, first: now, last: now };
-        self.intents.insert(intent, sight, |seen| seen.last + GONE < now);
+        self.first_sends.insert(send, sight, |seen| seen.last + GONE < now);
         age_ms
     }
 
@@ -91,16 +89,6 @@ impl Watch {
         // A rescale is waited for as long as what is gone is kept.
         self.permits.insert(permit, now, |since| *since + 2 * GONE < now);
         now
-    }
-
-    /// Notes that this process sends an operation.
-    pub(super) fn sent(&mut self, operation: &str, now: Duration) {
-        self.sends.insert(operation.to_owned(), now, |sent| *sent + GONE < now);
-    }
-
-    /// When this process last sent an operation, on its monotonic clock.
-    pub(super) fn last_sent(&self, operation: &str) -> Option<Duration> {
-        self.sends.get(operation).copied()
     }
 
     /// Where the last round of a scan ended.
@@ -149,7 +137,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_intent_ages_by_the_own_clock_wherever_the_wall_goes() {
+    fn a_first_send_ages_by_the_own_clock_wherever_the_wall_goes() {
         let mut watch = Watch::default();
         let mut at = |name: &str, wall_ms, seconds| watch.age_of(name.into(), wall_ms, Duration::from_secs(seconds));
         assert_eq!(at("mine", 0, 7), 0);
@@ -161,5 +149,24 @@ mod tests {
             at(&format!("other {other}"), 0, days + other);
         }
         assert_eq!(at("mine", 5, days + 2_000), 5, "not seen for long, it is forgotten");
+    }
+
+    #[test]
+    fn everything_that_is_remembered_by_name_has_a_most() {
+        let (mut watch, now) = (Watch::default(), Duration::from_secs(1));
+        for number in 0..=SETTLING.max(CHECKPOINTS) {
+            let name = format!("{number:06}");
+            watch.absent_since(name.clone(), now);
+            watch.age_of(name.clone(), 0, now);
+            watch.permitted_since(name.clone(), now);
+            watch.newest_checkpoint(&name, Some(LastCheckpoint { path: "p".into(), at_ms: 1 }), 1);
+        }
+        (0..=SHOWN).for_each(|number| watch.took_in(number.to_string(), 0, now));
+        assert_eq!(
+            (watch.settling.len(), watch.first_sends.len(), watch.permits.len()),
+            (SETTLING, SETTLING, SETTLING)
+        );
+        assert_eq!((watch.checkpoints.len(), watch.shown.len()), (CHECKPOINTS, SHOWN));
+        assert_eq!(watch.absent_since("010000".into(), now * 9), now, "the first by name went, not the last to come");
     }
 }

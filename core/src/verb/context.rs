@@ -100,7 +100,8 @@ impl Context {
         })?;
         let deadline = self.until(limit);
         let branch = Branch::new(self.call.seed, format!("runner {}", target.name));
-        Ok(Runner::open(runner::Context { io: self.io.clone(), guard, target, deadline, branch }))
+        let launches = Arc::clone(&self.state.launches);
+        Ok(Runner::open(runner::Context { io: self.io.clone(), guard, target, deadline, branch, launches }))
     }
 
     /// Refuses a verb of an interface that is switched off.

@@ -138,6 +138,24 @@ fn lost(identity: &str) -> (World, Value) {
 }
 
 #[test]
+fn what_the_runner_remembers_counts_from_the_first_send_that_may_have_arrived() {
+    let mut world = World::new(&json!({"identity": "chosen", "script": "rate_limited"}));
+    let made = world.ok("create_job", &json!({"name": "j"}));
+    let number = |row: &Value, member: &str| row[member].as_u64().unwrap();
+    let mut row = world.store.rows("job").remove(0);
+    assert_eq!(number(&row, "attempts"), 2, "the first was refused: {made}");
+    assert!(number(&row, "memory_ms") > number(&row, "intended_ms"), "{row}");
+    assert_eq!(row["memory_ms"], row["sent_ms"]);
+    let first = row["memory_ms"].clone();
+    (row["phase"], row["state"], row["ambiguous"]) = (json!("intent"), json!("SUBMITTING"), json!(true));
+    world.put_job(&row);
+    world.ticks(60);
+    let row = world.store.rows("job").remove(0);
+    assert_eq!((number(&row, "attempts"), &row["memory_ms"]), (3, &first), "{row}");
+    assert!(row["sent_ms"].as_u64() > first.as_u64(), "{row}");
+}
+
+#[test]
 fn a_submission_without_an_answer_is_looked_for_and_found() {
     for identity in ["chosen", "named", "marker"] {
         let (world, made) = lost(identity);

@@ -13,7 +13,7 @@ use super::{
     submit::{Launch, launch_of},
 };
 use crate::{
-    clock::unix_ms,
+    clock::{CLOCKS, unix_ms},
     error::{Error, ErrorKind},
     job::{Job, JobState},
     pace::Backoff,
@@ -83,9 +83,11 @@ impl Dataflow {
         Ok(None)
     }
 
+    /// True while a job of ours may not be shown yet: by the own clock where this process launched it, else by the wall.
     pub(super) fn is_young(&self, job: &Job) -> bool {
-        let sent_ms = if job.sent_ms > 0 { job.sent_ms } else { job.created_ms };
-        job.id.token().is_some() && u128::from(self.context.io.now().wall_ms.saturating_sub(sent_ms)) < LAG.as_millis()
+        let now = self.context.io.now();
+        let own = self.context.launches.age(job.token(), now.mono).map(|age| age < LAG);
+        job.id.token().is_some() && own.unwrap_or_else(|| is_young_by_wall(job, now.wall_ms))
     }
 
     async fn seen(&self, answer: &JobAnswer) -> Result<Look, Error> {
@@ -107,6 +109,13 @@ impl Dataflow {
             Err(_) => Ok("Dataflow says that it failed; its messages could not be read".into()),
         }
     }
+}
+
+/// A permit further ahead than clocks may differ was taken before this one was set back: it is old.
+fn is_young_by_wall(job: &Job, now_ms: u64) -> bool {
+    let sent_ms = if job.sent_ms > 0 { job.sent_ms } else { job.created_ms };
+    let behind = Duration::from_millis(sent_ms.saturating_sub(now_ms));
+    behind <= CLOCKS && Duration::from_millis(now_ms.saturating_sub(sent_ms)) < LAG
 }
 
 fn diagnosis(page: &MessagePage) -> String {
@@ -161,14 +170,19 @@ pub(super) fn sighting(answer: &JobAnswer, diagnostics: String) -> Sighting {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use serde_json::json;
 
     use super::*;
     use crate::{
         effect::Reply,
+        flow::{Flow, Now, Step},
+        guard::Guard,
         job::JobType,
+        random::{Branch, Seed},
         runner::{
-            Backend,
+            Backend, Context, Launches,
             dataflow::testing::{
                 JOB, JOB_ALL, NAME, NATIVE, NOW_MS, Played, TOKEN, answer, job, play, refusal, target,
             },
@@ -227,7 +241,7 @@ mod tests {
         let listed = play(target(), script, |it| async move {
             // The last try: what is tested is the answer, not the patience.
             let deadline = it.context.io.now().mono + Duration::from_millis(250);
-            Dataflow { context: crate::runner::Context { deadline, ..it.context } }.list().await
+            Dataflow { context: Context { deadline, ..it.context } }.list().await
         });
         assert_eq!(listed.reason(), "region_failed");
     }
@@ -242,6 +256,46 @@ mod tests {
         assert_eq!(look(old, missing()).end.unwrap(), Look::Absent);
         let foreign = Job { id: crate::job::JobId::foreign("df", NATIVE), ..job() };
         assert_eq!(look(foreign, missing()).end.unwrap(), Look::Absent);
+    }
+
+    /// True while a job sent at `NOW_MS` counts as young, seconds later by the own clock and milliseconds by the wall.
+    fn is_young(launched_here: bool, seconds: u64, wall_ms: u64) -> bool {
+        let now = Now { mono: Duration::from_secs(1_000 + seconds), wall_ms };
+        let mut flow = Flow::new(move |io| async move {
+            let (guard, branch) = (Arc::new(Guard::new("df")), Branch::new(Seed::new([3; 32]), "test"));
+            let (target, launches) = (Arc::new(target()), Arc::<Launches>::default());
+            if launched_here {
+                launches.note(TOKEN, Duration::from_secs(1_000));
+            }
+            let context = Context { io, guard, target, deadline: Duration::MAX, branch, launches };
+            Ok(Dataflow::new(context).is_young(&job()))
+        });
+        match flow.step(now, None) {
+            Step::Done(young) => young.unwrap(),
+            Step::Effect(effect) => panic!("{effect:?}"),
+        }
+    }
+
+    #[test]
+    fn who_launched_a_job_tells_its_age_by_the_own_clock_wherever_the_wall_goes() {
+        for wall_ms in [NOW_MS - 3_600_000, NOW_MS - 600_000, NOW_MS, NOW_MS + 600_000, NOW_MS + 3_600_000] {
+            assert!(is_young(true, 0, wall_ms) && is_young(true, 119, wall_ms), "{wall_ms}");
+            assert!(!is_young(true, 120, wall_ms), "{wall_ms}");
+        }
+    }
+
+    #[test]
+    fn others_have_only_the_wall_and_one_set_back_too_far_says_nothing() {
+        const CLOCKS_MS: u64 = 15 * 60_000;
+        for (wall_ms, young) in [
+            (NOW_MS - CLOCKS_MS - 1, false),
+            (NOW_MS - CLOCKS_MS, true),
+            (NOW_MS, true),
+            (NOW_MS + 119_999, true),
+            (NOW_MS + 120_000, false),
+        ] {
+            assert_eq!(is_young(false, 0, wall_ms), young, "{wall_ms}");
+        }
     }
 
     #[test]

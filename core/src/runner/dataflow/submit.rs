@@ -64,6 +64,7 @@ impl Dataflow {
         }
         in_time(job, began, self.context.io.now())?;
         let request = launch_request(&self.context.target, submission(job)?)?;
+        self.context.launches.note(job.token(), self.context.io.now().mono);
         match self.write(request, response::read::<Launched>).await {
             Ok(Launched { job }) if !job.id.is_empty() => Ok(accepted(job)),
             Ok(_) => Err(Error::malformed("Dataflow took the launch and named no job").landed_as(Landed::Perhaps)),
@@ -172,6 +173,18 @@ mod tests {
             let played = submit(prepared(flex, None), vec![(call, launched())]);
             assert_eq!(played.body()["jobName"], NAME);
             assert_eq!(played.end.unwrap(), accepted_as(NATIVE));
+        }
+    }
+
+    #[test]
+    fn when_a_launch_left_is_noted_whatever_becomes_of_it() {
+        for reply in [launched(), fault(FaultKind::Reset)] {
+            let job = prepared(false, None);
+            let age = play(target(), vec![(CLASSIC, reply)], |it| async move {
+                let _ = it.submit(&job).await;
+                Ok(it.context.launches.age(job.token(), it.context.io.now().mono))
+            });
+            assert_eq!(age.end.unwrap(), Some(std::time::Duration::ZERO));
         }
     }
 

@@ -61,7 +61,14 @@ fn direct(io: Io) -> Direct {
     target.env.insert("TOKEN".into(), "env:TOKEN".into());
     let guard = Arc::new(Guard::new(&target.name));
     let branch = Branch::new(Seed::new([0; 32]), "test");
-    Direct::new(Context { io, guard, target: Arc::new(target), deadline: Duration::MAX, branch })
+    Direct::new(Context {
+        io,
+        guard,
+        target: Arc::new(target),
+        deadline: Duration::MAX,
+        branch,
+        launches: Arc::default(),
+    })
 }
 
 fn mine() -> Job {

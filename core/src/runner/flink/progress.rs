@@ -11,6 +11,7 @@ use super::{
     request, response,
 };
 use crate::{
+    clock::CLOCKS,
     error::Error,
     job::{Job, JobState, Operation, OperationKind as Kind, OperationState as State},
     runner::Progress,
@@ -21,8 +22,6 @@ use crate::{
 const SETTLE: Duration = Duration::from_secs(30);
 /// How long a scale may take: Flink keeps the wish for ever, an operation does not wait for ever.
 const SCALE: Duration = Duration::from_secs(10 * 60);
-/// How far walls may be apart. By the wall a scale ends too, where no process lives as long.
-const CLOCKS: Duration = Duration::from_secs(15 * 60);
 
 impl Flink {
     pub(super) async fn progress_of(
@@ -47,6 +46,7 @@ impl Flink {
         }
     }
 
+    /// By the wall a scale ends too, where no process lives as long.
     fn by_wall(&self, operation: &Operation) -> Duration {
         Duration::from_millis(operation.age_ms(self.context.io.now().wall_ms))
     }

@@ -94,7 +94,14 @@ where
     let target = Arc::new(target);
     let mut flow = Flow::new(move |io| {
         let (guard, branch) = (Arc::new(Guard::new(&target.name)), Branch::new(Seed::new([3; 32]), "test"));
-        flow(Flink::new(Context { io, guard, target, deadline: Duration::from_secs(300), branch }))
+        flow(Flink::new(Context {
+            io,
+            guard,
+            target,
+            deadline: Duration::from_secs(300),
+            branch,
+            launches: Arc::default(),
+        }))
     });
     let mut script: VecDeque<_> = script.into();
     let (mut requests, mut recipes, mut slept) = (vec![], vec![], 0);

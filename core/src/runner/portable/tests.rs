@@ -83,7 +83,14 @@ where
     let mut flow = Flow::new(move |io| {
         let (target, branch) = (Arc::new(target()), Branch::new(Seed::new([3; 32]), "test"));
         let guard = Arc::new(Guard::new(&target.name));
-        flow(Portable::new(Context { io, guard, target, deadline: Duration::from_secs(300), branch }))
+        flow(Portable::new(Context {
+            io,
+            guard,
+            target,
+            deadline: Duration::from_secs(300),
+            branch,
+            launches: Arc::default(),
+        }))
     });
     let mut script: VecDeque<_> = script.into();
     let (mut asked, mut reply, mut mono) = (Vec::new(), None, Duration::from_secs(1));

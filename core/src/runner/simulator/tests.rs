@@ -38,6 +38,7 @@ macro_rules! at {
                 target,
                 deadline: Duration::MAX,
                 branch,
+                launches: Arc::default(),
             });
             $call.await
         });

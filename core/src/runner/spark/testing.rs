@@ -102,7 +102,14 @@ where
     let target = Arc::new(target);
     let mut flow = Flow::new(move |io| {
         let (guard, branch) = (Arc::new(Guard::new(&target.name)), Branch::new(Seed::new([3; 32]), "test"));
-        flow(Spark::new(Context { io, guard, target, deadline: Duration::from_secs(300), branch }))
+        flow(Spark::new(Context {
+            io,
+            guard,
+            target,
+            deadline: Duration::from_secs(300),
+            branch,
+            launches: Arc::default(),
+        }))
     });
     let mut script: VecDeque<_> = script.into();
     let (mut requests, mut recipes) = (vec![], vec![]);
