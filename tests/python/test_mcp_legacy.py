@@ -242,6 +242,31 @@ def test_a_question_is_answered_beside_the_stream(pair: Pair, wire: Wire) -> Non
     assert content(answer)["state"] == "CANCELED"
 
 
+@pytest.mark.parametrize("version", ["2024-11-05", "2025-03-26"])
+def test_revisions_without_questions_get_the_plan(wire: Wire, version: str) -> None:
+    """Whatever their clients declare: they would not know what they are asked."""
+    job = a_job(wire, wire.open_session())
+    session = wire.open_session(version, elicitation={})
+    planned = content(call(wire, session, "cancel_job", job_id=job, mode="cancel").json)
+    assert "plan_digest" in planned["notes"][-1], planned
+    end(wire, wire.open_session(), job)
+
+
+def test_whose_answers_are_none_is_asked_ten_times(pair: Pair, wire: Wire) -> None:
+    pair.greet(VERSION, elicitation={})
+    job = a_job(wire, wire.open_session())
+    cancel = {"name": "cancel_job", "arguments": {"job_id": job, "mode": "cancel"}}
+    assert pair.post(request("tools/call", cancel, 9)).status == 202
+    for _ in range(10):
+        question = json.loads(pair.stream.next().data)
+        assert question["method"] == "elicitation/create"
+        assert pair.post({"jsonrpc": "2.0", "id": question["id"], "result": []}).status == 202
+    failed = json.loads(pair.stream.next().data)["result"]
+    assert failed["isError"]
+    assert "reason: no_answer" in failed["content"][0]["text"]
+    assert runs(wire, wire.open_session(), job)
+
+
 def test_a_modern_request_is_refused_on_the_stream(pair: Pair) -> None:
     meta = {"io.modelcontextprotocol/protocolVersion": "2026-07-28"}
     assert pair.ask("server/discover", {"_meta": meta})["error"]["code"] == -32600

@@ -119,6 +119,13 @@ impl Question {
         }
     }
 
+    fn is_known_to(&self, version: Version) -> bool {
+        match self {
+            Self::Elicit { .. } => version.has_elicitation(),
+            Self::Sample(_) | Self::Roots => true,
+        }
+    }
+
     /// Parameters, where it has any.
     pub(super) fn params(&self, version: Version) -> Option<Value> {
         match self {
@@ -183,10 +190,11 @@ impl Exchange {
         self.client.version
     }
 
-    /// True when the client can be asked this: it said so, and there is a way to ask.
+    /// True when the client can be asked this: it said so, its revision knows the question, and there is a way to ask.
     pub fn can_ask(&self, question: &Question) -> bool {
-        let reachable = self.client.version.is_modern() || (self.client.session.is_some() && self.client.streams);
-        reachable && capability::allows(&self.client.capabilities, question)
+        let version = self.client.version;
+        let reachable = version.is_modern() || (self.client.session.is_some() && self.client.streams);
+        reachable && question.is_known_to(version) && capability::allows(&self.client.capabilities, question)
     }
 
     /// True when the request declares an extension.

@@ -211,7 +211,7 @@ impl<S: Surface> Running<'_, S> {
             let responses = session.ask(&exchange, &ask).await?;
             exchange = exchange.with_input(Input { responses, state: ask.state });
         }
-        Err(Error::misuse("a handler asks and asks").into())
+        Err(no_answer().into())
     }
 
     /// The exchange with what the client brought of the last round.
@@ -263,6 +263,12 @@ fn cannot_ask(exchange: &Exchange, question: &super::Question) -> Stop {
         .with("required_capabilities", question.capability())
         .suggest("use a client that can be asked, over a session, or one of revision 2026-07-28")
         .into()
+}
+
+/// Whatever the client sent, the handler asked again.
+fn no_answer() -> Error {
+    let message = format!("the client was asked {MOST_ROUNDS} times, and none of its answers had the form of one");
+    Error::precondition("no_answer", message).suggest("call again with a client that accepts, declines or cancels")
 }
 
 fn is_for_the_model(error: &Error) -> bool {

@@ -60,6 +60,11 @@ impl Version {
         self >= V::V2025_03_26
     }
 
+    /// Knows questions to the person.
+    pub(super) fn has_elicitation(self) -> bool {
+        self >= V::V2025_06_18
+    }
+
     /// Elicitations name their mode.
     pub(super) fn has_elicitation_modes(self) -> bool {
         self >= V::V2025_11_25
