@@ -109,13 +109,16 @@ impl Driver {
     }
 
     async fn perform_unless_left(&self, effect: Effect, caller: &Attendance) -> Reply {
-        let phase = if is_idle(&effect) { Phase::Draining } else { Phase::Cancelling };
-        tokio::select! {
+        let only_waits = is_idle(&effect);
+        let phase = if only_waits { Phase::Draining } else { Phase::Cancelling };
+        let reply = tokio::select! {
             biased;
             reply = self.perform(effect, caller) => reply,
             () = caller.left() => Reply::Cancelled,
             () = self.stop.reached(phase) => Reply::Cancelled,
-        }
+        };
+        // News for a caller who left before it came, such as a yes to the question of a cancelled call, is none.
+        if only_waits && caller.is_gone() { Reply::Cancelled } else { reply }
     }
 
     async fn perform(&self, effect: Effect, caller: &Attendance) -> Reply {
@@ -234,6 +237,17 @@ mod tests {
             io.sleep(Duration::from_secs(60)).await
         });
         driver.drive(writing, &caller).await.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_left_hears_no_news_that_came_later() {
+        let (driver, caller) = (driver(), Attendance::new(Purpose::Stream));
+        caller.leave();
+        let telling = Flow::new(|io| async move { io.publish("t".into(), String::new()).await });
+        driver.drive(telling, &Attendance::new(Purpose::Answer)).await.unwrap();
+        let waiting = Flow::new(|io| async move { io.wait(vec![("t".into(), 0)], Duration::from_secs(60)).await });
+        let ended = driver.drive(waiting, &caller).await.unwrap_err();
+        assert_eq!(ended.kind(), ErrorKind::Cancelled);
     }
 
     #[tokio::test(start_paused = true)]
