@@ -1,4 +1,4 @@
-"""The official JSON Schemas of MCP's revisions, held against what a server sends."""
+"""The official JSON Schemas of MCP's revisions and of its tasks extension, held against what a server sends."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from jsonschema.validators import validator_for
 
 SCHEMAS = Path(__file__).resolve().parents[1] / "vectors" / "mcp-schema"
 MODERN = "2026-07-28"
+TASKS = "tasks"
+"""Of the extension: its definitions belong to the newest revision alone."""
 RESULTS = {
     "initialize": "InitializeResult",
     "ping": "EmptyResult",
@@ -27,9 +29,9 @@ RESULTS = {
     "prompts/list": "ListPromptsResult",
     "prompts/get": "GetPromptResult",
     "completion/complete": "CompleteResult",
-    "tasks/get": "Result",
-    "tasks/update": "EmptyResult",
-    "tasks/cancel": "EmptyResult",
+    "tasks/get": "GetTaskResult",
+    "tasks/update": "UpdateTaskResult",
+    "tasks/cancel": "CancelTaskResult",
 }
 """Method and the definition of its result; one that a revision lacks must be refused there."""
 
@@ -45,9 +47,9 @@ CODES = {
     -32600: "InvalidRequestError",
     -32601: "MethodNotFoundError",
     -32602: "InvalidParamsError",
-    -32603: "InternalError",
 }
-"""All codes, and for those of JSON-RPC the definitions of the errors."""
+"""All codes that can be asked for from outside, and for those of JSON-RPC the definitions of the errors: -32603 would
+be a defect of the server."""
 
 
 @cache
@@ -101,18 +103,42 @@ class Spec:
             self.check_error(message)
             return
         self.check("JSONRPCMessage", message)
-        kind = message["result"].get("resultType", "complete")
-        assert kind == "complete" or (self.version == MODERN and kind in ("input_required", "task"))
-        name = {"input_required": "InputRequiredResult", "task": "Result"}.get(
-            kind, RESULTS.get(method, "absent")
-        )
-        assert self.has(name), (self.version, method, message)
-        self.check(name, message["result"])
+        result = message["result"]
+        kind = result.get("resultType", "complete")
+        if kind == "task":
+            assert method == "tools/call", (method, message)
+            self.check_task("CreateTaskResult", result)
+        elif kind == "input_required":
+            assert method in ("tools/call", "resources/read", "prompts/get"), (method, message)
+            self.check("InputRequiredResult", result)
+        else:
+            assert kind == "complete", message
+            self.check_result(method, result)
+
+    def check_result(self, method: str, result: Any) -> None:
+        """Holds a result that is all there is to say."""
+        name = RESULTS.get(method, "absent")
+        if method.startswith("tasks/"):
+            self.check_task(name, result)
+            return
+        assert self.has(name), (self.version, method, result)
+        self.check(name, result)
+
+    def check_task(self, name: str, told: Any) -> None:
+        """Holds what is told of a task against the extension, and what it ended with against the revision: tasks come
+        of calls alone.
+        """
+        assert self.version == MODERN, (self.version, told)
+        spec_of(TASKS).check(name, told)
+        task = told.get("params", told)
+        if name != "CreateTaskResult" and task.get("status") == "completed":
+            self.check("CallToolResult", task["result"])
 
     def check_beside(self, message: Any) -> None:
         """Holds a notification or a question of the server against what the revision knows."""
         self.check("JSONRPCMessage", message)
         if message["method"] == "notifications/tasks":
-            # Of the extension, which the schema of the revision leaves out.
+            self.check_task("TaskStatusNotification", message)
             return
+        assert "id" not in message or self.has("ServerRequest"), (self.version, message)
         self.check("ServerRequest" if "id" in message else "ServerNotification", message)

@@ -8,7 +8,7 @@ import queue
 import socket
 import subprocess
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -62,6 +62,17 @@ class Wire:
 
     def send(self, verb: str, path: str, body: Any = None, **headers: str) -> Told:
         """One request; names of headers have `_` for `-`."""
+        return self.exchange(verb, path, body, headers)
+
+    def exchange(
+        self,
+        verb: str,
+        path: str,
+        body: Any,
+        headers: Mapping[str, str],
+        hear: Callable[[Any], Any] | None = None,
+    ) -> Told:
+        """The same; each message of a stream is told as it comes, so that what it asks can be answered."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=self.wait)
         try:
             raw = body if isinstance(body, bytes | None) else json.dumps(body).encode()
@@ -72,7 +83,8 @@ class Wire:
             connection.request(verb, path, raw, {**plain, **named})
             answer = connection.getresponse()
             names = {name.lower(): value for name, value in answer.getheaders()}
-            return Told(answer.status, names, answer.read().decode())
+            text = "".join(lines(answer, hear)) if hear else answer.read().decode()
+            return Told(answer.status, names, text)
         finally:
             connection.close()
 
@@ -88,6 +100,15 @@ class Wire:
         )
         assert told.json["result"]["protocolVersion"] == version, told
         return told.headers["mcp-session-id"]
+
+
+def lines(answer: http.client.HTTPResponse, hear: Callable[[Any], Any]) -> Iterator[str]:
+    """The lines of an answer, whose messages are told as they come."""
+    for raw in answer:
+        line = raw.decode()
+        yield line
+        if line.startswith("data: {"):
+            hear(json.loads(line[6:]))
 
 
 class Stream:

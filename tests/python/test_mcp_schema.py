@@ -6,23 +6,20 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from jsonschema import Draft202012Validator
 
-from mcp_dice import META, METHODS, PREFIX, Dice
-from mcp_spec import MODERN, RESULTS, spec_of
-from mcp_wire import Pipe, Told, Wire, request
+from mcp_dice import META, PLAIN, Dice, Offer, heads_of
+from mcp_door import Door, OverHttp, OverPipe
+from mcp_player import Player, Tally, wanted
+from mcp_wire import Pipe, Wire, request
 from real_server import RealServer, until
-
-NAMES = f"{PREFIX}protocolVersion"
-"""Where a request of today names its revision."""
-ROUNDS, LONGEST = 1000, 5
-"""Requests of each revision, over HTTP and over a pipe."""
 
 
 class World:
@@ -37,24 +34,30 @@ class World:
         self.server = RealServer(folder, {"targets": targets}).start()
         (self.server.roots / "job.py").write_text("print('hello')\n", encoding="utf-8")
         self.wire = Wire(self.server.port)
-        tools = self.ask("tools/list").json["result"]["tools"]
         self.called: set[str] = set()
-        self.tools = {tool["name"]: tool for tool in tools}
-        self.prompts = self.ask("prompts/list").json["result"]["prompts"]
+        self.tools = {tool["name"]: tool for tool in self.listed("tools/list", "tools")}
+        templates = self.listed("resources/templates/list", "resourceTemplates")
+        self.offer = Offer(
+            self.tools,
+            self.listed("prompts/list", "prompts"),
+            [template["uriTemplate"] for template in templates],
+            [resource["uri"] for resource in self.listed("resources/list", "resources")],
+        )
 
-    def ask(self, method: str, meta: dict[str, Any] = META, /, **params: Any) -> Told:
-        """A modern request that is in order."""
-        heads = {"mcp_protocol_version": MODERN, "mcp_method": method}
-        name = params.get("name") or params.get("uri") or params.get("taskId")
-        if name and method.split("/", maxsplit=1)[0] in ("tools", "prompts", "resources", "tasks"):
-            heads["mcp_name"] = str(name)
-        return self.wire.post(request(method, {**params, "_meta": meta}), **heads)
+    def ask(self, meta: dict[str, Any], method: str, **params: Any) -> Any:
+        """The result of a modern request."""
+        body = request(method, {**params, "_meta": meta})
+        return self.wire.post(body, **heads_of(body)).json["result"]
+
+    def listed(self, method: str, what: str) -> list[Any]:
+        """The entries of a list that has one page, for a client that shows views."""
+        result = self.ask(META, method)
+        assert "nextCursor" not in result, result
+        return list(result[what])
 
     def call(self, tool: str, **arguments: Any) -> Any:
         """What a tool answers to a client that cannot be asked; it must fit the tool's schema, to the last member."""
-        plain = {**META, f"{PREFIX}clientCapabilities": {}}
-        told = self.ask("tools/call", plain, name=tool, arguments=arguments)
-        result = told.json["result"]
+        result = self.ask(PLAIN, "tools/call", name=tool, arguments=arguments)
         assert not result.get("isError"), (tool, result["content"])
         answer, schema = result["structuredContent"], self.tools[tool]["outputSchema"]
         Draft202012Validator(schema).validate(answer)
@@ -135,7 +138,8 @@ def test_pages_fit_a_budget_and_are_all_there_is(world: World) -> None:
     while call["tool"] == "list_jobs":
         page = world.call("list_jobs", **call["arguments"])
         seen += [job["job_id"] for job in page["jobs"]]
-        assert len(page["jobs"]) == 1 or len(json.dumps(page["jobs"])) <= 600 * 4, page
+        told = json.dumps(page["jobs"], separators=(",", ":"))
+        assert len(page["jobs"]) == 1 or len(told) <= 600 * 4, page
         call = page.get("next", [{"tool": "the end"}])[0]
     assert len(seen) == len(set(seen))
     assert made <= set(seen)
@@ -153,84 +157,28 @@ def test_the_call_that_follows_can_be_sent_as_it_is(world: World) -> None:
     assert tools[-1] == "get_logs", tools
 
 
-def messages(told: Told) -> list[Any]:
-    """The messages of an answer, the response last."""
-    if told.headers.get("content-type") == "text/event-stream":
-        return [
-            json.loads(line[6:]) for line in told.text.splitlines() if line.startswith("data: {")
-        ]
-    return [json.loads(told.text)] if told.text else []
+VERSIONS = V05, V03, V06, V11, MODERN = (
+    "2024-11-05",
+    "2025-03-26",
+    "2025-06-18",
+    "2025-11-25",
+    "2026-07-28",
+)
+SEED = os.environ.get("MCP_SEED") or secrets.token_hex(8)
+"""What the dice show: other things in every run, the same again where MCP_SEED says so."""
 
 
-def dice_of(kind: str, world: World, jobs: list[str]) -> Dice:
-    seed = f"{kind}/{os.environ.get('MCP_SEED', '1')}"
-    return Dice(seed, world.tools, world.prompts, jobs)
-
-
-class Tally:
-    """Holds messages against their revision, and keeps which methods had a result."""
-
-    def __init__(self, version: str) -> None:
-        self.version, self.spec = version, spec_of(version)
-        self.answered: set[str] = set()
-        self.codes: set[int] = set()
-
-    def take(self, method: str, answer: Any) -> None:
-        """The answer to a request for a method."""
-        # A handshake settles on a version of its own, and opens a session beside this one.
-        greeted = method == "initialize" and "result" in answer
-        spec = spec_of(answer["result"]["protocolVersion"]) if greeted else self.spec
-        spec.check_answer(method, answer)
-        if "result" in answer:
-            self.answered.add(method)
-        else:
-            self.codes.add(answer["error"]["code"])
-
-    def rounds(self) -> Iterator[int]:
-        """Throws of the dice: so many, and more where chance left out a method."""
-        for number in range(LONGEST * ROUNDS):
-            if number >= ROUNDS and self.answered == self.wanted():
-                return
-            yield number
-
-    def wanted(self) -> set[str]:
-        """The methods of the revision."""
-        return {
-            method
-            for method in METHODS
-            if self.spec.has(RESULTS[method]) and not absent(method, self.version)
-        }
-
-    def check(self, codes: set[int]) -> None:
-        """All methods of the revision had a result, and all ways to be wrong were tried."""
-        assert self.answered == self.wanted(), self.wanted() ^ self.answered
-        assert codes <= self.codes, codes - self.codes
-
-
-VERSIONS = ["2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25", MODERN]
-SCRIPTS = ("running", "batch", "failing")
+def player(door: Door, offer: Offer) -> Player:
+    """Somebody with dice before a server."""
+    print(f"MCP_SEED={SEED}")
+    over_http = isinstance(door, OverHttp)
+    dice = Dice(f"{SEED}/{door.version}/{over_http}", offer)
+    return Player(door, dice, Tally(wanted(door.version, offer, over_http=over_http)))
 
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_every_message_fits_the_schema_of_its_revision(world: World, version: str) -> None:
-    made = [{"simulator_script": script} for script in SCRIPTS]
-    jobs = [
-        str(world.call("create_job", target="sim", options=options)["job_id"]) for options in made
-    ]
-    dice, tally = dice_of(version, world, jobs), Tally(version)
-    session = "" if version == MODERN else world.wire.open_session(version)
-    for _ in tally.rounds():
-        method, body = dice.message()
-        told = send(world, dice, version, session, body)
-        *beside, answer = messages(told) or [None]
-        for message in beside:
-            tally.spec.check_beside(message)
-        if answer is None:
-            assert told.status == 202, (body, told)
-            continue
-        tally.take(method, answer)
-    new = {-32020, -32022} if version == MODERN else set[int]()
-    tally.check({-32600, -32601, -32602, *new})
+    player(OverHttp(world.wire, version), world.offer).play()
 
 
 @pytest.mark.parametrize("version", VERSIONS)
@@ -239,67 +187,95 @@ def test_every_line_fits_the_schema_of_its_revision(
 ) -> None:
     pipe = Pipe(tmp_path)
     try:
-        dice, tally = dice_of(f"lines/{version}", world, jobs_of(pipe)), Tally(version)
-        greet(pipe, version)
-        tally.answered |= {"initialize"} if version != MODERN else set()
-        for _ in tally.rounds():
-            method, body = dice.message()
-            if method == "initialize" or not isinstance(body["params"], dict):
-                continue  # the one settles on another revision, the other names none
-            if version == MODERN:
-                body["params"]["_meta"] = {NAMES: MODERN, **dice.meta()}
-            pipe.write(body)
-            answer = pipe.read()
-            while "method" in answer:
-                tally.spec.check_beside(answer)
-                answer = pipe.read()
-            tally.take(method, answer)
-        tally.check({-32600, -32601, -32602} | ({-32022} if version == MODERN else set()))
+        player(OverPipe(pipe, version), world.offer).play()
     finally:
         pipe.close()
 
 
-def jobs_of(pipe: Pipe) -> list[str]:
-    """Jobs of a server behind a pipe."""
-    jobs = []
-    for script in SCRIPTS:
-        spec = {"target": "sim", "options": {"simulator_script": script}}
-        told = pipe.ask(request("tools/call", {"name": "create_job", "arguments": spec}))
-        jobs.append(str(json.loads(told["result"]["content"][0]["text"])["job_id"]))
-    return jobs
+def is_question(message: Any) -> bool:
+    return bool(message.get("method") == "elicitation/create")
 
 
-def greet(pipe: Pipe, version: str) -> None:
-    """Shakes hands, where the revision does."""
-    if version != MODERN:
-        told = pipe.ask(
-            request(
-                "initialize",
-                {
-                    "protocolVersion": version,
-                    "capabilities": {},
-                    "clientInfo": {"name": "t", "version": "1"},
-                },
-            )
-        )
-        assert told["result"]["protocolVersion"] == version
+def is_result(kind: str, status: str = "") -> Callable[[Any], bool]:
+    """Results of a type; with a status, those of `tasks/get` alone."""
+
+    def fits(message: Any) -> bool:
+        result = message.get("result", {})
+        return bool(result.get("resultType") == kind and result.get("status", "") == status)
+
+    return fits
 
 
-def absent(method: str, version: str) -> bool:
-    """True for a method of the other era."""
-    old = method in ("initialize", "ping", "resources/subscribe", "resources/unsubscribe")
-    new = method == "server/discover" or method.startswith("tasks/")
-    return old if version == MODERN else new
+def is_error(code: int) -> Callable[[Any], bool]:
+    return lambda message: bool(message.get("error", {}).get("code") == code)
 
 
-def send(world: World, dice: Dice, version: str, session: str, body: Any) -> Told:
-    """Sends a request as a client of the revision would."""
-    if version != MODERN:
-        return world.wire.post(body, mcp_session_id=session, mcp_protocol_version=version)
-    named = False
-    if isinstance(body["params"], dict):
-        body["params"]["_meta"] = dice.meta()
-        named = NAMES in body["params"]["_meta"]
-    # What names no revision in either place is of an older one.
-    heads = dice.heads(body) | ({} if named else {"mcp_protocol_version": MODERN})
-    return world.wire.post(body, **heads)
+GONE = object()
+
+
+class Doctored(NamedTuple):
+    """A message of the server that is changed on its way: a member that is gone, or has another value."""
+
+    version: str
+    which: Callable[[Any], bool]
+    member: str
+    value: Any = GONE
+
+    def spoil(self, message: Any) -> None:
+        """Changes the member."""
+        *way, last = self.member.split(".")
+        for step in way:
+            message = message[step]
+        if self.value is GONE:
+            del message[last]
+        else:
+            message[last] = self.value
+
+
+WORKING, COMPLETED = is_result("complete", "working"), is_result("complete", "completed")
+ASKED, BEGUN = is_result("input_required"), is_result("task", "working")
+FORM = {"type": "object", "properties": {"confirm": {"type": "object"}}}
+DOCTORED = {
+    "a question without a form": Doctored(V11, is_question, "params.requestedSchema"),
+    "a question with a form in a form": Doctored(V06, is_question, "params.requestedSchema", FORM),
+    "a question of another mode": Doctored(V11, is_question, "params.mode", "url"),
+    "a question without an id": Doctored(V11, is_question, "id"),
+    "a question in a result, without words": Doctored(
+        MODERN, ASKED, "result.inputRequests.confirm.params.message"
+    ),
+    "a question in a result, of no method": Doctored(
+        MODERN, ASKED, "result.inputRequests.confirm.method", "elicitation/ask"
+    ),
+    "a state that is no text": Doctored(MODERN, ASKED, "result.requestState", {}),
+    "a task without an id": Doctored(MODERN, BEGUN, "result.taskId"),
+    "a task that lives for ever so long": Doctored(MODERN, BEGUN, "result.ttlMs", "long"),
+    "a task that is somewhere else": Doctored(MODERN, WORKING, "result.status", "running"),
+    "a task that has no time": Doctored(MODERN, WORKING, "result.lastUpdatedAt"),
+    "a task that ended without a result": Doctored(MODERN, COMPLETED, "result.result"),
+    "a task that ended with half a result": Doctored(MODERN, COMPLETED, "result.result.content"),
+    "a task told as one that begins": Doctored(MODERN, COMPLETED, "result.resultType", "task"),
+    "an error without words": Doctored(V11, is_error(-32602), "error.message"),
+    "an error of the server": Doctored(V03, is_error(-32601), "error.code", -32603),
+    "an error of another revision": Doctored(V06, is_error(-32602), "error.code", -32021),
+    "no capability that is missing": Doctored(MODERN, is_error(-32021), "error.data"),
+    "no revision that is served": Doctored(MODERN, is_error(-32022), "error.data.supported"),
+    "an answer to another request": Doctored(V05, is_error(-32601), "id", "another"),
+}
+
+
+@pytest.mark.parametrize("name", DOCTORED)
+def test_a_doctored_message_is_seen(world: World, name: str) -> None:
+    row = DOCTORED[name]
+    thrower = player(OverHttp(world.wire, row.version), world.offer)
+    spoilt: list[Any] = []
+
+    def doctor(message: Any) -> Any:
+        if row.which(message):
+            row.spoil(message)
+            spoilt.append(message)
+        return message
+
+    thrower.doctor = doctor
+    with pytest.raises(AssertionError):
+        thrower.play()
+    assert len(spoilt) == 1, "the first one is seen, or chance met none"
