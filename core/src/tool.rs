@@ -30,6 +30,7 @@ use crate::{
         Annotations, Answer, Completion, Exchange, Features, Handled, Info, Outcome, Partial, Prompt, PromptMessages,
         Read, ResourcePage, ResourceTemplate, Sessions, Surface, TaskDetail, TaskState, Tool, ToolResult,
     },
+    random::Seed,
     verb::{self, Context, Hints, Telling, VERBS, Verb},
 };
 
@@ -78,9 +79,9 @@ impl BeamSurface {
 
     fn follow(&self, exchange: &Exchange) -> Follow {
         Follow {
-            context: self.context(exchange),
+            state: Arc::clone(&self.state),
             verbs: self.verbs.clone(),
-            key: exchange.call.seed.hex128("next"),
+            seed: exchange.call.seed,
             asks: confirm::can_ask(exchange),
         }
     }
@@ -238,35 +239,33 @@ async fn act(
 
 /// What decides which call follows.
 struct Follow {
-    context: Context,
+    state: Arc<State>,
     verbs: Vec<&'static Verb>,
-    /// For a call that is to be made once.
-    key: String,
+    /// Makes the key of a call that is to be made once.
+    seed: Seed,
     /// A person can be asked.
     asks: bool,
 }
 
 impl Follow {
     /// The same with the call that follows, where this surface has that tool.
-    fn with_next(&self, result: ToolResult, name: &str, asked: &Map<String, Value>) -> ToolResult {
-        let Some(Value::Object(mut data)) = result.structured else { return result };
-        let calls = next::calls(name, asked, &Value::Object(data.clone()), &self.key);
-        let next: Vec<Value> = calls
-            .into_iter()
-            .filter(|(tool, arguments)| self.may_follow(tool, arguments))
-            .map(|(tool, arguments)| json!({"tool": tool, "arguments": arguments}))
-            .collect();
-        if !next.is_empty() {
-            data.insert("next".into(), next.into());
+    fn with_next(&self, mut result: ToolResult, name: &str, asked: &Map<String, Value>) -> ToolResult {
+        let Some(Value::Object(data)) = &mut result.structured else { return result };
+        let key = || self.seed.hex128("next");
+        let next = next::call(name, asked, data, key).filter(|(tool, arguments)| self.may_follow(tool, arguments));
+        if let Some((tool, arguments)) = next {
+            let call = Map::from_iter([("tool".to_owned(), tool.into()), ("arguments".to_owned(), arguments)]);
+            data.insert("next".into(), Value::Array(vec![call.into()]));
         }
-        ToolResult::data(data.into())
+        result
     }
 
     /// What a person will be asked about is not handed over ready to send.
     fn may_follow(&self, tool: &str, arguments: &Value) -> bool {
         let Some(verb) = self.verbs.iter().find(|verb| verb.name == tool) else { return false };
-        let ends = arguments.as_object().is_some_and(|arguments| verb::ends(&self.context, verb, arguments));
-        !(self.asks && ends)
+        let config = &self.state.config;
+        let ends = || arguments.as_object().is_some_and(|arguments| verb::ends(config, verb, arguments));
+        !(self.asks && ends())
     }
 }
 

@@ -90,7 +90,7 @@ pub struct Annotations {
 /// What a tool answers.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ToolResult {
-    /// For the model to read.
+    /// For the model to read; where there is none, the data as text.
     pub content: Vec<Content>,
     /// For programs; fits the output schema.
     pub structured: Option<Value>,
@@ -104,11 +104,9 @@ impl ToolResult {
         Self { content: vec![Content::text(text)], ..Self::default() }
     }
 
-    /// Data, with the same as text beside it.
+    /// Data, for programs and for the model.
     pub fn data(data: Value) -> Self {
-        // `Display` writes the same through a formatter, at twice the cost; a value always serialises.
-        let text = serde_json::to_string(&data).unwrap_or_default();
-        Self { structured: Some(data), ..Self::text(text) }
+        Self { structured: Some(data), ..Self::default() }
     }
 }
 

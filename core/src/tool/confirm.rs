@@ -22,7 +22,7 @@ pub(super) fn can_ask(exchange: &Exchange) -> bool {
 /// True for a call that ends or replaces a job and is not confirmed yet.
 pub(super) fn is_needed(exchange: &Exchange, context: &Context, verb: &Verb, arguments: &Map<String, Value>) -> bool {
     let has_digest = arguments.get("plan_digest").is_some_and(|digest| !digest.is_null());
-    ends(context, verb, arguments) && !says(arguments, "dry_run") && (!has_digest || can_ask(exchange))
+    ends(&context.state.config, verb, arguments) && !says(arguments, "dry_run") && (!has_digest || can_ask(exchange))
 }
 
 fn says(arguments: &Map<String, Value>, key: &str) -> bool {

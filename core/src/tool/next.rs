@@ -3,38 +3,44 @@
 use serde_json::{Map, Value, json};
 
 type Arguments = Map<String, Value>;
+type Answer = Map<String, Value>;
 
 /// True for a tool whose answers can name a call.
 pub(super) fn follows(tool: &str) -> bool {
     !matches!(tool, "get_graph" | "get_metrics" | "list_runners")
 }
 
-/// Calls that follow from an answer, best first; none where the work is done. `key` is for a call that is to be made
-/// once.
-pub(super) fn calls(tool: &str, asked: &Arguments, answer: &Value, key: &str) -> Vec<(&'static str, Value)> {
-    let calls = match tool {
-        "list_jobs" => vec![page("list_jobs", asked, answer)],
-        "get_logs" => vec![page("get_logs", asked, answer)],
-        "get_operation" => vec![after_operation(answer)],
-        "create_job" | "restore_job" => vec![confirmation(tool, asked, answer, key), watch(answer), ended(answer)],
-        "get_job" | "wait_for_change" => vec![watch(answer), ended(answer)],
-        "cancel_job" | "create_savepoint" | "scale_job" | "update_job" => {
-            vec![confirmation(tool, asked, answer, key), poll(answer), changed(answer)]
+/// The call that follows from an answer; none where the work is done. `key` is for a call that is to be made once.
+pub(super) fn call(
+    tool: &str,
+    asked: &Arguments,
+    answer: &Answer,
+    key: impl Fn() -> String,
+) -> Option<(&'static str, Value)> {
+    match tool {
+        "list_jobs" => page("list_jobs", asked, answer),
+        "get_logs" => page("get_logs", asked, answer),
+        "get_operation" => after_operation(answer),
+        "create_job" | "restore_job" => {
+            confirmation(tool, asked, answer, key).or_else(|| watch(answer)).or_else(|| ended(answer))
         }
-        _ => Vec::new(),
-    };
-    calls.into_iter().flatten().take(1).collect()
+        "get_job" | "wait_for_change" => watch(answer).or_else(|| ended(answer)),
+        "cancel_job" | "create_savepoint" | "scale_job" | "update_job" => {
+            confirmation(tool, asked, answer, key).or_else(|| poll(answer)).or_else(|| changed(answer))
+        }
+        _ => None,
+    }
 }
 
-fn text<'a>(value: &'a Value, key: &str) -> Option<&'a str> {
-    value.get(key)?.as_str()
+fn text<'a>(answer: &'a Answer, key: &str) -> Option<&'a str> {
+    answer.get(key)?.as_str()
 }
 
-fn is(value: &Value, key: &str) -> bool {
-    value.get(key).is_some_and(|flag| *flag == true)
+fn is(answer: &Answer, key: &str) -> bool {
+    answer.get(key).is_some_and(|flag| *flag == true)
 }
 
-fn page(tool: &'static str, asked: &Arguments, answer: &Value) -> Option<(&'static str, Value)> {
+fn page(tool: &'static str, asked: &Arguments, answer: &Answer) -> Option<(&'static str, Value)> {
     let token = answer.get("next_page_token").filter(|token| token.is_string())?;
     Some((tool, with(asked, "page_token", token.clone())))
 }
@@ -45,7 +51,7 @@ fn with(asked: &Arguments, key: &str, value: Value) -> Value {
     arguments.into()
 }
 
-fn watch(job: &Value) -> Option<(&'static str, Value)> {
+fn watch(job: &Answer) -> Option<(&'static str, Value)> {
     let id = text(job, "job_id").filter(|_| !is(job, "terminal"))?;
     let mut arguments = json!({"job_id": id, "until_terminal": true});
     if let (Some(members), Some(cursor)) = (arguments.as_object_mut(), job.get("cursor")) {
@@ -55,7 +61,7 @@ fn watch(job: &Value) -> Option<(&'static str, Value)> {
 }
 
 /// What tells of a job that ended: why it failed, or what it counted.
-fn ended(job: &Value) -> Option<(&'static str, Value)> {
+fn ended(job: &Answer) -> Option<(&'static str, Value)> {
     let id = text(job, "job_id")?;
     Some(match text(job, "state")? {
         "FAILED" => ("get_logs", json!({"job_id": id, "min_severity": "ERROR"})),
@@ -64,7 +70,12 @@ fn ended(job: &Value) -> Option<(&'static str, Value)> {
 }
 
 /// The call whose plan this is, bound to it, and made once however often it is sent.
-fn confirmation(tool: &str, asked: &Arguments, answer: &Value, key: &str) -> Option<(&'static str, Value)> {
+fn confirmation(
+    tool: &str,
+    asked: &Arguments,
+    answer: &Answer,
+    key: impl Fn() -> String,
+) -> Option<(&'static str, Value)> {
     let names = ["create_job", "restore_job", "cancel_job", "create_savepoint", "scale_job", "update_job"];
     let tool = names.into_iter().find(|name| *name == tool)?;
     let digest = answer.get("plan")?.get("digest").filter(|_| answer.get("operation").is_none())?;
@@ -72,20 +83,20 @@ fn confirmation(tool: &str, asked: &Arguments, answer: &Value, key: &str) -> Opt
     let mut arguments = asked.clone();
     arguments.remove("dry_run");
     arguments.insert("plan_digest".to_owned(), digest.clone());
-    arguments.insert("idempotency_key".to_owned(), own.unwrap_or_else(|| key.into()));
+    arguments.insert("idempotency_key".to_owned(), own.unwrap_or_else(|| key().into()));
     Some((tool, arguments.into()))
 }
 
-fn poll(answer: &Value) -> Option<(&'static str, Value)> {
-    let id = text(answer.get("operation")?, "operation_id").filter(|_| is(answer, "pending"))?;
+fn poll(answer: &Answer) -> Option<(&'static str, Value)> {
+    let id = text(answer.get("operation")?.as_object()?, "operation_id").filter(|_| is(answer, "pending"))?;
     Some(("get_operation", json!({"operation_id": id})))
 }
 
-fn changed(answer: &Value) -> Option<(&'static str, Value)> {
+fn changed(answer: &Answer) -> Option<(&'static str, Value)> {
     Some(("get_job", json!({"job_id": text(answer, "job_id")?})))
 }
 
-fn after_operation(operation: &Value) -> Option<(&'static str, Value)> {
+fn after_operation(operation: &Answer) -> Option<(&'static str, Value)> {
     if is(operation, "terminal") {
         return changed(operation);
     }
@@ -98,8 +109,8 @@ mod tests {
 
     fn next(tool: &str, asked: Value, answer: &Value) -> Value {
         let Value::Object(asked) = asked else { panic!("arguments are an object") };
-        let calls = calls(tool, &asked, answer, "once");
-        calls.into_iter().next().map_or(Value::Null, |(tool, arguments)| json!([tool, arguments]))
+        let call = call(tool, &asked, answer.as_object().unwrap(), || "once".to_owned());
+        call.map_or(Value::Null, |(tool, arguments)| json!([tool, arguments]))
     }
 
     #[test]

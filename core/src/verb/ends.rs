@@ -2,15 +2,11 @@
 
 use serde_json::{Map, Value};
 
-use super::{Context, Hints, Verb, create_job};
+use super::{Hints, Verb, create_job};
 use crate::{config::Config, runner::options::same};
 
 /// True for a call that ends or replaces a job; what a verb may do is not what each of its calls does.
-pub(crate) fn ends(context: &Context, verb: &Verb, arguments: &Map<String, Value>) -> bool {
-    can_end(&context.state.config, verb, arguments)
-}
-
-fn can_end(config: &Config, verb: &Verb, arguments: &Map<String, Value>) -> bool {
+pub(crate) fn ends(config: &Config, verb: &Verb, arguments: &Map<String, Value>) -> bool {
     let options = |key: &str| arguments.get(key).and_then(Value::as_object);
     match verb.name {
         "create_savepoint" => arguments.get("drain").is_some_and(|drain| *drain == true),
@@ -39,7 +35,7 @@ mod tests {
             "region": "us-central1", "presets": {"next": {"template_path": "gs://t/a", "options": {"update": true}}}}}}),
         );
         let verb = crate::verb::find(tool).unwrap();
-        can_end(&config.unwrap(), verb, arguments.as_object().unwrap())
+        super::ends(&config.unwrap(), verb, arguments.as_object().unwrap())
     }
 
     /// Calls that end or replace a job; each verb with one, and no other, says so in its hints.

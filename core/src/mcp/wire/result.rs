@@ -266,8 +266,10 @@ impl<'a> Called<'a> {
     /// What a tool answered, as a revision knows it.
     pub(in crate::mcp) fn new(result: &'a ToolResult, version: Version) -> Self {
         let structured = result.structured.as_ref();
+        let said = result.content.iter().map(|content| content.known_to(version));
+        let data = structured.filter(|_| result.content.is_empty()).map(|data| Cow::Owned(as_text(data)));
         Self {
-            content: result.content.iter().map(|content| content.known_to(version)).collect(),
+            content: said.chain(data).collect(),
             structured_content: structured.filter(|value| fits(version, value.is_object())),
             is_error: result.is_error,
         }
@@ -277,6 +279,12 @@ impl<'a> Called<'a> {
     pub(in crate::mcp) fn to_json(&self) -> Value {
         json!(self)
     }
+}
+
+/// Data for the model to read.
+fn as_text(data: &Value) -> Content {
+    // `Display` writes the same through a formatter, at twice the cost; a value always serialises.
+    Content::text(serde_json::to_string(data).unwrap_or_default())
 }
 
 /// `input_required`
