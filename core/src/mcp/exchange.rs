@@ -14,7 +14,7 @@ pub struct Exchange {
     /// The way out.
     pub io: Io,
     /// Who calls, until when.
-    pub call: Call,
+    pub call: Arc<Call>,
     pub(super) client: Arc<Client>,
     pub(super) input: Arc<Input>,
     /// How often [`Exchange::tell`] told something, over all rounds of the request.
@@ -182,7 +182,7 @@ impl Exchange {
             log_level: Some(Level::Info),
             session: None,
         };
-        Self { io, call, client: Arc::new(client), input: Arc::default(), told: Arc::default() }
+        Self { io, call: Arc::new(call), client: Arc::new(client), input: Arc::default(), told: Arc::default() }
     }
 
     /// The revision of the request.

@@ -333,7 +333,7 @@ impl<S: Surface> Stream<'_, S> {
         while let Some(request) = self.session.next_request() {
             self.count += 1;
             let seed = self.exchange.call.seed.child(&format!("request:{}", self.count));
-            let call = Call { seed, deadline: io.now().mono + self.time, ..self.exchange.call.clone() };
+            let call = Call { seed, deadline: io.now().mono + self.time, ..Call::clone(&self.exchange.call) };
             pair::serve(&io, self.surface, self.session, request, call).await?;
         }
         Ok(())

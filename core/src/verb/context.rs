@@ -23,7 +23,7 @@ pub struct Context {
     /// The way out.
     pub io: Io,
     /// The call.
-    pub call: Call,
+    pub call: Arc<Call>,
     /// The engine's state.
     pub state: Arc<State>,
     /// The caller's rows.
@@ -33,7 +33,8 @@ pub struct Context {
 
 impl Context {
     /// A context for a call.
-    pub fn new(io: Io, call: Call, state: Arc<State>) -> Self {
+    pub fn new(io: Io, call: impl Into<Arc<Call>>, state: Arc<State>) -> Self {
+        let call = call.into();
         let previous = state.config.store.write_previous_schema;
         let jobs = Arc::clone(&state.jobs);
         let rows = Rows::new(io.clone(), &call.caller.tenant, Branch::new(call.seed, "rows"), jobs);
@@ -55,7 +56,7 @@ impl Context {
     /// The same for the rows of another tenant (the reconciler's).
     #[must_use]
     pub fn for_tenant(&self, tenant: &str) -> Self {
-        let mut call = self.call.clone();
+        let mut call = Call::clone(&self.call);
         tenant.clone_into(&mut call.caller.tenant);
         Self::new(self.io.clone(), call, Arc::clone(&self.state))
     }
@@ -64,7 +65,7 @@ impl Context {
     #[must_use]
     pub fn within(&self, limit: Duration) -> Self {
         let mut context = self.clone();
-        context.call.deadline = self.until(limit);
+        Arc::make_mut(&mut context.call).deadline = self.until(limit);
         context
     }
 
