@@ -150,6 +150,11 @@ impl State {
         self.live().health.get(target).cloned().unwrap_or_default()
     }
 
+    /// Unix milliseconds since which a target does not answer.
+    pub fn down_since_ms(&self, target: &str) -> Option<u64> {
+        self.live().health.get(target)?.down_since_ms
+    }
+
     /// Notes that a target answers.
     pub fn answered(&self, target: &str, now_ms: u64) {
         let counts_first = outlives(&self.host.kind);

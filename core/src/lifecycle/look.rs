@@ -1,4 +1,4 @@
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use super::{Seen, observe, settle::outlives};
 use crate::{
@@ -24,7 +24,7 @@ const UNLOOKED_MS: u64 = 180_000;
 ///
 /// # Errors
 /// `not_found`, or the store's.
-pub async fn fresh(context: &Context, id: &JobId, max_age_ms: Option<u64>) -> Result<Stored<Job>, Error> {
+pub async fn fresh(context: &Context, id: &JobId, max_age_ms: Option<u64>) -> Result<Stored<Arc<Job>>, Error> {
     let (stored, seen_ms) = row(context, id).await?;
     if stored.value.state.is_terminal()
         || stored.value.phase != Phase::Submitted
@@ -32,6 +32,17 @@ pub async fn fresh(context: &Context, id: &JobId, max_age_ms: Option<u64>) -> Re
     {
         return Ok(stored);
     }
+    // In a box, as most calls find a row that is fresh, and every runner's look has its place in this.
+    Box::pin(refreshed(context, id, stored, max_age_ms)).await
+}
+
+/// The job after a look: its own, or that of another flow which is at one.
+async fn refreshed(
+    context: &Context,
+    id: &JobId,
+    stored: Stored<Arc<Job>>,
+    max_age_ms: Option<u64>,
+) -> Result<Stored<Arc<Job>>, Error> {
     let work = format!("look/{}/{id}", context.rows.tenant());
     let Some(claim) = context.state.claim(work.clone()) else {
         return looked_by_another(context, id, work, max_age_ms).await;
@@ -41,7 +52,7 @@ pub async fn fresh(context: &Context, id: &JobId, max_age_ms: Option<u64>) -> Re
     context.io.publish(work, String::new()).await?;
     match looked {
         Err(error) if is_outage(&error) => Ok(stored),
-        other => other,
+        other => other.map(|Stored { value, version }| Stored { value: value.into(), version }),
     }
 }
 
@@ -51,7 +62,7 @@ async fn looked_by_another(
     id: &JobId,
     work: String,
     max_age_ms: Option<u64>,
-) -> Result<Stored<Job>, Error> {
+) -> Result<Stored<Arc<Job>>, Error> {
     let (until, mut seen) = (context.until(PATIENCE), 0);
     loop {
         let left = until.saturating_sub(context.io.now().mono);
@@ -69,9 +80,9 @@ async fn looked_by_another(
 
 /// The row, and when the runner last answered about it. A look is remembered after it was stored, so the memory is
 /// read first: it never speaks of a look that the row does not show.
-async fn row(context: &Context, id: &JobId) -> Result<(Stored<Job>, Option<u64>), Error> {
+async fn row(context: &Context, id: &JobId) -> Result<(Stored<Arc<Job>>, Option<u64>), Error> {
     let last = context.state.last_observed(context.rows.tenant(), id.as_str());
-    let stored = context.rows.job(id).await?;
+    let stored = context.rows.seen_job(id).await?;
     let seen_ms = stored.value.observed_ms.max(last);
     Ok((stored, seen_ms))
 }

@@ -21,6 +21,13 @@ pub struct Stored<T> {
     pub version: u64,
 }
 
+impl Stored<Arc<Job>> {
+    /// The same, to be changed.
+    pub fn owned(self) -> Stored<Job> {
+        Stored { value: Arc::unwrap_or_clone(self.value), version: self.version }
+    }
+}
+
 /// Typed rows of one tenant.
 #[derive(Clone)]
 pub struct Rows {
@@ -57,7 +64,15 @@ impl Rows {
     /// # Errors
     /// `not_found`, the same for an unknown job and for one of another tenant.
     pub async fn job(&self, id: &JobId) -> Result<Stored<Job>, Error> {
-        self.find_job(id).await?.ok_or_else(|| unknown_job(id))
+        self.seen_job(id).await.map(Stored::owned)
+    }
+
+    /// The same, only to be looked at.
+    ///
+    /// # Errors
+    /// As [`Rows::job`].
+    pub async fn seen_job(&self, id: &JobId) -> Result<Stored<Arc<Job>>, Error> {
+        self.look_for_job(id).await?.ok_or_else(|| unknown_job(id))
     }
 
     /// A job, if it is there.
@@ -65,13 +80,12 @@ impl Rows {
     /// # Errors
     /// `unavailable` when the store cannot answer.
     pub async fn find_job(&self, id: &JobId) -> Result<Option<Stored<Job>>, Error> {
+        Ok(self.look_for_job(id).await?.map(Stored::owned))
+    }
+
+    async fn look_for_job(&self, id: &JobId) -> Result<Option<Stored<Arc<Job>>>, Error> {
         let record = self.live(Kind::Job.key(&self.tenant, id.as_str())).await?;
-        let read = |record: Record| {
-            self.jobs
-                .read(&record)
-                .map(|Stored { value, version }| Stored { value: Arc::unwrap_or_clone(value), version })
-        };
-        record.map(read).transpose()
+        record.map(|record| self.jobs.read(&record)).transpose()
     }
 
     /// Version of a job's row.

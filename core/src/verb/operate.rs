@@ -84,7 +84,7 @@ async fn ready(context: &Context, ask: &Ask) -> Result<Stored<Job>, Error> {
     let until = context.until(patience(context, ask).max(LEAST_START));
     let mut pace = Pace::new(Duration::from_millis(200), Duration::from_secs(2));
     loop {
-        let job = fresh(context, &ask.job_id, Some(0)).await?;
+        let job = fresh(context, &ask.job_id, Some(0)).await?.owned();
         let starting = matches!(job.value.state, JobState::Submitting | JobState::Pending | JobState::Recovering);
         let delay = pace.next(context.io.now().mono, until);
         let Some(delay) = delay.filter(|_| starting && ask.kind != OperationKind::Cancel) else { return Ok(job) };

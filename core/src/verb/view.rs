@@ -80,7 +80,7 @@ impl JobView {
     pub fn new(job: &Job, tenant: &str, state: &State, now_ms: u64) -> Self {
         let id = job.id.to_string();
         let observed = job.observed_ms.max(state.last_observed(tenant, &id));
-        let unanswered = if job.state.is_terminal() { None } else { state.health(job.id.target()).down_since_ms };
+        let unanswered = if job.state.is_terminal() { None } else { state.down_since_ms(job.id.target()) };
         Self {
             name: job.name.clone(),
             job_name: job.name.clone(),

@@ -12,7 +12,6 @@ use crate::{
     flow::Wake,
     job::{Job, JobId},
     lifecycle::fresh,
-    store::Stored,
 };
 
 /// Distance of looks at the runner while nothing else moves the job.
@@ -75,13 +74,13 @@ impl Define for WaitForChange {
         let until = context.until(asked.min(LONGEST));
         let (topic, mut seen) = (format!("job/{id}"), 0);
         loop {
-            let job = fresh(&context, &id, None).await?;
+            let job = fresh(&context, &id, None).await?.value;
             let changed = news(&job, &input);
             let left = until.saturating_sub(context.io.now().mono);
             if changed || left.is_zero() {
-                return Ok(Output::told(&context, &job.value, changed));
+                return Ok(Output::told(&context, &job, changed));
             }
-            context.tell("job", job.value.state.as_str()).await;
+            context.tell("job", job.state.as_str()).await;
             // A commit of any flow announces the row; a look at the runner comes where nothing else does.
             if let Wake::Topics(moved) = context.io.wait(vec![(topic.clone(), seen)], left.min(LOOKS)).await? {
                 seen = moved.iter().map(|(_, seq, _)| *seq).max().unwrap_or(seen);
@@ -90,7 +89,7 @@ impl Define for WaitForChange {
     }
 }
 
-fn news(job: &Stored<Job>, input: &Input) -> bool {
-    let moved = input.cursor.is_none_or(|seen| job.value.version > seen);
-    if input.until_terminal { job.value.state.is_terminal() } else { moved || job.value.state.is_terminal() }
+fn news(job: &Job, input: &Input) -> bool {
+    let moved = input.cursor.is_none_or(|seen| job.version > seen);
+    if input.until_terminal { job.state.is_terminal() } else { moved || job.state.is_terminal() }
 }
