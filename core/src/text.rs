@@ -4,6 +4,9 @@
 ///
 /// Newlines and tabs stay. What was cut is shown by `…`.
 pub fn clean(text: &str, max: usize) -> String {
+    if text.len() <= max && text.bytes().all(|byte| (b' '..=b'~').contains(&byte)) {
+        return text.to_owned();
+    }
     let mut out = String::with_capacity(text.len().min(max));
     let mut rest = text.chars().peekable();
     while let Some(character) = rest.next() {
@@ -25,7 +28,8 @@ pub fn clean(text: &str, max: usize) -> String {
 
 /// The same on one line.
 pub fn clean_line(text: &str, max: usize) -> String {
-    clean(text, max).replace(['\n', '\t'], " ")
+    let clean = clean(text, max);
+    if clean.contains(['\n', '\t']) { clean.replace(['\n', '\t'], " ") } else { clean }
 }
 
 fn skip_escape(rest: &mut std::iter::Peekable<std::str::Chars<'_>>) {

@@ -21,6 +21,8 @@ const QUEUE: usize = 8192;
 const CHUNK: usize = 64 << 10;
 /// Lines gather this long behind the first of them: to wake the writer for each costs more than to write it.
 const GATHER: Duration = Duration::from_millis(5);
+/// Most lines are shorter, in bytes.
+const USUAL: usize = 512;
 /// Longest text of one field, in bytes.
 const LONGEST: usize = 1024;
 
@@ -133,9 +135,13 @@ impl Line {
     }
 
     fn with(level: Level, event: &str) -> Self {
-        let time = rfc3339(unix_ms());
-        let head = format!("{{\"time\":\"{time}\",\"level\":\"{}\",\"event\":\"{event}\"", level.as_str());
-        Self(Some(head.into_bytes()))
+        let mut line = Vec::with_capacity(USUAL);
+        for part in
+            ["{\"time\":\"", &rfc3339(unix_ms()), "\",\"level\":\"", level.as_str(), "\",\"event\":\"", event, "\""]
+        {
+            line.extend_from_slice(part.as_bytes());
+        }
+        Self(Some(line))
     }
 
     /// With a text, cleaned and bounded; nothing for `None`.
@@ -149,7 +155,9 @@ impl Line {
     /// With a number or other plain value.
     pub fn value(mut self, name: &str, value: impl Serialize) -> Self {
         if let Some(line) = &mut self.0 {
-            line.extend_from_slice(format!(",\"{name}\":").as_bytes());
+            for part in [",\"", name, "\":"] {
+                line.extend_from_slice(part.as_bytes());
+            }
             // Writing numbers and text to memory cannot fail.
             let _ = serde_json::to_writer(line, &value);
         }
