@@ -52,6 +52,11 @@ impl Call {
 
     /// Id of the request in logs and errors.
     pub fn request_id(&self) -> String {
-        self.seed.hex128("request")
+        request_id(&self.seed)
     }
+}
+
+/// Id of the request of a call with this randomness.
+pub fn request_id(seed: &Seed) -> String {
+    seed.hex128("request")
 }

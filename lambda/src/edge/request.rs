@@ -1,4 +1,10 @@
-use std::time::Duration;
+use std::{
+    future::{Future, poll_fn},
+    pin::Pin,
+    sync::Arc,
+    task::Poll,
+    time::Duration,
+};
 
 use beam_mcp_core::{
     call::Labels,
@@ -13,7 +19,7 @@ use hyper::{
 };
 use tokio::time::{Instant, timeout_at};
 
-use crate::{budget::Share, effects::Staging};
+use crate::{admission::Working, budget::Share, effects::Staging};
 
 /// Least rate of a body after its first seconds, in bytes per second.
 const LEAST_RATE: u64 = 1024;
@@ -65,9 +71,14 @@ fn is_plain(value: &str) -> bool {
     (1..=128).contains(&value.len()) && value.bytes().all(plain)
 }
 
-/// Reads a body of at most `most` bytes into memory, as far as there is any for it.
-pub(super) async fn buffer(body: Incoming, most: u64, memory: &mut Share) -> Result<Vec<u8>, Unread> {
-    let mut reader = Reader::new(body, most)?;
+/// Reads a body of at most `most` bytes into memory, as far as there is any for it; the request rests while it waits.
+pub(super) async fn buffer(
+    body: Incoming,
+    most: u64,
+    memory: &mut Share,
+    working: &Arc<Working>,
+) -> Result<Vec<u8>, Unread> {
+    let mut reader = Reader::new(body, most, Some(working))?;
     let mut bytes = Vec::new();
     while let Some(next) = reader.next().await? {
         if !memory.grow(next.len() as u64) {
@@ -80,7 +91,7 @@ pub(super) async fn buffer(body: Incoming, most: u64, memory: &mut Share) -> Res
 
 /// Streams a body of at most `most` bytes into a staged source.
 pub(super) async fn stage(body: Incoming, most: u64, staging: &dyn Staging) -> Result<Source, Unread> {
-    let mut reader = Reader::new(body, most)?;
+    let mut reader = Reader::new(body, most, None)?;
     let begun = staging.receive(most).await;
     let mut receipt = begun.map_err(|error| Unread::Refused(unreadable(&error)))?;
     while let Some(bytes) = reader.next().await? {
@@ -94,19 +105,21 @@ fn unreadable(error: &std::io::Error) -> Refusal {
 }
 
 /// A body that is read within its size and at a least rate.
-struct Reader {
+struct Reader<'a> {
     body: Incoming,
     most: u64,
     read: u64,
     begun: Instant,
+    /// What rests while it waits.
+    working: Option<&'a Arc<Working>>,
 }
 
-impl Reader {
-    fn new(body: Incoming, most: u64) -> Result<Self, Unread> {
+impl<'a> Reader<'a> {
+    fn new(body: Incoming, most: u64, working: Option<&'a Arc<Working>>) -> Result<Self, Unread> {
         if body.size_hint().lower() > most {
             return Err(Unread::TooLarge(most));
         }
-        Ok(Self { body, most, read: 0, begun: Instant::now() })
+        Ok(Self { body, most, read: 0, begun: Instant::now(), working })
     }
 
     async fn next(&mut self) -> Result<Option<Bytes>, Unread> {
@@ -115,11 +128,31 @@ impl Reader {
                 return Ok(None);
             }
             let due = self.begun + GRACE + Duration::from_secs(self.read / LEAST_RATE);
-            let frame = timeout_at(due, self.body.frame()).await.map_err(|_| Unread::Slow)?;
+            let frame = before(due, self.body.frame(), self.working).await.ok_or(Unread::Slow)?;
             let Some(frame) = frame.transpose().map_err(|_| Unread::Broken)? else { return Ok(None) };
             let Ok(bytes) = frame.into_data() else { continue };
             self.read += bytes.len() as u64;
             return if self.read > self.most { Err(Unread::TooLarge(self.most)) } else { Ok(Some(bytes)) };
         }
     }
+}
+
+/// What comes before a time. hyper hands over what it has read already when it is asked once more: only what is still to
+/// come is worth a timer, and a rest.
+async fn before<F: Future + Unpin>(due: Instant, mut coming: F, working: Option<&Arc<Working>>) -> Option<F::Output> {
+    let mut is_asked_again = false;
+    let read = poll_fn(|context| match Pin::new(&mut coming).poll(context) {
+        Poll::Ready(read) => Poll::Ready(Some(read)),
+        Poll::Pending if is_asked_again => Poll::Ready(None),
+        Poll::Pending => {
+            is_asked_again = true;
+            context.waker().wake_by_ref();
+            Poll::Pending
+        }
+    });
+    if let Some(read) = read.await {
+        return Some(read);
+    }
+    let _rest = working.map(Working::rest);
+    timeout_at(due, coming).await.ok()
 }

@@ -1,4 +1,5 @@
 use std::{
+    borrow::Cow,
     convert::Infallible,
     sync::Arc,
     time::{Duration, Instant},
@@ -7,7 +8,7 @@ use std::{
 use beam_mcp_core::{
     Call, Error, ErrorKind,
     auth::Caller,
-    call::Peer,
+    call::{Labels, Peer, request_id},
     effect::Response,
     engine::{BodyRule, HttpRequest, Inbound, refuse, too_large},
     error::Retry,
@@ -25,7 +26,7 @@ use super::{
     sse::Events,
 };
 use crate::{
-    admission::Urgency,
+    admission::{Urgency, Working},
     attendance::Attendance,
     budget::Share,
     logging::{Level, Line},
@@ -58,8 +59,9 @@ pub(super) async fn serve_request(
     if is_head {
         "GET".clone_into(&mut request.method);
     }
-    let mut record = Record::new(&request, peer);
-    let reply = match answer(&edge, connection, request, body, peer, &mut record).await {
+    let labels = labels(&request);
+    let mut record = Record::new(&request, peer, &labels);
+    let reply = match answer(&edge, &wire, request, body, labels, &mut record).await {
         Ok(Answer::Whole(response)) => {
             connection.enter(Phase::Idle);
             whole(response.unwrap_or_else(|error| response_of(&error)), is_head)
@@ -74,21 +76,22 @@ pub(super) async fn serve_request(
             closing(whole(refusal, is_head))
         }
     };
-    record.finish(&edge, reply.status().as_u16(), begun.elapsed());
+    record.finish(&edge, &reply, begun.elapsed());
     Ok(reply)
 }
 
 /// The answer; an `Err` is one after which the connection is closed, as its body was not read.
 async fn answer(
     edge: &Edge,
-    connection: &Arc<Connection>,
+    wire: &Wire,
     mut request: HttpRequest,
     body: Incoming,
-    peer: &str,
+    labels: Labels,
     record: &mut Record,
 ) -> Result<Answer, Response> {
-    let call = call(edge, &request, peer).map_err(|error| response_of(&error))?;
-    record.request_id = Some(call.request_id());
+    let connection = &wire.connection;
+    let call = call(edge, labels, &wire.peer).map_err(|error| response_of(&error))?;
+    record.seed = Some(call.seed);
     let refused = |request: &HttpRequest, error| refuse(request, &error, &call, edge.driver.clock.now().wall_ms);
     if let Err(error) = check(edge, &request) {
         return Err(refused(&request, error));
@@ -101,13 +104,11 @@ async fn answer(
         return Ok(Answer::Whole(Ok(metrics(edge, &request))));
     }
     let mut memory = edge.bodies.share();
-    let reading = working.rest();
-    if let Err(unread) = read_body(edge, &mut request, body, &mut memory).await {
+    if let Err(unread) = read_body(edge, &mut request, body, &mut memory, &working).await {
         let mut response = refused(&request, error_of(&unread));
         response.status = if unread == Unread::Slow { 408 } else { response.status };
         return Err(response);
     }
-    drop(reading);
     connection.enter(Phase::Busy);
     let flow = edge.entry.handle(Inbound::Http(Box::new(request)), call);
     let caller = Arc::new(Attendance::streaming(edge.frames.share(), connection.clone()));
@@ -125,21 +126,28 @@ fn check(edge: &Edge, request: &HttpRequest) -> Result<(), Error> {
     Ok(())
 }
 
-fn call(edge: &Edge, request: &HttpRequest, peer: &str) -> Result<Call, Error> {
+fn call(edge: &Edge, labels: Labels, peer: &str) -> Result<Call, Error> {
     Ok(Call {
         caller: Caller::nobody(),
         deadline: edge.driver.clock.mono() + LONGEST,
         time_limit: None,
         seed: Seed::new(random()?),
-        labels: labels(request),
+        labels,
         peer: Peer::Remote(peer.to_owned()),
     })
 }
 
-async fn read_body(edge: &Edge, request: &mut HttpRequest, body: Incoming, memory: &mut Share) -> Result<(), Unread> {
+async fn read_body(
+    edge: &Edge,
+    request: &mut HttpRequest,
+    body: Incoming,
+    memory: &mut Share,
+    working: &Arc<Working>,
+) -> Result<(), Unread> {
     match edge.entry.body_rule(&request.method, &request.path) {
-        BodyRule::Buffer(most) => request.body = buffer(body, most, memory).await?.into(),
+        BodyRule::Buffer(most) => request.body = buffer(body, most, memory, working).await?.into(),
         BodyRule::Stage(most) => {
+            let _rest = working.rest();
             // The engine refuses what comes without a staged body, and that body is not worth the disk.
             let staging = edge.driver.staging.as_ref().filter(|_| edge.gate.check(request).is_ok());
             if let Some(staging) = staging {
@@ -197,12 +205,12 @@ fn metrics(edge: &Edge, request: &HttpRequest) -> Response {
 /// What is logged of a request.
 struct Record {
     line: Line,
-    request_id: Option<String>,
+    /// Names a request whose answer does not.
+    seed: Option<Seed>,
 }
 
 impl Record {
-    fn new(request: &HttpRequest, peer: &str) -> Self {
-        let labels = labels(request);
+    fn new(request: &HttpRequest, peer: &str, labels: &Labels) -> Self {
         let line = Line::new(Level::Info, "request")
             .text("method", Some(&request.method))
             .text("path", Some(&request.path))
@@ -211,14 +219,17 @@ impl Record {
             .text("trace_id", labels.trace_id.as_deref())
             .text("transaction_id", labels.transaction_id.as_deref())
             .text("user_id", labels.user_id.as_deref());
-        Self { line, request_id: None }
+        Self { line, seed: None }
     }
 
-    fn finish(self, edge: &Edge, status: u16, took: Duration) {
+    fn finish(self, edge: &Edge, reply: &hyper::Response<Body>, took: Duration) {
+        let status = reply.status().as_u16();
         edge.driver.metrics.request(status, took);
+        let told = reply.headers().get("x-request-id").and_then(|id| id.to_str().ok()).map(Cow::Borrowed);
+        let id = told.or_else(|| self.seed.map(|seed| request_id(&seed).into()));
         let ms = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
         #[expect(clippy::cast_precision_loss, reason = "milliseconds with a fraction, for people")]
         let ms = ms as f64 / 1000.0;
-        self.line.text("request_id", self.request_id.as_deref()).value("status", status).value("ms", ms).send();
+        self.line.text("request_id", id.as_deref()).value("status", status).value("ms", ms).send();
     }
 }
