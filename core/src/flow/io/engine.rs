@@ -174,19 +174,27 @@ impl Io {
     ///
     /// # Errors
     /// `cancelled`.
-    pub async fn wait(&self, mut topics: Vec<(String, u64)>, limit: Duration) -> Result<Wake, Error> {
-        if self.is_cancelled() {
-            return Err(Error::cancelled());
-        }
-        topics.extend(self.turn_topic().map(|topic| (topic, 0)));
-        let timeout_ms = u64::try_from(limit.as_millis()).unwrap_or(u64::MAX);
-        match self.perform(Effect::Wait { topics, timeout_ms }).await {
-            Reply::Woken { .. } if self.is_cancelled() => Err(Error::cancelled()),
-            Reply::Woken { topics } => Ok(Wake::Topics(topics)),
-            Reply::Elapsed => Ok(Wake::Elapsed),
-            Reply::Closed => Err(Error::cancelled()),
-            Reply::Unsupported { .. } => self.rest(limit).await.map(|()| Wake::Elapsed),
-            other => Err(self.refused(other, "a wait")),
+    pub async fn wait(&self, topics: Vec<(String, u64)>, limit: Duration) -> Result<Wake, Error> {
+        let until = self.now().mono.saturating_add(limit);
+        loop {
+            if self.is_cancelled() {
+                return Err(Error::cancelled());
+            }
+            let left = until.saturating_sub(self.now().mono);
+            let timeout_ms = u64::try_from(left.as_millis()).unwrap_or(u64::MAX);
+            let topics = topics.iter().cloned().chain(self.turn_topic()).collect();
+            match self.perform(Effect::Wait { topics, timeout_ms }).await {
+                Reply::Woken { .. } if self.is_cancelled() => return Err(Error::cancelled()),
+                Reply::Woken { topics } => {
+                    if let Some(moved) = self.news(topics) {
+                        return Ok(Wake::Topics(moved));
+                    }
+                }
+                Reply::Elapsed => return Ok(Wake::Elapsed),
+                Reply::Closed => return Err(Error::cancelled()),
+                Reply::Unsupported { .. } => return self.rest(left).await.map(|()| Wake::Elapsed),
+                other => return Err(self.refused(other, "a wait")),
+            }
         }
     }
 

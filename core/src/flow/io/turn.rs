@@ -4,6 +4,8 @@ use super::Io;
 pub(in crate::flow) struct Turn {
     /// Wakes its waits.
     topic: String,
+    /// How far the topic had moved: hosts move one that they forgot, which is no cancellation.
+    seen: u64,
     cancelled: bool,
     /// What the flow owed before.
     must_finish: bool,
@@ -17,11 +19,11 @@ impl Turn {
 }
 
 impl Io {
-    /// A request is at work from here on; nobody published the topic before.
+    /// A request is at work from here on.
     pub(crate) fn begin_turn(&self, topic: String) {
         let mut port = self.0.lock();
         let must_finish = std::mem::take(&mut port.must_finish);
-        port.turn = Some(Turn { topic, cancelled: false, must_finish });
+        port.turn = Some(Turn { topic, seen: 0, cancelled: false, must_finish });
     }
 
     /// The request is over; true when it was cancelled, so that nobody waits for the answer.
@@ -40,10 +42,19 @@ impl Io {
         Some(turn.topic.clone())
     }
 
-    /// What wakes the request at work when it is cancelled.
-    pub(super) fn turn_topic(&self) -> Option<String> {
+    /// What wakes the request at work when it is cancelled, and how far it had moved.
+    pub(super) fn turn_topic(&self) -> Option<(String, u64)> {
         let port = self.0.lock();
-        port.turn.as_ref().filter(|_| !port.must_finish).map(|turn| turn.topic.clone())
+        port.turn.as_ref().filter(|_| !port.must_finish).map(|turn| (turn.topic.clone(), turn.seen))
+    }
+
+    /// What moved besides the topic of the request at work; `None` where only that did.
+    pub(super) fn news(&self, mut moved: Vec<(String, u64, String)>) -> Option<Vec<(String, u64, String)>> {
+        let mut port = self.0.lock();
+        let Some(turn) = port.turn.as_mut() else { return Some(moved) };
+        let Some(at) = moved.iter().position(|(topic, ..)| *topic == turn.topic) else { return Some(moved) };
+        turn.seen = moved.remove(at).1;
+        Some(moved).filter(|moved| !moved.is_empty())
     }
 }
 
@@ -54,7 +65,7 @@ mod tests {
     use crate::{
         effect::{Effect, Reply},
         error::{Error, ErrorKind},
-        flow::{Flow, Io, Now, Step},
+        flow::{Flow, Io, Now, Step, Wake},
     };
 
     /// How the wait of each request ended, and whether it was cancelled.
@@ -104,6 +115,21 @@ mod tests {
         let (effects, ends, _) = play(false);
         assert_eq!(effects, [wait(0), wait(1)]);
         assert_eq!(ends, [(Some(ErrorKind::Cancelled), true), (None, false)]);
+    }
+
+    #[test]
+    fn a_topic_that_moved_without_a_cancellation_wakes_nobody_twice() {
+        let mut flow = Flow::new(|io| async move {
+            io.begin_turn("turn".into());
+            io.wait(vec![("news".into(), 3)], Duration::from_millis(5)).await
+        });
+        let wait = |seen: u64| Effect::Wait { topics: vec![("news".into(), 3), ("turn".into(), seen)], timeout_ms: 5 };
+        let woken = |topic: &str, seq| Some(Reply::Woken { topics: vec![(topic.into(), seq, String::new())] });
+        for (reply, effect) in [(None, wait(0)), (woken("turn", 7), wait(7))] {
+            assert!(matches!(flow.step(Now::default(), reply), Step::Effect(asked) if asked == effect));
+        }
+        let told = Wake::Topics(vec![("news".into(), 8, String::new())]);
+        assert!(matches!(flow.step(Now::default(), woken("news", 8)), Step::Done(Ok(woken)) if woken == told));
     }
 
     #[test]
