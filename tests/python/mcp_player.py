@@ -14,8 +14,8 @@ from mcp_spec import MODERN, RESULTS, spec_of
 from mcp_wire import request
 from real_server import until
 
-ROUNDS, LONGEST = 1000, 5
-"""Throws at least, and how many times as many at most, until all that is wanted was met."""
+LEAST, MOST = 300, 5000
+"""Throws at least, and at most, until all that is wanted was met."""
 OLD = ("initialize", "ping", "resources/subscribe", "resources/unsubscribe")
 """Methods that the newest revision dropped; it brought `server/discover` and the tasks."""
 SCRIPTS = ("running", "batch", "failing", "slow_savepoint")
@@ -33,8 +33,8 @@ class Tally:
 
     def throws(self) -> Iterator[int]:
         """Throws of the dice: so many, and more while chance left something out."""
-        for number in range(LONGEST * ROUNDS):
-            if number >= ROUNDS and self.wanted <= self.met:
+        for number in range(MOST):
+            if number >= LEAST and self.wanted <= self.met:
                 return
             yield number
 
