@@ -1,4 +1,5 @@
-// Writes js/vocabulary.ts from the golden files of the verbs' schemas and of the error table.
+// Writes js/vocabulary.ts from the golden files of the verbs' schemas and of the error table. What MCP adds to its tools is
+// not in them.
 //
 // node wasm/generate.mjs           writes it
 // node wasm/generate.mjs --check   exits 1 when it is not what would be written
@@ -79,23 +80,13 @@ function shapes({ name, inputSchema, outputSchema }) {
   return `${input}\nexport interface ${pascal(name)}Output {\n${members(outputSchema, name, "  ", false)}}\n`;
 }
 
-// Members that only MCP has, for `max_tokens` and `next`: a client of REST neither sends nor gets them. Nor is a list of
-// runners shortened there, which is noted.
-function withoutMcp(tool) {
-  if (tool.name === "list_runners") delete tool.outputSchema.properties.notes;
-  delete tool.inputSchema.properties.max_tokens;
-  delete tool.outputSchema.properties.next;
-  return tool;
-}
-
-const reviewed = (folder) =>
-  readdirSync(new URL(folder, vectors))
-    .filter((file) => file.endsWith(".json"))
-    .map((file) => withoutMcp(read(folder + file)));
-const tools = [...reviewed("tools/"), ...reviewed("verbs/")].sort((a, b) => (a.name < b.name ? -1 : 1));
-const states = tools.find(({ name }) => name === "list_jobs").inputSchema.properties.state.enum;
+const verbs = readdirSync(new URL("verbs/", vectors))
+  .filter((file) => file.endsWith(".json"))
+  .sort()
+  .map((file) => read(`verbs/${file}`));
+const states = verbs.find(({ name }) => name === "list_jobs").inputSchema.properties.state.enum;
 const codes = read("error/table.json").kinds.map(({ code }) => code);
-const rows = tools.map(({ name }) => `  ${name}: { input: ${pascal(name)}Input; output: ${pascal(name)}Output };\n`);
+const rows = verbs.map(({ name }) => `  ${name}: { input: ${pascal(name)}Input; output: ${pascal(name)}Output };\n`);
 
 const text = `// Made by wasm/generate.mjs from tests/vectors: do not edit.
 
@@ -115,7 +106,7 @@ export type Job = GetJobOutput;
 /** The record of a savepoint, scale, drain, stop or cancel. */
 export type Operation = GetOperationOutput;
 
-${tools.map(shapes).join("\n")}
+${verbs.map(shapes).join("\n")}
 /** Every verb of an engine. */
 export interface Verbs {
 ${rows.join("")}}

@@ -17,13 +17,13 @@ export type Job = GetJobOutput;
 export type Operation = GetOperationOutput;
 
 export interface AbandonJobInput {
-  /** Only answer what would be done. */
+  /** Only show the plan. */
   dry_run?: boolean;
   /** Makes a repeated call answer as the first. */
   idempotency_key?: string;
   /** The job that is `PARKED`, `SUBMIT_UNKNOWN` or `LOST`. */
   job_id: string;
-  /** Digest of the plan a dry run answered; anything else is refused. */
+  /** Digest of the plan a dry run showed; another is refused. */
   plan_digest?: string;
   /** Why it is known not to run; kept with the job and in the audit. */
   reason?: string;
@@ -42,7 +42,7 @@ export interface AbandonJobOutput {
 }
 
 export interface AdoptJobInput {
-  /** Only answer what would be done. */
+  /** Only show the plan. */
   dry_run?: boolean;
   /** Makes a repeated call answer as the first. */
   idempotency_key?: string;
@@ -50,7 +50,7 @@ export interface AdoptJobInput {
   job_id: string;
   /** The runner's own id of the job it shows. */
   native_id?: string;
-  /** Digest of the plan a dry run answered; anything else is refused. */
+  /** Digest of the plan a dry run showed; another is refused. */
   plan_digest?: string;
   /** Why, for the audit. */
   reason?: string;
@@ -69,7 +69,7 @@ export interface AdoptJobOutput {
 }
 
 export interface CancelJobInput {
-  /** Only answer what would be done. */
+  /** Only show the plan. */
   dry_run?: boolean;
   /** Makes a repeated call answer with the operation of the first. */
   idempotency_key?: string;
@@ -77,7 +77,7 @@ export interface CancelJobInput {
   job_id: string;
   /** How it is to end; needed unless `with_savepoint` says it. */
   mode?: "cancel" | "drain" | "stop" | "force";
-  /** Digest of the plan a dry run answered; anything else is refused. */
+  /** Digest of the plan a dry run showed; another is refused. */
   plan_digest?: string;
   /** Directory for the savepoint, beneath what the target allows. */
   savepoint_path?: string;
@@ -106,7 +106,7 @@ export interface CreateJobInput {
   args?: string[];
   /** Path on the server beneath its roots, or `artifact:sha256:<hex>` of an uploaded file. */
   code_path?: string;
-  /** Only answer what would be done. */
+  /** Only show the plan. */
   dry_run?: boolean;
   /** Main class of the jar, where its manifest names none. */
   entry_class?: string;
@@ -126,9 +126,7 @@ export interface CreateJobInput {
   parallelism?: number;
   /** Pipeline options by name: Beam's own, the pipeline's, and `parallelism`, `checkpoint_interval` (ms), `state_backend` (Flink). */
   pipeline_options?: Record<string, unknown>;
-  /** Same as `code_path`. */
-  pipeline_path?: string;
-  /** Digest of the plan a dry run answered; anything else is refused. */
+  /** Digest of the plan a dry run showed; another is refused. */
   plan_digest?: string;
   /** A preset of the target. */
   preset?: string;
@@ -136,8 +134,6 @@ export interface CreateJobInput {
   project?: string;
   /** Same as the option of this name. */
   region?: string;
-  /** Same as `runner_type`. */
-  runner?: string;
   /** Runner or target: `flink` means the target `flink`, else the only Flink target. */
   runner_type?: string;
   /** Savepoint to start from; beneath what the target allows. */
@@ -186,24 +182,16 @@ export interface CreateJobOutput {
 }
 
 export interface CreateSavepointInput {
-  /** S0: `true` is the same as `wait_seconds: 0`. */
-  async_?: boolean;
   /** End the job with it: flush everything in flight first. */
   drain?: boolean;
-  /** Only answer what would be done. */
+  /** Only show the plan. */
   dry_run?: boolean;
   /** Makes a repeated call answer with the operation of the first. */
   idempotency_key?: string;
   /** The job. */
   job_id: string;
-  /** S0: accepted and of no effect; it names the kind of this very request. */
-  mcp_resource_type?: string;
-  /** S0: same as `wait_seconds`. */
-  mcp_timeout_seconds?: number;
-  /** Digest of the plan a dry run answered; anything else is refused. */
+  /** Digest of the plan a dry run showed; another is refused. */
   plan_digest?: string;
-  /** Same as `savepoint_path`. */
-  savepoint_dir?: string;
   /** Directory for the savepoint, beneath what the target allows; default: the target's own. */
   savepoint_path?: string;
   /** Longest to wait for the end, in seconds; default 20. 0 answers at once with the operation. */
@@ -390,7 +378,7 @@ export interface RestoreJobInput {
   allow_non_restored_state?: boolean;
   /** New code; default: the same. */
   code_path?: string;
-  /** Only answer what would be done. */
+  /** Only show the plan. */
   dry_run?: boolean;
   /** Makes a repeated call answer with the job of the first. */
   idempotency_key?: string;
@@ -402,7 +390,7 @@ export interface RestoreJobInput {
   parallelism?: number;
   /** Options that replace those of the same name. */
   pipeline_options?: Record<string, unknown>;
-  /** Digest of the plan a dry run answered; anything else is refused. */
+  /** Digest of the plan a dry run showed; another is refused. */
   plan_digest?: string;
   /** Savepoint or checkpoint; default: its last. */
   savepoint_path?: string;
@@ -440,13 +428,13 @@ export interface RestoreJobOutput {
 }
 
 export interface ResubmitJobInput {
-  /** Only answer what would be done. */
+  /** Only show the plan. */
   dry_run?: boolean;
   /** Makes a repeated call answer as the first. */
   idempotency_key?: string;
   /** The job that is `PARKED`. */
   job_id: string;
-  /** Digest of the plan a dry run answered; anything else is refused. */
+  /** Digest of the plan a dry run showed; another is refused. */
   plan_digest?: string;
   /** Why the first submission is known not to have arrived; kept in the audit. */
   reason?: string;
@@ -465,7 +453,7 @@ export interface ResubmitJobOutput {
 }
 
 export interface ScaleJobInput {
-  /** Only answer what would be done. */
+  /** Only show the plan. */
   dry_run?: boolean;
   /** Makes a repeated call answer with the operation of the first. */
   idempotency_key?: string;
@@ -473,7 +461,7 @@ export interface ScaleJobInput {
   job_id: string;
   /** Parallelism wanted for every step, 1 to 32768; the lower bound stays 1. */
   parallelism?: number;
-  /** Digest of the plan a dry run answered; anything else is refused. */
+  /** Digest of the plan a dry run showed; another is refused. */
   plan_digest?: string;
   /** Longest to wait for the runner to show it, in seconds; default 20. */
   wait_seconds?: number;
@@ -492,13 +480,13 @@ export interface ScaleJobOutput {
 }
 
 export interface UpdateJobInput {
-  /** Only answer what would be done. */
+  /** Only show the plan. */
   dry_run?: boolean;
   /** Makes a repeated call answer with the operation of the first. */
   idempotency_key?: string;
   /** The job. */
   job_id: string;
-  /** Digest of the plan a dry run answered; anything else is refused. */
+  /** Digest of the plan a dry run showed; another is refused. */
   plan_digest?: string;
   /** What changes. */
   scaling?: {

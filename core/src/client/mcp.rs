@@ -55,6 +55,10 @@ fn tool(
         arguments.entry("idempotency_key").or_insert_with(key);
     }
     join_operation(route, &mut arguments);
+    if route.verb == "wait_for_change" {
+        // As over REST: who watches a job with this client is given all of it.
+        arguments.insert("whole".to_owned(), true.into());
+    }
     Ok(ToolCall {
         name: name_of(route, &mut arguments).to_owned(),
         timeout_ms: request::timeout(route, &arguments, options),

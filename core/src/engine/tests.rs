@@ -3,6 +3,7 @@
 mod asking;
 mod doors;
 mod faults;
+mod lengths;
 mod lives;
 mod races;
 mod resolve;

@@ -81,7 +81,8 @@ pub struct Annotations {
     pub read_only_hint: bool,
     /// May destroy something.
     pub destructive_hint: bool,
-    /// Twice is once.
+    /// Twice is once; false where it is not said.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub idempotent_hint: bool,
     /// Reaches other systems.
     pub open_world_hint: bool,
@@ -107,6 +108,12 @@ impl ToolResult {
     /// Data, for programs and for the model.
     pub fn data(data: Value) -> Self {
         Self { structured: Some(data), ..Self::default() }
+    }
+
+    /// The same with other data, where there is some.
+    #[must_use]
+    pub fn changed(self, change: impl FnOnce(Value) -> Value) -> Self {
+        Self { structured: self.structured.map(change), ..self }
     }
 }
 

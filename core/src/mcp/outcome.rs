@@ -14,6 +14,18 @@ pub enum Outcome<T> {
     Task(Task),
 }
 
+impl<T> Outcome<T> {
+    /// The same with another result, where there is one.
+    #[must_use]
+    pub fn map<U>(self, change: impl FnOnce(T) -> U) -> Outcome<U> {
+        match self {
+            Self::Complete(result) => Outcome::Complete(change(result)),
+            Self::Ask(ask) => Outcome::Ask(ask),
+            Self::Task(task) => Outcome::Task(task),
+        }
+    }
+}
+
 /// Questions to the client.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Ask {

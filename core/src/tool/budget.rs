@@ -4,22 +4,22 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     error::Error,
-    verb::{Context, Verb},
+    text::clean,
+    verb::{Context, Hints, Verb},
 };
 
 const MEMBER: &str = "max_tokens";
 /// About so many bytes are a token.
 const BYTES_PER_TOKEN: usize = 4;
-/// Most tokens of an answer whose tool has no such argument.
-const MOST: usize = 10_000;
 /// Fewer tokens hold no answer worth reading.
 const LEAST: u64 = 200;
+const MORE: &str = "ask with more max_tokens";
+const CUT: &str = " [cut: ask with more max_tokens]";
 
-/// Tools whose answers can be long, with the member that bounds a page of them, where they come in pages.
-const LONG: [(&str, Option<&str>); 3] =
-    [("get_logs", Some("max_results")), ("list_jobs", Some("limit")), ("get_metrics", None)];
+/// Tools whose answers come in pages, with the member that bounds one.
+const PAGED: [(&str, &str); 2] = [("get_logs", "max_results"), ("list_jobs", "limit")];
 
-/// Tools without an argument for their length: what is said when the heaviest went, and where all of it is.
+/// Tools whose answers are long without being asked for: what is said when the heaviest went, and where all of it is.
 const WHOLE: [(&str, &str, &str); 2] = [
     (
         "get_graph",
@@ -32,27 +32,31 @@ const WHOLE: [(&str, &str, &str); 2] = [
         "ask with runner_type, or read beam://runners",
     ),
 ];
+/// Most tokens of theirs where a call says nothing.
+const MOST: usize = 10_000;
 
 const EMPTY: &str = "{}";
 /// Members of a runner that can be long, and that its resource has.
 const HEAVY: [&str; 3] = ["presets", "facts", "config"];
 
-/// The bound in the input schema of the tools that have it, and in the output schema what may say that it was needed.
-pub(super) fn describe(tool: &str, input: &mut Value, output: &mut Value) {
-    let told = json!({"type": "integer", "minimum": LEAST, "description": "Most tokens, about."});
-    let (schema, name, told) = match tool {
-        "list_runners" => (output, "notes", json!({"type": "array"})),
-        tool if LONG.iter().any(|(name, _)| *name == tool) => (input, MEMBER, told),
-        _ => return,
+/// The bound in the input schema of a tool that reads, and in the output schema what may say that it was needed.
+pub(super) fn describe(verb: &Verb, input: &mut Value, output: &mut Value) {
+    let add = |schema: &mut Value, name: &str, told: Value| {
+        if let Some(members) = schema.get_mut("properties").and_then(Value::as_object_mut) {
+            members.insert(name.into(), told);
+        }
     };
-    if let Some(members) = schema.get_mut("properties").and_then(Value::as_object_mut) {
-        members.insert(name.into(), told);
+    if verb.hints == Hints::Read {
+        add(input, MEMBER, json!({"type": "integer", "minimum": LEAST}));
+    }
+    if verb.name == "list_runners" {
+        add(output, "notes", json!({"type": "array"}));
     }
 }
 
 /// Takes the bound out of the arguments: most bytes of the answer.
-pub(super) fn take(tool: &str, arguments: &mut Map<String, Value>) -> Result<Option<usize>, Error> {
-    if !LONG.iter().any(|(name, _)| *name == tool) {
+pub(super) fn take(verb: &Verb, arguments: &mut Map<String, Value>) -> Result<Option<usize>, Error> {
+    if verb.hints != Hints::Read {
         return Ok(None);
     }
     match arguments.remove(MEMBER) {
@@ -64,17 +68,17 @@ pub(super) fn take(tool: &str, arguments: &mut Map<String, Value>) -> Result<Opt
     }
 }
 
-/// Runs a reading verb within a bound: a smaller page where there are pages, else without the last entries.
+/// Runs a verb whose answer has at most so many bytes, where a bound is given: a smaller page where there are pages.
 pub(super) async fn run(
     context: Context,
     verb: &Verb,
     mut arguments: Map<String, Value>,
-    most: usize,
+    most: Option<usize>,
 ) -> Result<Value, Error> {
+    let page = PAGED.iter().find(|(name, _)| *name == verb.name).map(|(_, page)| *page);
+    let Some((page, bound)) = page.zip(most) else { return verb.run(context, arguments.into()).await };
     let mut output = verb.run(context.clone(), arguments.clone().into()).await?;
-    let page = LONG.iter().find(|(name, _)| *name == verb.name).and_then(|(_, page)| *page);
-    let Some(page) = page else { return Ok(cut(output, most, "ask with more max_tokens")) };
-    while let Some(fewer) = smaller(&output, most) {
+    while let Some(fewer) = smaller(&output, bound) {
         arguments.insert(page.to_owned(), fewer.into());
         output = verb.run(context.clone(), arguments.clone().into()).await?;
         if fewer == 1 {
@@ -84,16 +88,20 @@ pub(super) async fn run(
     Ok(output)
 }
 
-/// An answer without an argument for its length, as it was or shortened; all other answers of such tools are rows of
-/// the store, whose texts are bounded.
-pub(super) fn fit(tool: &str, mut output: Value) -> Value {
-    let Some((_, heavy, whole)) = WHOLE.iter().find(|(name, ..)| *name == tool) else { return output };
-    let most = MOST * BYTES_PER_TOKEN;
+/// An answer as it was, or shortened to the bound of its call or its tool: without what is heaviest and read elsewhere,
+/// then without the last entries, then with its longest text cut. Where neither has a bound it is a row of the store,
+/// whose texts are bounded.
+pub(super) fn fit(tool: &str, mut output: Value, most: Option<usize>) -> Value {
+    let whole = WHOLE.iter().find(|(name, ..)| *name == tool);
+    let Some(most) = most.or_else(|| whole.map(|_| MOST * BYTES_PER_TOKEN)) else { return output };
     let over = output.to_string().len().saturating_sub(most);
-    if over > 0 && shed(&mut output, over) {
+    if let Some((_, heavy, _)) = whole
+        && over > 0
+        && shed(&mut output, over)
+    {
         note(&mut output, heavy);
     }
-    cut(output, most, whole)
+    shorten(cut(output, most, whole.map_or(MORE, |(.., shows)| shows)), most)
 }
 
 /// Takes out the picture, or the longest members of runners until so many bytes are saved; false where there is nothing.
@@ -139,6 +147,25 @@ fn cut(mut output: Value, most: usize, shows: &str) -> Value {
     output
 }
 
+/// Cuts the longest text so that the rest fits, and says there that it was cut.
+fn shorten(mut output: Value, most: usize) -> Value {
+    let over = output.to_string().len().saturating_sub(most);
+    let texts = output.as_object_mut().into_iter().flat_map(Map::values_mut);
+    let longest = texts.filter_map(text_of).max_by_key(|text| text.len());
+    if let Some(text) = longest.filter(|text| over > 0 && text.len() > CUT.len()) {
+        let kept = text.len().saturating_sub(over + '…'.len_utf8() + CUT.len());
+        *text = clean(text, kept) + CUT;
+    }
+    output
+}
+
+fn text_of(value: &mut Value) -> Option<&mut String> {
+    match value {
+        Value::String(text) => Some(text),
+        _ => None,
+    }
+}
+
 fn note(output: &mut Value, text: &str) {
     let notes = output.as_object_mut().map(|members| members.entry("notes").or_insert_with(|| json!([])));
     if let Some(Value::Array(notes)) = notes {
@@ -156,17 +183,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_bound_is_read_and_taken_out() {
+    fn a_bound_is_read_and_taken_out_where_a_tool_reads() {
+        let [reads, writes] = ["get_job", "scale_job"].map(|name| crate::verb::find(name).unwrap());
         let mut arguments = Map::from_iter([(MEMBER.to_owned(), json!(300)), ("job_id".to_owned(), json!("a"))]);
-        assert_eq!(take("get_logs", &mut arguments).unwrap(), Some(1200));
+        assert_eq!(take(reads, &mut arguments).unwrap(), Some(1200));
         assert!(!arguments.contains_key(MEMBER));
         for bad in [json!(1), json!(-1), json!("x"), json!(1e9), json!({})] {
             let mut arguments = Map::from_iter([(MEMBER.to_owned(), bad.clone())]);
-            assert_eq!(take("get_logs", &mut arguments).unwrap_err().reason(), "bad_max_tokens", "{bad}");
+            assert_eq!(take(reads, &mut arguments).unwrap_err().reason(), "bad_max_tokens", "{bad}");
         }
         let mut other = Map::from_iter([(MEMBER.to_owned(), json!(300))]);
-        assert_eq!(take("get_job", &mut other).unwrap(), None);
+        assert_eq!(take(writes, &mut other).unwrap(), None);
         assert!(other.contains_key(MEMBER), "the verb refuses what it does not know");
+    }
+
+    #[test]
+    fn the_longest_text_of_a_row_is_cut_between_characters() {
+        let told = fit("get_job", json!({"job_id": "s:1", "diagnostics": "é".repeat(2_000)}), Some(1_000));
+        let text = told["diagnostics"].as_str().unwrap();
+        assert!(text.starts_with("éé") && text.ends_with(CUT) && told.to_string().len() <= 1_000, "{told}");
+        let short = json!({"job_id": "s:1", "diagnostics": ""});
+        assert_eq!(fit("get_job", short.clone(), Some(800)), short);
     }
 
     #[test]
@@ -193,13 +230,15 @@ mod tests {
     fn a_graph_loses_its_picture_first_and_then_its_last_stages() {
         let fits = |answer: &Value| answer.to_string().len() < MOST * BYTES_PER_TOKEN + 300;
         let stages = |count: usize| vec![json!({"name": "a stage of some length"}); count];
-        let drawn = fit("get_graph", json!({"stages": stages(10), "svg": "x".repeat(60_000)}));
+        let drawn = fit("get_graph", json!({"stages": stages(10), "svg": "x".repeat(60_000)}), None);
         assert_eq!((drawn.get("svg"), drawn["stages"].as_array().unwrap().len()), (None, 10));
         assert!(drawn["notes"][0].as_str().unwrap().starts_with("the picture"), "{drawn}");
-        let large = fit("get_graph", json!({"stages": stages(5_000)}));
+        let large = fit("get_graph", json!({"stages": stages(5_000)}), None);
         assert!(fits(&large) && large["notes"][0].as_str().unwrap().contains("entries were left out"));
         let small = json!({"stages": stages(10), "svg": "<svg/>"});
-        assert_eq!(fit("get_graph", small.clone()), small);
+        assert_eq!(fit("get_graph", small.clone(), None), small);
+        let asked = fit("get_graph", json!({"stages": stages(100), "svg": "x".repeat(60_000)}), Some(2_000));
+        assert!(asked.get("svg").is_none() && asked.to_string().len() < 2_300, "{asked}");
     }
 
     #[test]
@@ -208,12 +247,12 @@ mod tests {
             let presets: Map<String, Value> = (0..presets).map(|n| (n.to_string(), json!("x".repeat(100)))).collect();
             json!({"name": name, "presets": presets, "facts": {"slots": 4}, "config": {}})
         };
-        let told = fit("list_runners", json!({"runners": [runner("a", 600), runner("b", 3)]}));
+        let told = fit("list_runners", json!({"runners": [runner("a", 600), runner("b", 3)]}), None);
         assert_eq!((&told["runners"][0]["presets"], &told["runners"][0]["facts"]), (&json!({}), &json!({"slots": 4})));
         assert_eq!(told["runners"][1], runner("b", 3));
         assert!(told["notes"][0].as_str().unwrap().contains("beam://{target}/runner"), "{told}");
         let many: Vec<Value> = (0..2_000).map(|n| runner(&format!("runner {n}"), 0)).collect();
-        let told = fit("list_runners", json!({"runners": many}));
+        let told = fit("list_runners", json!({"runners": many}), None);
         assert!(told.to_string().len() < MOST * BYTES_PER_TOKEN + 600);
         assert!(told["notes"][1].as_str().unwrap().ends_with("beam://runners"), "{}", told["notes"]);
     }

@@ -23,9 +23,11 @@ pub(super) fn input(schema: Value) -> Value {
     }
 }
 
-/// A default that is nothing, a number's width and members that may be anything tell a model nothing.
+/// A default that is nothing, a number's width, members that may be anything and a second name for the same tell a model
+/// nothing.
 fn is_told((key, value): &(String, Value)) -> bool {
     match key.as_str() {
+        _ if value.get("deprecated").is_some_and(|old| *old == true) => false,
         "default" => ![Value::Null, json!(false), json!(0), json!(""), json!([]), json!({})].contains(value),
         "format" => !value.is_string(),
         "additionalProperties" => *value != true,
@@ -82,6 +84,7 @@ mod tests {
     fn what_holds_anyway_is_not_said() {
         let whole = json!({"additionalProperties": false, "properties": {
             "a": {"type": "object", "additionalProperties": true, "default": {}},
+            "old": {"type": "string", "deprecated": true},
             "b": {"type": "boolean", "default": true}, "c": {"type": "string", "default": "", "format": "x"}}});
         let short = json!({"additionalProperties": false, "properties": {
             "a": {"type": "object"}, "b": {"type": "boolean", "default": true}, "c": {"type": "string"}}});

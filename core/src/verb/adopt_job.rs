@@ -29,9 +29,9 @@ pub struct Input {
     pub reason: Option<String>,
     /// Makes a repeated call answer as the first.
     pub idempotency_key: Option<String>,
-    /// Only answer what would be done.
+    /// Only show the plan.
     pub dry_run: bool,
-    /// Digest of the plan a dry run answered; anything else is refused.
+    /// Digest of the plan a dry run showed; another is refused.
     pub plan_digest: Option<String>,
 }
 

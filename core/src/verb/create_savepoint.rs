@@ -23,6 +23,7 @@ pub struct Input {
     /// Directory for the savepoint, beneath what the target allows; default: the target's own.
     pub savepoint_path: Option<String>,
     /// Same as `savepoint_path`.
+    #[schemars(extend("deprecated" = true))]
     pub savepoint_dir: Option<String>,
     /// End the job with it: flush everything in flight first.
     pub drain: bool,
@@ -30,16 +31,19 @@ pub struct Input {
     pub idempotency_key: Option<String>,
     /// Longest to wait for the end, in seconds; default 20. 0 answers at once with the operation.
     pub wait_seconds: Option<f64>,
-    /// Only answer what would be done.
+    /// Only show the plan.
     pub dry_run: bool,
-    /// Digest of the plan a dry run answered; anything else is refused.
+    /// Digest of the plan a dry run showed; another is refused.
     pub plan_digest: Option<String>,
-    /// S0: accepted and of no effect; it names the kind of this very request.
+    /// S0: has no effect.
+    #[schemars(extend("deprecated" = true))]
     pub mcp_resource_type: Option<String>,
     /// S0: `true` is the same as `wait_seconds: 0`.
     #[serde(rename = "async_", alias = "async")]
+    #[schemars(extend("deprecated" = true))]
     pub asynchronous: Option<bool>,
     /// S0: same as `wait_seconds`.
+    #[schemars(extend("deprecated" = true))]
     pub mcp_timeout_seconds: Option<f64>,
 }
 

@@ -39,9 +39,9 @@ pub struct Input {
     pub allow_non_restored_state: bool,
     /// Makes a repeated call answer with the job of the first.
     pub idempotency_key: Option<String>,
-    /// Only answer what would be done.
+    /// Only show the plan.
     pub dry_run: bool,
-    /// Digest of the plan a dry run answered; anything else is refused.
+    /// Digest of the plan a dry run showed; another is refused.
     pub plan_digest: Option<String>,
 }
 

@@ -26,9 +26,9 @@ pub struct Input {
     pub idempotency_key: Option<String>,
     /// Longest to wait for the runner to show it, in seconds; default 20.
     pub wait_seconds: Option<f64>,
-    /// Only answer what would be done.
+    /// Only show the plan.
     pub dry_run: bool,
-    /// Digest of the plan a dry run answered; anything else is refused.
+    /// Digest of the plan a dry run showed; another is refused.
     pub plan_digest: Option<String>,
 }
 

@@ -59,8 +59,8 @@ impl Define for WaitForChange {
     const NAME: &'static str = "wait_for_change";
     const TITLE: &'static str = "Wait for a change";
     const DESCRIPTION: &'static str = "Waits up to 25 seconds until a job changes (or, with until_terminal, ends) and \
-        answers with it and a cursor. Call it again with the cursor while terminal is false. Cheaper than polling \
-        get_job.";
+        answers with what is new and a cursor. Call it again with the cursor while terminal is false. Cheaper than \
+        polling get_job.";
     const SCOPE: Scope = Scope::Read;
     const HINTS: Hints = Hints::Read;
     type Input = Input;

@@ -73,6 +73,7 @@ const REASONS: &[(&str, &str, &str)] = &[
     ("tool.rs", "engine", "the state that verbs run on"),
     ("tool/", "auth", "what no verb shows needs its scope all the same"),
     ("tool/declined.rs", "store", "a no is kept where every instance finds it"),
+    ("tool/differences.rs", "job", "the row that a cursor is of"),
     ("tool/task.rs", "job", "a task is told from the rows it follows"),
     ("tool/resource.rs", "job", "the kind of the operations that a list of savepoints shows"),
     ("tool/seal_key.rs", "store", "the key of request states is shared by the instances before one store"),

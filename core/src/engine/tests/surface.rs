@@ -33,6 +33,12 @@ pub(super) fn call(world: &mut World, tool: &str, arguments: &Value, capabilitie
     ask(world, "", "tools/call", json!({"name": tool, "arguments": arguments}), capabilities)["result"].clone()
 }
 
+/// The tools as a model sees them.
+pub(super) fn listed(world: &mut World) -> Vec<Value> {
+    let answer = ask(world, "", "tools/list", json!({}), &json!({}));
+    answer["result"]["tools"].as_array().unwrap_or_else(|| panic!("{answer}")).clone()
+}
+
 pub(super) fn running(world: &mut World) -> String {
     let made = world.ok("create_job", &json!({"name": "s"}));
     world.advance(5_000);
@@ -235,4 +241,21 @@ fn every_tool_answers_what_its_whole_schema_says() {
     assert_eq!(stopped["state"], "CANCELED", "{stopped}");
     check(&mut world, "restore_job", json!({"job_id": job}));
     assert_eq!(called, VERBS.iter().filter(|verb| verb.is_tool).map(|verb| verb.name).collect());
+}
+
+#[test]
+fn what_a_pipeline_wrote_is_marked_wherever_it_is_told() {
+    let mut world = World::new(&json!({"script": "failing"}));
+    let job = running(&mut world);
+    world.advance(60_000);
+    for (tool, arguments, marked) in [
+        ("get_job", json!({"job_id": job}), json!(["diagnostics", "job_name", "name"])),
+        ("list_jobs", json!({}), json!(["jobs[].diagnostics", "jobs[].job_name", "jobs[].name"])),
+        ("get_logs", json!({"job_id": job}), json!(["logs[].message"])),
+    ] {
+        let answer = call(&mut world, tool, &arguments, &json!({}));
+        assert_eq!(answer["structuredContent"]["untrusted"], marked, "{answer}");
+    }
+    let made = call(&mut world, "create_job", &json!({"target": "sim"}), &json!({}))["structuredContent"].clone();
+    assert_eq!(made["untrusted"], json!(["job_name", "name"]), "{made}");
 }

@@ -24,6 +24,7 @@ pub struct Input {
     /// Runner or target: `flink` means the target `flink`, else the only Flink target.
     pub runner_type: Option<String>,
     /// Same as `runner_type`.
+    #[schemars(extend("deprecated" = true))]
     pub runner: Option<String>,
     /// BATCH or STREAMING.
     pub job_type: Option<String>,
@@ -32,6 +33,7 @@ pub struct Input {
     /// Path on the server beneath its roots, or `artifact:sha256:<hex>` of an uploaded file.
     pub code_path: Option<String>,
     /// Same as `code_path`.
+    #[schemars(extend("deprecated" = true))]
     pub pipeline_path: Option<String>,
     /// Dotted name of a Python module that is installed with the target's interpreter, instead of `code_path`.
     pub module: Option<String>,
@@ -64,9 +66,9 @@ pub struct Input {
     pub allow_non_restored_state: bool,
     /// Makes a repeated call answer with the job of the first; at most 255 bytes, kept 7 days.
     pub idempotency_key: Option<String>,
-    /// Only answer what would be done.
+    /// Only show the plan.
     pub dry_run: bool,
-    /// Digest of the plan a dry run answered; anything else is refused.
+    /// Digest of the plan a dry run showed; another is refused.
     pub plan_digest: Option<String>,
 }
 
