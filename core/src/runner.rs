@@ -50,3 +50,13 @@ pub struct Context {
     /// What this process sent lately.
     pub launches: Arc<Launches>,
 }
+
+#[cfg(test)]
+impl Context {
+    /// With what the tests of runners call.
+    pub(crate) fn for_test(io: Io, target: Arc<Target>) -> Self {
+        let branch = Branch::new(crate::random::Seed::new([3; 32]), "test");
+        let (guard, deadline) = (Arc::new(Guard::new(&target.name)), Duration::from_secs(300));
+        Self { io, guard, target, deadline, branch, launches: Arc::default() }
+    }
+}

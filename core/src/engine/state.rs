@@ -177,6 +177,23 @@ impl State {
     }
 }
 
+#[cfg(test)]
+impl State {
+    /// The state of a new process of such a host, with one scripted cluster.
+    pub(crate) fn for_test(kind: &str) -> Self {
+        let config = Config::from_json(&serde_json::json!({"targets": {"sim": {"runner": "simulator"}}})).unwrap();
+        let host = Host {
+            kind: kind.into(),
+            loopback_only: true,
+            authorities: Vec::new(),
+            durable: true,
+            longest_wait_ms: 1,
+            streams: false,
+        };
+        Self::new(config, host)
+    }
+}
+
 /// A piece of work one flow of this process is at; dropping it lets go.
 pub struct Claim {
     state: Arc<State>,
@@ -191,27 +208,12 @@ impl Drop for Claim {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
-
-    fn state(kind: &str) -> State {
-        let config = Config::from_json(&json!({"targets": {"sim": {"runner": "simulator"}}})).unwrap();
-        let host = Host {
-            kind: kind.into(),
-            loopback_only: true,
-            authorities: Vec::new(),
-            durable: true,
-            longest_wait_ms: 1,
-            streams: false,
-        };
-        State::new(config, host)
-    }
 
     #[test]
     fn a_target_comes_back_with_its_first_answer_to_a_process_that_lives_on() {
         for (kind, first) in [("server", Some(5)), ("embedded", Some(5)), ("lambda", None)] {
-            let state = state(kind);
+            let state = State::for_test(kind);
             state.answered("sim", 5);
             state.answered("sim", 6);
             assert_eq!(state.health("sim").back_ms, first, "{kind}");
@@ -223,7 +225,7 @@ mod tests {
 
     #[test]
     fn of_targets_that_are_gone_no_more_is_remembered_than_there_is_room_for() {
-        let state = state("server");
+        let state = State::for_test("server");
         for number in 0..3 * STRANGERS {
             state.set_health(&format!("gone {number}"), |health| health.failures += 1);
         }
@@ -235,7 +237,7 @@ mod tests {
 
     #[test]
     fn what_is_remembered_of_jobs_and_of_work_has_an_end() {
-        let state = Arc::new(state("server"));
+        let state = Arc::new(State::for_test("server"));
         for number in 0..=REMEMBERED {
             state.observed("t", &number.to_string(), 5);
         }

@@ -116,14 +116,11 @@ fn has_been_absent(row: &Job, now_ms: u64, long: Duration) -> bool {
 mod tests {
     use std::sync::Arc;
 
-    use serde_json::json;
-
     use super::*;
     use crate::{
         auth::{Caller, Role},
         call::Call,
-        config::Config,
-        engine::{Host, State},
+        engine::State,
         flow::{Flow, Now, Step},
         job::{JobState, OperationKind, OperationState},
         lifecycle::{observe::tests::job, operate::tests::operation},
@@ -132,16 +129,7 @@ mod tests {
     const HOUR_MS: u64 = 3_600_000;
 
     fn process(kind: &str) -> Arc<State> {
-        let config = Config::from_json(&json!({"targets": {"sim": {"runner": "simulator"}}})).unwrap();
-        let host = Host {
-            kind: kind.into(),
-            loopback_only: true,
-            authorities: Vec::new(),
-            durable: true,
-            longest_wait_ms: 1,
-            streams: false,
-        };
-        Arc::new(State::new(config, host))
+        State::for_test(kind).into()
     }
 
     /// What a process finds when its own clock and its wall show this.

@@ -11,9 +11,7 @@ use crate::{
     effect::{Effect, Fact, Handle, Held, Origin as From, Query, Refusal, Reply, Signal, Source, SourceId},
     error::{Error, ErrorKind, Landed},
     flow::Io,
-    guard::Guard,
     job::{Job, JobId, JobSpec, JobState, Operation, OperationKind, OperationState, Phase},
-    random::{Branch, Seed},
     runner::{Backend, Begun, Capability, Context, Look, Submitted},
 };
 
@@ -59,16 +57,7 @@ where
 fn direct(io: Io) -> Direct {
     let mut target = Target::new("local", RunnerKind::Direct);
     target.env.insert("TOKEN".into(), "env:TOKEN".into());
-    let guard = Arc::new(Guard::new(&target.name));
-    let branch = Branch::new(Seed::new([0; 32]), "test");
-    Direct::new(Context {
-        io,
-        guard,
-        target: Arc::new(target),
-        deadline: Duration::MAX,
-        branch,
-        launches: Arc::default(),
-    })
+    Direct::new(Context::for_test(io, Arc::new(target)))
 }
 
 fn mine() -> Job {

@@ -10,14 +10,12 @@ use crate::{
     config::{RunnerKind, Target},
     effect::{Blob, Effect, Fact, Fault, FaultKind, Handle, Held, Query, Reply, Signal},
     error::{Error, ErrorKind, Landed},
-    guard::Guard,
     job::{Job, JobId, JobSpec, JobState, LogQuery, MetricKind, MetricValue, Operation, OperationKind, OperationState},
     job_api::{
         message::Prepare,
         protobuf::{Encoder, Message},
         structure,
     },
-    random::{Branch, Seed},
     runner::{Backend, Begun, Build, Capability, Context, Look, Provenance, ResolvedOption, Submission, Submitted},
 };
 
@@ -80,18 +78,7 @@ where
     F: Future<Output = Result<T, Error>> + Send + 'static,
     T: std::fmt::Debug + 'static,
 {
-    let mut flow = Flow::new(move |io| {
-        let (target, branch) = (Arc::new(target()), Branch::new(Seed::new([3; 32]), "test"));
-        let guard = Arc::new(Guard::new(&target.name));
-        flow(Portable::new(Context {
-            io,
-            guard,
-            target,
-            deadline: Duration::from_secs(300),
-            branch,
-            launches: Arc::default(),
-        }))
-    });
+    let mut flow = Flow::new(move |io| flow(Portable::new(Context::for_test(io, Arc::new(target())))));
     let mut script: VecDeque<_> = script.into();
     let (mut asked, mut reply, mut mono) = (Vec::new(), None, Duration::from_secs(1));
     loop {

@@ -9,11 +9,9 @@ use crate::{
     config::{Config, Target},
     error::{Error, ErrorKind, Landed},
     flow::{Flow, Now, Step},
-    guard::Guard,
     job::{
         EndedBy, Job, JobId, JobSpec, JobState, LogQuery, MetricValue, Operation, OperationKind, OperationState, Phase,
     },
-    random::{Branch, Seed},
     runner::{Backend, Context, Look, Submitted},
 };
 
@@ -31,15 +29,7 @@ macro_rules! at {
     ($target:expr, $ms:expr, $runner:ident => $call:expr) => {{
         let target = Arc::new($target.clone());
         let mut flow = Flow::new(move |io| async move {
-            let branch = Branch::new(Seed::new([0; 32]), "test");
-            let $runner = Simulator::new(Context {
-                io,
-                guard: Arc::new(Guard::new(&target.name)),
-                target,
-                deadline: Duration::MAX,
-                branch,
-                launches: Arc::default(),
-            });
+            let $runner = Simulator::new(Context::for_test(io, target));
             $call.await
         });
         match flow.step(Now { mono: Duration::ZERO, wall_ms: CREATED_MS + $ms }, None) {

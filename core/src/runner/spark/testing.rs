@@ -10,9 +10,7 @@ use crate::{
     effect::{Body, Effect, Fault, FaultKind, Method, Outcome, Recipe, Reply, Request, Response},
     error::Error,
     flow::{Flow, Now, Step},
-    guard::Guard,
     job::{Job, Operation, OperationKind},
-    random::{Branch, Seed},
     runner::Context,
 };
 
@@ -100,17 +98,7 @@ where
     T: 'static,
 {
     let target = Arc::new(target);
-    let mut flow = Flow::new(move |io| {
-        let (guard, branch) = (Arc::new(Guard::new(&target.name)), Branch::new(Seed::new([3; 32]), "test"));
-        flow(Spark::new(Context {
-            io,
-            guard,
-            target,
-            deadline: Duration::from_secs(300),
-            branch,
-            launches: Arc::default(),
-        }))
-    });
+    let mut flow = Flow::new(move |io| flow(Spark::new(Context::for_test(io, target))));
     let mut script: VecDeque<_> = script.into();
     let (mut requests, mut recipes) = (vec![], vec![]);
     let mut now = Now { mono: Duration::from_secs(1), wall_ms: NOW_MS };
