@@ -25,8 +25,10 @@ TEXT = EXAMPLES / "data" / "as_you_like_it.txt"
 
 SLOW = """
 import sys, time, apache_beam as beam
+from apache_beam.metrics import Metrics
 from apache_beam.options.pipeline_options import PipelineOptions
 def wait(x):
+    Metrics.counter("t", "seen").inc()
     with open({mark!r}, "a") as file: file.write("x")
     time.sleep({each})
 with beam.Pipeline(options=PipelineOptions(sys.argv[1:])) as p:
@@ -325,6 +327,23 @@ def test_direct_runs_on_the_operators_prism(server: Server) -> None:
     _, answer = server.call("GET", f"/jobs/{job['job_id']}/metrics")
     words = [metric for metric in answer["data"]["user"] if metric["name"] == "words"]
     assert words[0]["committed"] == sum(counted(TEXT).values())
+
+
+def test_prism_on_direct_tells_metrics_while_the_job_runs(server: Server) -> None:
+    (server.roots / "slow.py").write_text(SLOW.format(mark=str(server.folder / "mark"), each=0.5, count=60))
+    job_id = server.submit("direct", Path("slow.py"), pipeline_options={"runner": "PrismRunner"})
+
+    def seen(side: str) -> int:
+        _, answer = server.call("GET", f"/jobs/{job_id}/metrics")
+        found = [metric[side] for metric in answer["data"]["user"] if metric["name"] == "seen"]
+        return found[0] or 0 if found else 0
+
+    until(lambda: seen("attempted") > 0, "a counter is told")
+    early = seen("attempted")
+    _, answer = server.call("GET", f"/jobs/{job_id}")
+    assert (answer["data"]["state"], answer["data"]["runner_state"]) == ("RUNNING", "RUNNING")
+    assert server.ended(job_id)["state"] == "FINISHED"
+    assert 0 < early < seen("committed") == 60
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,8 @@ was built elsewhere: see `handed.py`.
 The parent makes the session and the folder, redirects stdout and stderr to files, and holds the
 other end of stdin. Nothing runs before the byte `R` arrives there. Then `<folder>/state.json`
 appears, and at the end `<folder>/result.json`. There is no result when the process is killed or
-calls `os._exit`: what that means only the parent can tell.
+calls `os._exit`: what that means only the parent can tell. Where a runner tells of its pipelines
+while they run, `state.json` has it: see `live.py`.
 """
 
 from __future__ import annotations
@@ -72,6 +73,11 @@ class Run:
             return "FAILED"
         return known_state(self.result) if self.over.is_set() else "RUNNING"
 
+    @property
+    def goes_on(self) -> bool:
+        """True for a pipeline that its runner lets go on after `run` has returned."""
+        return self.result is not None and self.state not in FINAL_STATES
+
 
 @dataclass(frozen=True)
 class Ending:
@@ -89,7 +95,7 @@ def known_state(result: Any) -> str:
         return "UNKNOWN"
 
 
-def record_runs(pipeline: Any, runs: list[Run]) -> None:
+def record_runs(pipeline: Any, runs: list[Run], goes_on: Callable[[], None]) -> None:
     """Makes `pipeline.run` remember its results; runs within a run belong to the outer one."""
     original: Callable[..., Any] = pipeline.run
     inside = threading.local()
@@ -105,6 +111,8 @@ def record_runs(pipeline: Any, runs: list[Run]) -> None:
             return remember(entry, functools.partial(original, *args, **kwargs))
         finally:
             inside.run = False
+            if entry.goes_on:
+                goes_on()
 
     pipeline.run = run
 
@@ -123,10 +131,12 @@ def remember(run: Run, call: Callable[[], Any]) -> Any:
 # ---- running the program
 
 
-def execute(kind: str, target: str, runs: list[Run], capture: Any = None) -> Ending:
+def execute(
+    kind: str, target: str, runs: list[Run], goes_on: Callable[[], None], capture: Any = None
+) -> Ending:
     try:
         beam = importlib.import_module("apache_beam")
-        record_runs(beam.Pipeline, runs)
+        record_runs(beam.Pipeline, runs, goes_on)
         forbid_silent_download()
         if kind == "pipeline":
             return handed_over(target, runs, capture)
@@ -287,15 +297,34 @@ def metric_rows(runs: list[Run], errors: list[str]) -> Iterator[tuple[str, Row]]
 
 
 def run_rows(index: int, run: Run) -> Iterator[tuple[str, Row]]:
-    found = run.result.metrics().query() if run.result is not None else {}
+    found = current(run.result).query() if run.result is not None else {}
     for kind, convert in CONVERT.items():
         for item in sorted(found.get(kind, ()), key=sort_key):
             yield kind, {"pipeline": index, **metric_row(item, convert)}
 
 
+def current(result: Any) -> Any:
+    """The metrics as they are now: a job service's result keeps the first that it was told."""
+    if "_metrics" not in getattr(result, "__dict__", {}):
+        return result.metrics()
+    kept, result._metrics = result._metrics, None
+    try:
+        return result.metrics()
+    finally:
+        result._metrics = kept
+
+
+def told_live(runs: list[Run]) -> Row | None:
+    """What the runners say of pipelines that go on; None where none does."""
+    if not any(run.goes_on for run in runs):
+        return None
+    states = [run.state for run in runs[:METRICS]]
+    return {"metrics": collect_metrics(runs), "pipeline_states": states, "metrics_at_ms": now_ms()}
+
+
 def sort_key(item: Any) -> tuple[str, str, str]:
     metric = item.key.metric
-    return str(item.key.step), str(metric.namespace), str(metric.name)
+    return str(item.key.step or ""), str(metric.namespace), str(metric.name)
 
 
 def metric_row(item: Any, convert: Callable[[Any], Any]) -> Row:
@@ -424,12 +453,18 @@ def report(ending: Ending, runs: list[Run]) -> Row:
 
 def supervise(folder: str, kind: str, target: str) -> int:
     pid, runs = os.getpid(), list[Run]()
-    write_json(folder, "state.json", {"state": "RUNNING", "pid": pid, "started_at_ms": now_ms()})
+    begun: Row = {"state": "RUNNING", "pid": pid, "started_at_ms": now_ms()}
+    write_json(folder, "state.json", begun)
     plain = kind.removeprefix("capture-")
     capture = None if plain == kind else capturing(folder)
-    ending = execute(plain, target, runs, capture)
+    live = beside("live").Live(
+        functools.partial(told_live, runs),
+        lambda found: write_json(folder, "state.json", begun | found),
+    )
+    ending = execute(plain, target, runs, live.begin, capture)
     if os.getpid() == pid:  # a child that the program forked must not speak for it
         document = report(ending, runs)
+        live.end()
         for stream in (sys.stdout, sys.stderr):
             with contextlib.suppress(Exception):
                 stream.flush()
@@ -461,7 +496,10 @@ def main(argv: list[str]) -> int:
         case [_, folder, kind, target, *_] if kind.removeprefix("capture-") in KINDS:
             folder = os.path.abspath(folder)
         case _:
-            print("usage: wrapper.py <folder> <script|module|pipeline> <target> [args...]", file=sys.stderr)
+            print(
+                "usage: wrapper.py <folder> <script|module|pipeline> <target> [args...]",
+                file=sys.stderr,
+            )
             return EXIT_USAGE
     if not released():
         return EXIT_NOT_RELEASED

@@ -29,6 +29,8 @@ const WRAPPER: &str = include_str!("../direct/wrapper.py");
 const CAPTURE: &str = include_str!("../direct/capture.py");
 /// What reads and runs a pipeline that was built elsewhere.
 const HANDED: &str = include_str!("../direct/handed.py");
+/// Writes down the metrics of pipelines that go on.
+const LIVE: &str = include_str!("../direct/live.py");
 /// Prints versions without importing what takes a second to import.
 const VERSIONS: &str = "import importlib.metadata as m, json, platform
 try: beam = m.version('apache-beam')
@@ -85,10 +87,10 @@ pub(super) fn find(interpreter: &Path) -> Option<PathBuf> {
 
 /// Puts the wrapper and what it loads into a folder under the name of their hash.
 pub(super) fn install_wrapper(jobs: &Path) -> io::Result<PathBuf> {
-    let hash = sha256_hex(&[WRAPPER, CAPTURE, HANDED].concat().into_bytes());
+    let hash = sha256_hex(&[WRAPPER, CAPTURE, HANDED, LIVE].concat().into_bytes());
     let folder = jobs.join(format!("wrapper-{}", hash.get(..16).unwrap_or_default()));
     fs::create_dir_all(&folder)?;
-    for (name, text) in [("capture.py", CAPTURE), ("handed.py", HANDED), ("wrapper.py", WRAPPER)] {
+    for (name, text) in [("capture.py", CAPTURE), ("handed.py", HANDED), ("live.py", LIVE), ("wrapper.py", WRAPPER)] {
         install(&folder, name, text)?;
     }
     Ok(folder.join("wrapper.py"))

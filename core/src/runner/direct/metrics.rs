@@ -3,13 +3,14 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::response::Known;
+use super::response::{Known, StateFile};
 use crate::{
     job::{Metric, MetricKind, MetricValue, Metrics},
+    runner::beam_name,
     text,
 };
 
-/// `metrics` of `result.json`.
+/// `metrics` of `result.json`, and of `state.json` while a runner tells them.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct MetricsFile {
@@ -32,14 +33,14 @@ struct Row {
     committed: Option<Value>,
 }
 
-/// Metrics of the result; without one, a note and what is known.
+/// Metrics of the result; without one, what the runner told last, or a note.
 pub(super) fn metrics(known: Known, now_ms: u64) -> Metrics {
-    let started = known.state.and_then(|state| state.started_at_ms);
+    let state = known.state.unwrap_or_default();
+    let started = state.started_at_ms;
     let mut metrics = Metrics { source: "the job's process".into(), ..Metrics::default() };
     let Some(result) = known.result else {
-        let note = if known.alive { "metrics come when the job ends" } else { "the job left no metrics" };
-        metrics.notes.push(note.into());
         elapsed(&mut metrics, started, known.alive.then_some(now_ms));
+        told_last(&mut metrics, state, known.alive);
         return metrics;
     };
     elapsed(&mut metrics, started, result.finished_at_ms);
@@ -49,6 +50,18 @@ pub(super) fn metrics(known: Known, now_ms: u64) -> Metrics {
     }
     fill(&mut metrics, result.metrics, result.pipeline_states.len() > 1);
     metrics
+}
+
+/// What a runner told while its pipelines went on.
+fn told_last(metrics: &mut Metrics, state: StateFile, alive: bool) {
+    metrics.as_of_ms = state.metrics_at_ms;
+    match (state.metrics_at_ms, alive) {
+        (Some(_), true) => {}
+        (Some(_), false) => metrics.notes.push("the process ended without a result: the last it told".into()),
+        (None, true) => metrics.notes.push("metrics come when the job ends".into()),
+        (None, false) => metrics.notes.push("the job left no metrics".into()),
+    }
+    fill(metrics, state.metrics, state.pipeline_states.len() > 1);
 }
 
 fn elapsed(metrics: &mut Metrics, from: Option<u64>, to: Option<u64>) {
@@ -66,9 +79,8 @@ fn fill(metrics: &mut Metrics, file: MetricsFile, several: bool) {
         (MetricKind::StringSet, file.string_sets),
     ];
     for (kind, row) in kinds.into_iter().flat_map(|(kind, rows)| rows.into_iter().map(move |row| (kind, row))) {
-        let beams_own = row.namespace == "lineage" || row.namespace.starts_with("beam:");
-        let metric = metric(kind, row, several);
-        if beams_own { metrics.system.push(metric) } else { metrics.user.push(metric) }
+        let list = if is_beams_own(&row) { &mut metrics.system } else { &mut metrics.user };
+        list.push(metric(kind, row, several));
     }
     if file.truncated {
         metrics.notes.push("there were more metrics than are kept".into());
@@ -76,13 +88,23 @@ fn fill(metrics: &mut Metrics, file: MetricsFile, several: bool) {
     metrics.notes.extend(file.errors.iter().map(|error| text::clean_line(error, 256)));
 }
 
+/// Beam's results of job services tell what Beam measures beside what the pipeline counts.
+fn is_beams_own(row: &Row) -> bool {
+    row.namespace == "lineage" || row.namespace.starts_with("beam:") || is_measured(row)
+}
+
+fn is_measured(row: &Row) -> bool {
+    row.namespace == beam_name::NAMESPACE && row.name.starts_with("metric:")
+}
+
 fn metric(kind: MetricKind, row: Row, several: bool) -> Metric {
-    let step = text::clean_line(&row.step, 256);
+    let name = if is_measured(&row) { beam_name::metric(&row.name) } else { &row.name };
+    let step = text::clean_line(beam_name::transform(&row.step), 256);
     let step = if several { format!("pipeline {}: {step}", row.pipeline) } else { step };
     Metric {
-        name: text::clean_line(&row.name, 256),
+        name: text::clean_line(name, 256),
         namespace: text::clean_line(&row.namespace, 256),
-        step: Some(step),
+        step: Some(step).filter(|step| !step.is_empty()),
         kind,
         attempted: row.attempted.and_then(|cell| value(kind, &cell)),
         committed: row.committed.and_then(|cell| value(kind, &cell)),
@@ -117,7 +139,10 @@ fn set_item(item: &Value) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::response::tests::after, *};
+    use super::{
+        super::response::tests::{after, told},
+        *,
+    };
 
     #[test]
     fn metrics_are_those_of_the_result() {
@@ -137,5 +162,17 @@ mod tests {
         let read = metrics(after(true, None, None, None), 1_795_173_315_360);
         assert!(read.user.is_empty() && read.notes[0].contains("when the job ends"));
         assert!((read.unified["elapsed_time_ms"] - 1000.0).abs() < 0.5);
+    }
+
+    #[test]
+    fn what_a_runner_tells_is_told_as_of_then() {
+        let read = metrics(told(true), 1_795_173_315_360);
+        assert_eq!((read.user[0].name.as_str(), &read.user[0].attempted), ("seen", &Some(MetricValue::Int(9))));
+        assert_eq!((read.user[0].step.as_deref(), read.user.len()), (Some("Seen"), 1));
+        let counted = read.system.iter().find(|metric| metric.name == "element_count").unwrap();
+        assert_eq!((counted.namespace.as_str(), &counted.step), ("beam", &None));
+        assert_eq!((read.as_of_ms, read.notes.len()), (Some(1_795_759_897_947), 0), "{:?}", read.notes);
+        let gone = metrics(told(false), 1_795_173_315_360);
+        assert_eq!((gone.user.len(), gone.notes[0].contains("the last it told")), (1, true), "{:?}", gone.notes);
     }
 }

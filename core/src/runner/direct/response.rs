@@ -24,10 +24,14 @@ pub(super) struct Known {
     pub(super) result: Option<ResultFile>,
 }
 
-#[derive(Debug, Deserialize)]
+/// `state.json`: what a runner tells of pipelines that go on is in it from their start on.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
 pub(super) struct StateFile {
-    #[serde(default)]
     pub(super) started_at_ms: Option<u64>,
+    pub(super) metrics: MetricsFile,
+    pub(super) metrics_at_ms: Option<u64>,
+    pub(super) pipeline_states: Vec<String>,
 }
 
 /// `result.json`, recorded in `tests/vectors/direct/recorded`.
@@ -98,9 +102,9 @@ pub(super) fn sighting(job: &Job, known: &Known) -> Sighting {
 type Reading = (Option<JobState>, String, String);
 
 fn running(known: &Known) -> Reading {
-    let (state, word) =
-        if known.state.is_some() { (JobState::Running, "RUNNING") } else { (JobState::Pending, "STARTED") };
-    (Some(state), word.into(), String::new())
+    let Some(file) = &known.state else { return (Some(JobState::Pending), "STARTED".into(), String::new()) };
+    let word = file.pipeline_states.last().map_or("RUNNING", String::as_str);
+    (Some(JobState::Running), text::clean_line(word, 64), String::new())
 }
 
 fn ended_with_result(result: &ResultFile) -> Reading {
@@ -203,6 +207,13 @@ pub(super) mod tests {
             Fact::Alive { alive, exit_code, signal, limit: None, released: true },
             Fact::Result { state, result: result.map(recorded) },
         ])
+    }
+
+    /// A child whose runner, Prism, tells of its pipeline while it goes on.
+    pub(in crate::runner::direct) fn told(alive: bool) -> Known {
+        let state = Some(include_str!("../../../../tests/vectors/direct/recorded/state_live.json").to_owned());
+        let alive = Fact::Alive { alive, exit_code: None, signal: None, limit: None, released: true };
+        known(&[alive, Fact::Result { state, result: None }])
     }
 
     fn seen(job: &Job, known: &Known) -> (JobState, String, String) {

@@ -10,7 +10,7 @@ use crate::{
         message,
         metric::{Decoded, MonitoringInfo, Results},
     },
-    runner::Context,
+    runner::{Context, beam_name},
     text,
 };
 
@@ -75,21 +75,11 @@ fn note(metrics: &mut Metrics, unread: usize) {
 fn place(info: &MonitoringInfo) -> Place {
     let clean = |text: &str| text::clean_line(text, 256);
     let step = ["PTRANSFORM", "PCOLLECTION"].iter().map(|label| info.label(label)).find(|step| !step.is_empty());
-    let step = step.map(|step| clean(transform(step)));
+    let step = step.map(|step| clean(beam_name::transform(step)));
     if info.is_user() {
         return Place { namespace: clean(info.label("NAMESPACE")), name: clean(info.label("NAME")), step };
     }
-    let name = info.urn.trim_start_matches("beam:metric:").trim_end_matches(":v1");
-    Place { namespace: "beam".into(), name: clean(name), step }
-}
-
-/// The name within an id like `ref_AppliedPTransform_Extract_8`, which Python gives and Prism repeats.
-fn transform(id: &str) -> &str {
-    let Some(rest) = id.strip_prefix("ref_AppliedPTransform_") else { return id };
-    match rest.rsplit_once('_') {
-        Some((name, number)) if !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()) => name,
-        _ => rest,
-    }
+    Place { namespace: beam_name::NAMESPACE.into(), name: clean(beam_name::metric(&info.urn)), step }
 }
 
 fn plain(value: Decoded) -> (MetricKind, MetricValue) {
@@ -110,18 +100,6 @@ fn plain(value: Decoded) -> (MetricKind, MetricValue) {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_transform_has_the_name_it_was_given() {
-        for (id, name) in [
-            ("ref_AppliedPTransform_Extract_8", "Extract"),
-            ("ref_AppliedPTransform_Write-Write-WriteImpl_12", "Write-Write-WriteImpl"),
-            ("Extract", "Extract"),
-            ("e3", "e3"),
-        ] {
-            assert_eq!(transform(id), name);
-        }
-    }
 
     #[test]
     fn what_cannot_be_read_is_counted() {
