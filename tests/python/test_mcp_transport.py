@@ -40,7 +40,7 @@ def test_a_job_from_its_submission_to_its_logs(client: MCPClient) -> None:
     assert [str(runner.name) for runner in client.list_runners()] == ["sim"]
     job = client.submit_job(runner="sim", name="words", options={"simulator_script": "batch"})
     ended = client.wait_for_job(job.job_id)
-    assert ended.state == "FINISHED"
+    assert (ended.state, ended.name, ended.target) == ("FINISHED", "words", "sim")
     assert client.get_logs(job.job_id).logs
     assert client.get_metrics(job.job_id).metrics
     assert job.job_id in [listed.job_id for listed in client.list_jobs()]
