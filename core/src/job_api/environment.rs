@@ -1,17 +1,19 @@
 //! Where the workers of an encoded pipeline run, and what must be staged for them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::protobuf::{Encoder, Message};
 use crate::error::Error;
 
 /// One environment of a pipeline.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Environment {
     /// Beam's word between `beam:env:` and the version: `external`, `docker`, `process`, `embedded_python`, …
     pub kind: String,
     /// What of its kind: the address of an external worker pool, the image of a container, the command of a process.
     pub endpoint: String,
+    /// What a process finds in its environment besides what its parent has.
+    pub variables: BTreeMap<String, String>,
     /// Files that must be staged before it can work.
     pub dependencies: usize,
 }
@@ -40,13 +42,18 @@ fn environment(environment: Message<'_>) -> Result<Environment, Error> {
     let urn = environment.text(2);
     let kind = urn.strip_prefix("beam:env:").and_then(|rest| rest.split(':').next()).unwrap_or(&urn).to_owned();
     let payload = environment.bytes(3).unwrap_or_default();
-    let endpoint = match kind.as_str() {
-        "external" => endpoint(payload)?,
-        "docker" => Message::read(payload)?.text(1),
-        "process" => Message::read(payload)?.text(3),
-        _ => String::new(),
+    let (endpoint, variables) = match kind.as_str() {
+        "external" => (endpoint(payload)?, BTreeMap::new()),
+        "docker" => (Message::read(payload)?.text(1), BTreeMap::new()),
+        "process" => (Message::read(payload)?.text(3), variables(payload)?),
+        _ => Default::default(),
     };
-    Ok(Environment { kind, endpoint, dependencies: environment.all(6).count() })
+    Ok(Environment { kind, endpoint, variables, dependencies: environment.all(6).count() })
+}
+
+fn variables(payload: &[u8]) -> Result<BTreeMap<String, String>, Error> {
+    let variables = Message::read(payload)?.entries(4)?;
+    Ok(variables.into_iter().map(|(name, value)| (name, String::from_utf8_lossy(value).into_owned())).collect())
 }
 
 /// Where a job-server jar holds what was staged for its pipeline.
@@ -85,22 +92,32 @@ const OWN_DEPENDENCY: &[u8] = b"submission_environment_dependencies.txt";
 const PYTHON_IMAGE: &[u8] = b"beam_python";
 
 /// The pipeline with its Python workers where a target runs them: programs that were told nothing ask for Beam's Docker
-/// image. Other environments stay as they are.
+/// image, which is what they get where the target names no other. Other environments stay as they are.
 ///
 /// # Errors
 /// As [`environments`].
 pub fn placed(pipeline: &[u8], target: &Environment) -> Result<Vec<u8>, Error> {
     whole(pipeline)?;
-    let payload = match target.kind.as_str() {
-        "external" => Encoder::new().bytes(1, &Encoder::new().text(1, &target.endpoint).finish()).finish(),
-        "embedded_python" => Vec::new(),
-        _ => return Ok(pipeline.to_vec()),
-    };
-    let urn = format!("beam:env:{}:v1", target.kind);
-    let environment = |bytes| moved(bytes, &urn, &payload).map(Some);
+    let (urn, payload) = (format!("beam:env:{}:v1", target.kind), payload(target));
+    let environment = |bytes| moved(bytes, &urn, payload.as_deref()).map(Some);
     let entry = |bytes| Message::read(bytes)?.edited(2, environment).map(Some);
     let components = |bytes| Message::read(bytes)?.edited(5, entry).map(Some);
     Message::read(pipeline)?.edited(1, components)
+}
+
+/// What Beam's SDKs write of such an environment; nothing of one that leaves the choice to the pipeline.
+fn payload(target: &Environment) -> Option<Vec<u8>> {
+    let endpoint = |number| Encoder::new().text(number, &target.endpoint);
+    match target.kind.as_str() {
+        "external" => Some(Encoder::new().bytes(1, &endpoint(1).finish()).finish()),
+        "docker" if !target.endpoint.is_empty() => Some(endpoint(1).finish()),
+        "process" => {
+            let entry = |out: Encoder, (name, value): (&String, &String)| out.entry(4, name, value.as_bytes());
+            Some(target.variables.iter().fold(endpoint(3), entry).finish())
+        }
+        "embedded_python" => Some(Vec::new()),
+        _ => None,
+    }
 }
 
 /// The pipeline without the files its environments would have staged: its workers are where they are already.
@@ -115,14 +132,13 @@ pub fn unstaged(pipeline: &[u8]) -> Result<Vec<u8>, Error> {
     Message::read(pipeline)?.edited(1, components)
 }
 
-fn moved(bytes: &[u8], urn: &str, payload: &[u8]) -> Result<Vec<u8>, Error> {
+fn moved(bytes: &[u8], urn: &str, payload: Option<&[u8]>) -> Result<Vec<u8>, Error> {
     let is_own = |artifact: &[u8]| holds(artifact, OWN_DEPENDENCY);
     let bare = Message::read(bytes)?.edited(6, |artifact| Ok((!is_own(artifact)).then(|| artifact.to_vec())))?;
     let message = Message::read(&bare)?;
     let docker = message.bytes(2) == Some(b"beam:env:docker:v1");
-    if !docker || !holds(message.bytes(3).unwrap_or_default(), PYTHON_IMAGE) {
-        return Ok(bare);
-    }
+    let is_default = docker && holds(message.bytes(3).unwrap_or_default(), PYTHON_IMAGE);
+    let Some(payload) = payload.filter(|_| is_default) else { return Ok(bare) };
     let renamed = message.edited(2, |_| Ok(Some(urn.as_bytes().to_vec())))?;
     Message::read(&renamed)?.edited(3, |_| Ok(Some(payload.to_vec())))
 }
@@ -133,6 +149,8 @@ fn holds(bytes: &[u8], text: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use base64::{Engine as _, engine::general_purpose::STANDARD};
+
     use super::*;
 
     fn pipeline(environment: Encoder) -> Vec<u8> {
@@ -144,7 +162,7 @@ mod tests {
     fn pythons_docker_image_becomes_the_targets_environment() {
         let image = |name: &str| Encoder::new().text(1, name).finish();
         let artifact = Encoder::new().bytes(4, b"..submission_environment_dependencies.txt..").finish();
-        let target = Environment { kind: "external".into(), endpoint: "pool:1".into(), dependencies: 0 };
+        let target = Environment { kind: "external".into(), endpoint: "pool:1".into(), ..Environment::default() };
         let docker = |name: &str| {
             let payload = image(name);
             Encoder::new().text(2, "beam:env:docker:v1").bytes(3, &payload).text(5, "capability").bytes(6, &artifact)
@@ -154,6 +172,23 @@ mod tests {
         assert!(holds(&python, b"capability") && holds(&python, b"root"));
         let java = placed(&pipeline(docker("apache/beam_java17_sdk:2.77.0")), &target).unwrap();
         assert_eq!(environments(&java).unwrap()[0].kind, "docker");
+    }
+
+    /// Of `tests/python/test_environments.py`, which compares the vector with what Beam makes.
+    #[test]
+    fn a_placed_environment_is_byte_for_byte_that_of_beams_own_sdk() {
+        let vector: serde_json::Value =
+            serde_json::from_str(include_str!("../../../tests/vectors/beam/environments-2.77.0.json")).unwrap();
+        let asks = |case: &serde_json::Value| {
+            let payload = STANDARD.decode(case["payload"].as_str().unwrap()).unwrap();
+            pipeline(Encoder::new().text(2, case["urn"].as_str().unwrap()).bytes(3, &payload))
+        };
+        let image = Encoder::new().text(1, "apache/beam_python3.11_sdk:2.77.0");
+        let default = pipeline(Encoder::new().text(2, "beam:env:docker:v1").bytes(3, &image.finish()));
+        for case in vector["environments"].as_array().unwrap() {
+            let [target] = environments(&asks(case)).unwrap().try_into().unwrap();
+            assert_eq!(placed(&default, &target).unwrap(), asks(case), "{case}");
+        }
     }
 
     #[test]
@@ -205,7 +240,8 @@ mod tests {
             one(external().bytes(3, &pool("pool:1"))),
             entry(Encoder::new().text(1, "e").bytes(2, &artifact).bytes(2, &external().finish())),
         ];
-        let target = |kind: &str| Environment { kind: kind.into(), endpoint: "pool:1".into(), dependencies: 0 };
+        let target =
+            |kind: &str| Environment { kind: kind.into(), endpoint: "pool:1".into(), ..Environment::default() };
         for (at, bytes) in parts.iter().enumerate() {
             assert!(environments(bytes).is_err(), "environments {at}");
             assert!(artifacts(bytes).is_err(), "artifacts {at}");

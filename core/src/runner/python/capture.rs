@@ -201,7 +201,8 @@ fn nobody(folder: &str) -> Handle {
 /// The program chose its environment itself; only the target's is sent.
 pub(super) fn check(asked: &Environment, allowed: &Environment) -> Result<(), Error> {
     let is_any = allowed.kind == "docker" && allowed.endpoint.is_empty();
-    let is_same = asked.kind == allowed.kind && (asked.endpoint == allowed.endpoint || is_any);
+    let is_equal = asked.endpoint == allowed.endpoint && asked.variables == allowed.variables;
+    let is_same = asked.kind == allowed.kind && (is_equal || is_any);
     let is_own = allowed.kind == LOOPBACK && asked.kind == "external" && is_loopback(&asked.endpoint);
     if !is_same && !is_own {
         let text = format!(
@@ -282,6 +283,7 @@ mod tests {
             kind: kind.into(),
             endpoint: endpoint.into(),
             dependencies,
+            ..Environment::default()
         };
         let allowed = environment("external", "pool:1", 0);
         let check = |asked| check(&asked, &allowed).map_err(|error| error.reason().to_owned());
@@ -298,6 +300,9 @@ mod tests {
             let fitted = super::check(&environment(kind, asked, 0), &environment(kind, allowed, 0));
             assert_eq!(fitted.is_ok(), fits, "{kind} {asked}");
         }
+        let boot = environment("process", "/opt/boot", 0);
+        let preloads = [("LD_PRELOAD".to_owned(), "/tmp/evil.so".to_owned())].into();
+        assert!(super::check(&Environment { variables: preloads, ..boot.clone() }, &boot).is_err());
         let loopback = environment(LOOPBACK, "", 0);
         for (asked, fits) in [("localhost:4711", true), ("127.0.0.1:1", true), ("10.0.0.1:1", false), ("x", false)] {
             assert_eq!(super::check(&environment("external", asked, 0), &loopback).is_ok(), fits, "{asked}");

@@ -1,5 +1,9 @@
 //! Where the workers of a Python pipeline run: the operator's choice, among the target's options.
 
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
 use super::argv::find;
 use crate::{
     config::Target,
@@ -24,7 +28,7 @@ pub(in crate::runner) fn environment(target: &Target) -> Result<Option<Environme
 
 /// In the process that runs the pipeline.
 pub(in crate::runner) fn embedded() -> Environment {
-    Environment { kind: "embedded_python".into(), endpoint: String::new(), dependencies: 0 }
+    Environment { kind: "embedded_python".into(), ..Environment::default() }
 }
 
 /// Word of an environment in which programs that come through the Job API's door bring their own workers.
@@ -59,34 +63,46 @@ pub(in crate::runner) fn resolved_environment(resolved: &[ResolvedOption]) -> Re
 }
 
 fn named(kind: &str, config: &str) -> Result<Option<Environment>, Error> {
-    let (kind, endpoint) = match kind.to_ascii_uppercase().as_str() {
+    let of = |kind: &str, endpoint: &str| Environment {
+        kind: kind.to_owned(),
+        endpoint: endpoint.to_owned(),
+        ..Environment::default()
+    };
+    Ok(Some(match kind.to_ascii_uppercase().as_str() {
         "" => return Ok(None),
         "EXTERNAL" if config.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok()) => {
-            ("external".to_owned(), config.to_owned())
+            of("external", config)
         }
         "EXTERNAL" => return Err(bad("EXTERNAL needs `environment_config`, the host:port of a worker pool")),
-        "LOOPBACK" => (LOOPBACK.to_owned(), String::new()),
-        "DOCKER" => ("docker".to_owned(), config.to_owned()),
-        "PROCESS" => ("process".to_owned(), command(config)?),
+        "LOOPBACK" => of(LOOPBACK, ""),
+        "DOCKER" => of("docker", config),
+        "PROCESS" => process(config)?,
         _ => match kind.strip_prefix("beam:env:").and_then(|rest| rest.split(':').next()) {
-            Some(word) => (word.to_owned(), String::new()),
+            Some(word) => of(word, ""),
             None => {
                 return Err(bad(
                     "it is EXTERNAL, DOCKER, PROCESS, LOOPBACK or a name like beam:env:embedded_python:v1",
                 ));
             }
         },
-    };
-    Ok(Some(Environment { kind, endpoint, dependencies: 0 }))
+    }))
 }
 
-/// The program of a PROCESS environment.
-fn command(config: &str) -> Result<String, Error> {
-    let read = serde_json::from_str::<serde_json::Value>(config).ok();
-    let command = read.and_then(|config| config.get("command")?.as_str().map(str::to_owned));
-    command.filter(|command| !command.is_empty()).ok_or_else(|| {
-        bad("PROCESS needs `environment_config`, JSON like {\"command\": \"/opt/apache/beam/boot\"}: Beam's boot program")
-    })
+/// What Beam reads of the configuration of a PROCESS environment.
+#[derive(Deserialize)]
+struct Process {
+    command: String,
+    #[serde(default)]
+    env: BTreeMap<String, String>,
+}
+
+fn process(config: &str) -> Result<Environment, Error> {
+    let read = serde_json::from_str::<Process>(config).ok().filter(|process| !process.command.is_empty());
+    let Process { command, env } = read.ok_or_else(|| {
+        bad("PROCESS needs `environment_config`, JSON like {\"command\": \"/opt/beam/process-worker.sh\"}, with texts \
+             in `env` if there are any: what starts Beam's boot program")
+    })?;
+    Ok(Environment { kind: "process".into(), endpoint: command, variables: env, dependencies: 0 })
 }
 
 fn bad(message: &str) -> Error {
@@ -114,18 +130,32 @@ mod tests {
         let embedded = target(json!({"environment_type": "beam:env:embedded_python:v1"}));
         assert_eq!(environment(&embedded).unwrap().unwrap().kind, "embedded_python");
         assert_eq!(environment(&target(json!({}))).unwrap(), None);
-        let boot = target(json!({"environment_type": "PROCESS", "environment_config": "{\"command\": \"/opt/boot\"}"}));
-        assert_eq!(environment(&boot).unwrap().unwrap().endpoint, "/opt/boot");
         let door = target(json!({"environment_type": "LOOPBACK"}));
         let loopback = Sources::of(&door, &JobSpec::default(), false).resolve().unwrap();
         assert_eq!(resolved_environment(&loopback).unwrap().kind, LOOPBACK);
         assert_eq!(environment_of_code(&loopback).unwrap_err().reason(), "only_at_the_door");
-        for bad in [json!("PROCESS"), json!("EXTERNAL"), json!("magic")] {
+        for bad in [json!("EXTERNAL"), json!("magic")] {
             let target = target(json!({"environment_type": bad}));
             assert_eq!(environment(&target).unwrap_err().reason(), "bad_environment");
         }
         let options = Sources::of(&pool, &JobSpec::default(), false).resolve().unwrap();
         assert_eq!(resolved_environment(&options).unwrap().endpoint, "localhost:50000");
         assert_eq!(resolved_environment(&[]).unwrap_err().reason(), "no_environment");
+    }
+
+    #[test]
+    fn a_process_is_named_by_its_command_and_what_it_is_started_with() {
+        let boot =
+            |config: Value| environment(&target(json!({"environment_type": "process", "environment_config": config})));
+        let config = json!({"command": "/opt/boot", "env": {"BEAM_PYTHON": "/opt/python"}});
+        for written in [json!(config.to_string()), config] {
+            let read = boot(written).unwrap().unwrap();
+            assert_eq!((read.kind.as_str(), read.endpoint.as_str()), ("process", "/opt/boot"));
+            assert_eq!(read.variables.into_iter().collect::<Vec<_>>(), [("BEAM_PYTHON".into(), "/opt/python".into())]);
+        }
+        assert!(boot(json!({"command": "/opt/boot"})).unwrap().unwrap().variables.is_empty());
+        for bad in [json!(""), json!("/opt/boot"), json!({"command": ""}), json!({"command": "x", "env": {"A": 1}})] {
+            assert_eq!(boot(bad).unwrap_err().reason(), "bad_environment");
+        }
     }
 }
