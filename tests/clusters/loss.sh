@@ -19,6 +19,8 @@ suite() { # TEST PYTEST-ARGUMENTS...
   (set -a && . "$work/env" && JARS=$work/jars exec "$python" -m pytest -q -x --timeout 600 -o timeout=600 "$@")
 }
 
+BEAM_BOOT=$(bash tests/clusters/boot.sh)
+export BEAM_BOOT
 .venv/bin/pip install -q -r tests/clusters/requirements.txt
 mkdir "$work/jars"
 if [[ -n $flinks ]]; then
@@ -33,7 +35,7 @@ for version in $flinks; do
   if [[ $version == 1.* ]]; then
     mvn -B -q -Pflink -f examples/job-server/pom.xml package
     printf 'STREAMING_DOORS=each\nJOB_SERVER_JAR=%s\n' "$PWD/examples/job-server/target/beam-job-server-flink-1.19.jar" >>"$work/env"
-    suite tests/clusters/test_streaming_python.py tests/clusters/test_python_pipelines.py tests/clusters/test_door.py "$@"
+    suite tests/clusters/test_streaming_python.py tests/clusters/test_python_pipelines.py tests/clusters/test_process_workers.py tests/clusters/test_door.py "$@"
   fi
   stop
 done
@@ -43,6 +45,6 @@ for version in $sparks; do
   bash tests/clusters/spark-job/build.sh "$work/env" "$work/jars/sparkrate.jar"
   mvn -B -q -Pspark -f examples/job-server/pom.xml package
   echo "JOB_SERVER_JAR=$PWD/examples/job-server/target/beam-job-server-spark-3.jar" >>"$work/env"
-  suite tests/clusters/test_spark_loss.py tests/clusters/test_python_on_spark.py tests/clusters/test_door.py "$@"
+  suite tests/clusters/test_spark_loss.py tests/clusters/test_python_on_spark.py tests/clusters/test_process_workers.py tests/clusters/test_door.py "$@"
   stop
 done

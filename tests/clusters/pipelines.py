@@ -45,11 +45,15 @@ pipeline:
 
 
 def start_with_python(server: Server, target: str, pool: str) -> Api:
-    """The server, with a target that runs Python pipelines and roots that hold some."""
+    """The server, with a target that runs Python pipelines in a pool's workers, and roots that hold some."""
+    return start_with_workers(server, target, {"environment_type": "EXTERNAL", "environment_config": pool})
+
+
+def start_with_workers(server: Server, target: str, workers: dict[str, Any]) -> Api:
+    """The same with other workers."""
     config = json.loads(server.config.read_text())
     entry = config["targets"][target]
     entry |= {"python": sys.executable, "job_server_jar": os.environ["JOB_SERVER_JAR"]}
-    workers = {"environment_type": "EXTERNAL", "environment_config": pool}
     entry["options"] = {**entry.get("options", {}), **workers}
     config["roots"] = [str(EXAMPLES), str(server.folder)]
     server.config.write_text(json.dumps(config))

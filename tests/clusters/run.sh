@@ -1,15 +1,17 @@
 #!/usr/bin/env bash
 # The contract suites against real clusters: Flink 1.20 and 2.2 with the seeds' own scripts (FLINK_VERSIONS), Spark 3.5 and,
 # for what differs there, 4.1 (SPARK_VERSIONS). An empty list leaves one out.
-# Needs .venv with client, server and apache-beam (make venv beam), a JDK 17 and Maven.
+# Needs .venv with client, server and apache-beam (make venv beam), Go, a JDK 17 and Maven.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 flinks=${FLINK_VERSIONS-1.20.5 2.2.1}
 sparks=${SPARK_VERSIONS-3.5.9 4.1.4}
 # What Spark 4 is asked for besides the whole suite on 3.5.
 spark_4="submit_watch or history or reasons or lost_answer"
-# Files that programs bring take minutes to install: once here, on Flink; all of it is in loss.sh, as is all of the door.
-brought="not package_that_cannot_be_installed and not a_streaming_program_at_the_door" brought_spark="not files_that_a_program_brings"
+# Files that programs bring take minutes to install: once here, on Flink; all of it is in loss.sh, as is all of the door and
+# of workers that a cluster starts itself.
+brought="not package_that_cannot_be_installed and not a_streaming_program_at_the_door and not command_that_ends"
+brought_spark="not files_that_a_program_brings"
 work=$(mktemp -d)
 python=$PWD/.venv/bin/python
 
@@ -26,6 +28,8 @@ suite() { # ENVIRONMENT PYTEST-ARGUMENTS...
   (set -a && . "$env" && JARS=$work/jars exec "$python" -m pytest -q -x --timeout 300 -o timeout=300 "$@")
 }
 
+BEAM_BOOT=$(bash tests/clusters/boot.sh)
+export BEAM_BOOT
 .venv/bin/pip install -q -r tests/clusters/requirements.txt
 mkdir "$work/jars"
 if [[ -n $flinks ]]; then
@@ -42,7 +46,7 @@ for version in $flinks; do
     echo "JOB_SERVER_JAR=$PWD/examples/job-server/target/beam-job-server-flink-1.19.jar" >>"$work/env"
     mvn -B -q -f examples/java/pom.xml package
     echo "WORDCOUNT_JAR=$PWD/examples/java/target/wordcount-flink-1.19.jar" >>"$work/env"
-    suites+=(tests/clusters/test_java_wordcount.py tests/clusters/test_python_pipelines.py tests/clusters/test_door.py tests/clusters/test_streaming_python.py)
+    suites+=(tests/clusters/test_java_wordcount.py tests/clusters/test_python_pipelines.py tests/clusters/test_process_workers.py tests/clusters/test_door.py tests/clusters/test_streaming_python.py)
   fi
   suite "$work/env" "${suites[@]}"
   stop
