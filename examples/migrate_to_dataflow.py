@@ -18,7 +18,9 @@ from beam_mcp_client import MCPClient
 from beam_mcp_client.results import Plan
 
 
-def migrated(flink: dict[str, Any], target: str, template: str, parameters: list[str]) -> dict[str, Any]:
+def migrated(
+    flink: dict[str, Any], target: str, template: str, parameters: list[str]
+) -> dict[str, Any]:
     """The submission to Dataflow: the program is a template there, the options are the same."""
     pairs = (text.partition("=") for text in parameters)
     return {
@@ -42,7 +44,9 @@ def show(plan: Plan) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("job", type=Path, help="the Flink submission, as JSON")
     parser.add_argument("target", help="a Dataflow target")
     parser.add_argument("template", help="the pipeline as a Dataflow template")

@@ -22,7 +22,10 @@ TEMPLATE = "gs://dataflow-templates/latest/Word_Count"
 def form(runner: str, source: str, output: str) -> dict[str, Any]:
     """What a runner is sent."""
     if runner == "dataflow":
-        return {"template_path": TEMPLATE, "template_parameters": {"inputFile": source, "output": output}}
+        return {
+            "template_path": TEMPLATE,
+            "template_parameters": {"inputFile": source, "output": output},
+        }
     if runner == "simulator":
         return {"options": {"simulator_script": "batch"}}
     return {"code_path": str(HERE / "wordcount.py"), "options": {"input": source, "output": output}}
@@ -30,7 +33,9 @@ def form(runner: str, source: str, output: str) -> dict[str, Any]:
 
 def main() -> int:
     """Exit code 0 for a job that ended well, or a plan."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("target", help="a target, as `beam-mcp runner list` shows them")
     parser.add_argument("--server", default="http://127.0.0.1:8888")
     parser.add_argument("--input", default=str(HERE / "data" / "as_you_like_it.txt"))
