@@ -55,7 +55,6 @@ pub struct BeamSurface {
     state: Arc<State>,
     info: Info,
     verbs: Vec<&'static Verb>,
-    prompts: Vec<Prompt>,
     set: &'static toolset::Toolset,
     sessions: Option<Sessions>,
 }
@@ -77,7 +76,7 @@ impl BeamSurface {
             version: env!("CARGO_PKG_VERSION").into(),
             instructions: instructions(&verbs),
         };
-        Self { info, prompts: prompt::offered(&verbs), verbs, set, sessions, state: Arc::clone(state) }
+        Self { info, verbs, set, sessions, state: Arc::clone(state) }
     }
 
     fn follow(&self, exchange: &Exchange) -> Follow {
@@ -172,7 +171,7 @@ impl Surface for BeamSurface {
     }
 
     fn prompts(&self) -> &[Prompt] {
-        &self.prompts
+        self.set.prompts(self.state.config.mcp.read_only)
     }
 
     fn get_prompt(&self, _: Exchange, name: &str, arguments: BTreeMap<String, String>) -> Handled<PromptMessages> {

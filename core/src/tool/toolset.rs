@@ -1,8 +1,8 @@
 use std::sync::OnceLock;
 
-use super::DESCRIBED;
+use super::{DESCRIBED, prompt};
 use crate::{
-    mcp::Tool,
+    mcp::{Prompt, Tool},
     verb::{Hints, VERBS, Verb},
 };
 
@@ -14,6 +14,8 @@ pub struct Toolset {
     writes: Option<&'static [&'static str]>,
     /// All of them, and where writing is off.
     tools: [OnceLock<Vec<Tool>>; 2],
+    /// Its prompts, likewise: their texts are searched for tools.
+    prompts: [OnceLock<Vec<Prompt>>; 2],
 }
 
 /// Every toolset; all of them read.
@@ -26,7 +28,7 @@ pub static TOOLSETS: [Toolset; 4] = [
 
 impl Toolset {
     const fn new(path: &'static str, writes: Option<&'static [&'static str]>) -> Self {
-        Self { path, writes, tools: [const { OnceLock::new() }; 2] }
+        Self { path, writes, tools: [const { OnceLock::new() }; 2], prompts: [const { OnceLock::new() }; 2] }
     }
 
     /// Its tools: made when the first caller of the process asks, since whoever speaks REST alone does not wait for them.
@@ -34,6 +36,13 @@ impl Toolset {
         let [all, reading] = &self.tools;
         let described = || self.verbs(read_only).filter_map(|verb| DESCRIBED.get(verb.name).cloned()).collect();
         (if read_only { reading } else { all }).get_or_init(described)
+    }
+
+    /// The prompts that name none but its tools: found once a process, not once an engine.
+    pub(super) fn prompts(&self, read_only: bool) -> &[Prompt] {
+        let [all, reading] = &self.prompts;
+        let offered = || prompt::offered(&self.verbs(read_only).collect::<Vec<_>>());
+        (if read_only { reading } else { all }).get_or_init(offered)
     }
 
     /// Its verbs, in the order of the table; without writing ones where the operator says so.
