@@ -6,7 +6,7 @@ use crate::{
     error::Error,
     job::{Job, JobId},
     runner::{Backend, Bearer, Look, Runner, Sighting},
-    store::{Owner, Stored, job_writes, owner_key},
+    store::{Owner, Stored, owner_key},
     verb::Context,
 };
 
@@ -101,6 +101,6 @@ async fn store(context: &Context, old: Option<&Stored<Job>>, mut job: Job) -> Re
         return Ok(());
     }
     job.version = old.map_or(1, |old| old.version + 1);
-    let writes = job_writes(context.rows.tenant(), old, &job)?;
+    let writes = context.rows.job_writes(old, &job)?;
     context.rows.commit(&format!("discovered {} {}", job.id, job.version), writes).await.map(|_| ())
 }

@@ -8,7 +8,7 @@ use crate::{
     error::{Error, ErrorKind, Landed, Retry},
     job::{EndedBy, Job, JobId, JobState, LastCheckpoint, Operation, OperationKind, OperationState, Phase},
     runner::{Backend, Begun, Look, Progress, Runner},
-    store::{Audit, Committed, Stored, Write, job_writes, operation_write},
+    store::{Audit, Committed, Stored, Write, operation_write},
     verb::Context,
 };
 
@@ -44,7 +44,7 @@ pub async fn request_operation(
     }
     new.version = job.version + 1;
     let tenant = context.rows.tenant();
-    let mut writes = job_writes(tenant, Some(job), &new)?;
+    let mut writes = context.rows.job_writes(Some(job), &new)?;
     writes.push(operation_write(tenant, None, operation)?);
     writes.push(context.audit(audit)?);
     writes.extend(extra);

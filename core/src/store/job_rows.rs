@@ -1,5 +1,7 @@
 //! A job's row and the index rows that go with it.
 
+use std::borrow::Borrow;
+
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -58,15 +60,26 @@ pub fn owner_key(target: &str, token: &str) -> Key {
 /// # Errors
 /// `internal` when the row cannot be JSON.
 pub fn job_writes(tenant: &str, old: Option<&Stored<Job>>, new: &Job) -> Result<Vec<Write>, Error> {
+    writes_with(tenant, old, new, &summary(new))
+}
+
+/// The same for whoever has the job's [`summary`].
+pub(super) fn writes_with<T: Borrow<Job>>(
+    tenant: &str,
+    old: Option<&Stored<T>>,
+    new: &Job,
+    listed: &Job,
+) -> Result<Vec<Write>, Error> {
     let put = |value| Some(Put { schema: schema::JOB, expires_at: None, value });
     let key = Kind::Job.key(tenant, new.id.as_str());
     let mut writes = vec![Write { key, expect: expect(old), put: put(text(new)?) }];
+    let old = old.map(|old| old.value.borrow());
     let after = index_keys(tenant, new);
-    let before = old.filter(|old| order(&old.value) != order(new)).map(|old| index_keys(tenant, &old.value));
+    let before = old.filter(|old| order(old) != order(new)).map(|old| index_keys(tenant, old));
     writes.extend(before.into_iter().flatten().filter(|key| !after.contains(key)).map(gone));
-    let value = text(&summary(new))?;
+    let value = text(listed)?;
     writes.extend(after.into_iter().map(|key| Write { key, expect: Expect::Any, put: put(value.clone()) }));
-    writes.extend(owner_writes(tenant, old.map(|old| &old.value), new)?);
+    writes.extend(owner_writes(tenant, old, new)?);
     Ok(writes)
 }
 

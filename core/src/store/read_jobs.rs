@@ -3,7 +3,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use super::{Key, Kind, Record, Stored, Write, job_rows::summary, rows::parse, schema};
+use super::{Key, Kind, Record, Stored, Write, rows::parse, schema};
 use crate::{error::Error, job::Job};
 
 /// Most rows kept.
@@ -33,14 +33,16 @@ impl ReadJobs {
     }
 
     /// Keeps what these writes store of a job: the next one who reads it is mostly who wrote it.
-    pub(crate) fn wrote(&self, writes: &[Write], job: &Job) {
-        for write in writes {
-            let Some(put) = &write.put else { continue };
-            if write.key.kind == Kind::Job.as_str() {
-                self.keep(&write.key, &put.value, Arc::new(job.clone()));
-            } else if write.key.kind == Kind::JobDue.as_str() {
-                self.keep(&write.key, &put.value, Arc::new(summary(job)));
-            }
+    pub(crate) fn wrote(&self, writes: &[Write], job: &Job, listed: Job) {
+        let text_of = |kind: Kind| {
+            let write = writes.iter().find(|write| write.key.kind == kind.as_str() && write.put.is_some())?;
+            Some((&write.key, &write.put.as_ref()?.value))
+        };
+        if let Some((key, text)) = text_of(Kind::Job) {
+            self.keep(key, text, Arc::new(job.clone()));
+        }
+        if let Some((key, text)) = text_of(Kind::JobDue) {
+            self.keep(key, text, Arc::new(listed));
         }
     }
 
@@ -77,7 +79,7 @@ mod tests {
     use crate::{
         config::RunnerKind,
         job::{JobId, JobSpec},
-        store::{Put, job_writes, listed_job},
+        store::{Put, job_rows::summary, job_writes, listed_job},
     };
 
     fn written(name: &str) -> (Job, Vec<Write>) {
@@ -97,7 +99,7 @@ mod tests {
     fn what_was_written_is_what_would_be_read() {
         let (job, writes) = written("words");
         let rows = ReadJobs::default();
-        rows.wrote(&writes, &job);
+        rows.wrote(&writes, &job, summary(&job));
         let of = |kind: Kind| record(writes.iter().find(|write| write.key.kind == kind.as_str()).unwrap());
         let (row, due) = (of(Kind::Job), of(Kind::JobDue));
         assert!(rows.known(&row).is_some() && rows.known(&due).is_some());
@@ -109,7 +111,7 @@ mod tests {
     fn another_text_under_the_same_key_is_read_anew_and_a_newer_schema_is_refused() {
         let (job, writes) = written("words");
         let rows = ReadJobs::default();
-        rows.wrote(&writes, &job);
+        rows.wrote(&writes, &job, summary(&job));
         let other = record(&written("other words").1[0]);
         assert_eq!(rows.read(&other).unwrap().value.name, "other words");
         let newer = Record { schema: schema::JOB + 1, ..other };

@@ -1,8 +1,12 @@
-use std::{sync::Arc, time::Duration};
+use std::{borrow::Borrow, sync::Arc, time::Duration};
 
 use serde::{Serialize, de::DeserializeOwned};
 
-use super::{Commit, Committed, Expect, Key, Kind, Page, ReadJobs, Record, Scan, Write, job_rows::job_writes, schema};
+use super::{
+    Commit, Committed, Expect, Key, Kind, Page, ReadJobs, Record, Scan, Write,
+    job_rows::{summary, writes_with},
+    schema,
+};
 use crate::{
     error::{Error, ErrorKind},
     flow::Io,
@@ -161,6 +165,17 @@ impl Rows {
         self.patiently(|| self.io.commit(commit.clone())).await
     }
 
+    /// The writes that store what was made of a stored job ([`super::job_writes`]), which is then not read anew.
+    ///
+    /// # Errors
+    /// `internal` when the row cannot be JSON.
+    pub(crate) fn job_writes<T: Borrow<Job>>(&self, old: Option<&Stored<T>>, new: &Job) -> Result<Vec<Write>, Error> {
+        let listed = summary(new);
+        let writes = writes_with(&self.tenant, old, new, &listed)?;
+        self.jobs.wrote(&writes, new, listed);
+        Ok(writes)
+    }
+
     /// Reads a job, edits it and writes it with its index rows; again from the start when another write was first.
     /// Nothing is written when the edit changes nothing. `extra` makes further writes of the same commit.
     ///
@@ -173,15 +188,14 @@ impl Rows {
         mut edit: impl FnMut(&mut Job) -> Result<Vec<Write>, Error>,
     ) -> Result<Stored<Job>, Error> {
         for _ in 0..TRIES {
-            let old = self.job(id).await?;
-            let mut new = old.value.clone();
+            let old = self.seen_job(id).await?;
+            let mut new = Job::clone(&old.value);
             let extra = edit(&mut new)?;
-            if new == old.value && extra.is_empty() {
-                return Ok(old);
+            if new == *old.value && extra.is_empty() {
+                return Ok(Stored { value: new, version: old.version });
             }
             new.version = old.version + 1;
-            let mut writes = job_writes(&self.tenant, Some(&old), &new)?;
-            self.jobs.wrote(&writes, &new);
+            let mut writes = self.job_writes(Some(&old), &new)?;
             writes.extend(extra);
             if let Committed::Written(_) = self.commit(&format!("{label} {id} {}", old.version), writes).await? {
                 return Ok(Stored { value: new, version: old.version + 1 });
