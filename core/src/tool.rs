@@ -287,6 +287,7 @@ pub fn schemas(verb: &Verb) -> (Value, Value) {
 
 fn tool(verb: &Verb) -> Tool {
     let (mut input_schema, mut output_schema) = schemas(verb);
+    outline::without_old_names(&mut input_schema);
     budget::describe(verb, &mut input_schema, &mut output_schema);
     differences::describe(verb.name, &mut input_schema, &mut output_schema);
     untrusted::describe(verb.name, &mut output_schema);

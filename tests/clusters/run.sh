@@ -28,8 +28,6 @@ suite() { # ENVIRONMENT PYTEST-ARGUMENTS...
   (set -a && . "$env" && JARS=$work/jars exec "$python" -m pytest -q -x --timeout 300 -o timeout=300 "$@")
 }
 
-BEAM_BOOT=$(bash tests/clusters/boot.sh)
-export BEAM_BOOT
 .venv/bin/pip install -q -r tests/clusters/requirements.txt
 mkdir "$work/jars"
 if [[ -n $flinks ]]; then
@@ -46,6 +44,8 @@ for version in $flinks; do
     echo "JOB_SERVER_JAR=$PWD/examples/job-server/target/beam-job-server-flink-1.19.jar" >>"$work/env"
     mvn -B -q -f examples/java/pom.xml package
     echo "WORDCOUNT_JAR=$PWD/examples/java/target/wordcount-flink-1.19.jar" >>"$work/env"
+    boot=$(bash tests/clusters/boot.sh)
+    echo "BEAM_BOOT=$boot" >>"$work/env"
     suites+=(tests/clusters/test_java_wordcount.py tests/clusters/test_python_pipelines.py tests/clusters/test_process_workers.py tests/clusters/test_door.py tests/clusters/test_streaming_python.py)
   fi
   suite "$work/env" "${suites[@]}"

@@ -14,6 +14,7 @@ from typing import Any
 import pipelines
 from conftest import Server
 from pipelines import EXAMPLES, WORDS, finished, wordcount
+from real_server import until
 
 TARGET = "flink" if os.environ.get("FLINK_URL") else "spark"
 
@@ -32,6 +33,7 @@ def test_wordcount_counts_the_same_words(server: Server, tmp_path: Path) -> None
     finished(api, job)
     assert pipelines.counts(tmp_path / "out") == Counter(WORDS)
     pipelines.check_user_metrics(api, job, seconds=60)
+    until(lambda: not any((tmp_path / "places").iterdir()), "the folders of the workers are gone")
 
 
 def test_a_command_that_ends_is_the_reason_of_the_job(server: Server, tmp_path: Path) -> None:

@@ -47,11 +47,10 @@ test("a read takes every member its schema has", async () => {
   const sample = { integer: 1, number: 1, boolean: true, string: `${JOB_ID}/scale-${"0".repeat(32)}` };
   await serving(answering(job), async (url) => {
     const client = new BeamMcpClient(url);
-    for (const file of vectors("tools")) {
-      const { name, inputSchema, annotations } = vector(file);
-      if (!annotations.readOnlyHint) continue;
-      // A budget in tokens is for models: REST has none.
-      const members = Object.entries(inputSchema.properties).filter(([name]) => name !== "max_tokens");
+    const reads = vectors("tools").map(vector).filter(({ annotations }) => annotations.readOnlyHint).map(({ name }) => name);
+    // What MCP adds to its tools, for models, is not in the schemas of the verbs.
+    for (const { name, inputSchema } of vectors("verbs").map(vector).filter(({ name }) => reads.includes(name))) {
+      const members = Object.entries(inputSchema.properties);
       const input = Object.fromEntries(members.map(([name, { type, enum: words }]) => [name, words?.[0] ?? sample[type]]));
       await client.call(name, input);
     }

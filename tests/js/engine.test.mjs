@@ -26,7 +26,7 @@ test("a job is made, seen, listed and cancelled", async () => {
 
 test("answers fit the schemas of their verbs", async () => {
   const engine = await simulator();
-  const schemas = new Map(vectors("tools").map((file) => [vector(file).name, vector(file).outputSchema]));
+  const schemas = new Map(vectors("verbs").map((file) => [vector(file).name, vector(file).outputSchema]));
   const run = async (verb, input) => {
     const output = await engine.run(verb, input);
     const { required = [], properties } = schemas.get(verb);

@@ -13,7 +13,7 @@ from direct_job import DEADLINE, Ended, Job, until
 
 # As Beam's results of job services: `run` returns at once, and the first metrics that are told are kept for ever.
 GOES_ON = """
-import os, time
+import os, threading, time
 import apache_beam as beam
 from apache_beam.metrics.execution import MetricKey, MetricResult
 from apache_beam.metrics.metric import MetricResults
@@ -30,12 +30,16 @@ class Told(MetricResults):
 class Result(PipelineResult):
     def __init__(self):
         super().__init__(PipelineState.RUNNING)
-        self._metrics, self.asked = None, 0
+        self._metrics, self.asked = None, [0]
     def metrics(self):
         if self._metrics is None:
-            self.asked += 1
-            self._metrics = Told(self.asked)
+            self.asked[0] += 1
+            self._metrics = Told(self.asked[0])
         return self._metrics
+    @property
+    def state(self):
+        assert threading.current_thread() is threading.main_thread() or self is not result
+        return self._state
     def wait_until_finish(self, duration=None):
         while not os.path.exists("go"):
             time.sleep(0.02)
@@ -85,6 +89,36 @@ def test_what_a_runner_tells_is_told_while_the_pipeline_goes_on(job: Job) -> Non
         ended.stderr
     )
     assert ended.result["metrics"]["counters"][0]["attempted"] > seen
+
+
+def test_how_a_pipeline_ended_is_told_while_the_program_goes_on(job: Job) -> None:
+    waits = "result.wait_until_finish()\nwhile not os.path.exists('end'): time.sleep(0.02)"
+    process = job.start("script", job.write("code/main.py", GOES_ON, waits))
+    job.release()
+    until(lambda: told(job) is not None)
+    job.write("go", "")
+    until(
+        lambda: json.loads((job.folder / "state.json").read_text())["pipeline_states"] == ["DONE"]
+    )
+    assert process.poll() is None
+    job.write("end", "")
+    assert process.wait(DEADLINE) == 0
+
+
+def test_a_forked_child_does_not_tell(job: Job) -> None:
+    ended = job.script(
+        """
+        import os, time
+        child = os.fork()
+        if child:
+            os.waitpid(child, 0)
+        """,
+        GOES_ON,
+        "if not child: time.sleep(5); os._exit(0)",
+        "open('go', 'w'); result.wait_until_finish()",
+    )
+    state = json.loads((job.folder / "state.json").read_text())
+    assert (ended.code, "metrics" in state) == (0, False), ended.stderr
 
 
 def test_a_pipeline_that_ends_before_its_run_returns_is_told_at_the_end(job: Job) -> None:

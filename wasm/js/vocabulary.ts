@@ -126,6 +126,8 @@ export interface CreateJobInput {
   parallelism?: number;
   /** Pipeline options by name: Beam's own, the pipeline's, and `parallelism`, `checkpoint_interval` (ms), `state_backend` (Flink). */
   pipeline_options?: Record<string, unknown>;
+  /** Same as `code_path`. */
+  pipeline_path?: string;
   /** Digest of the plan a dry run showed; another is refused. */
   plan_digest?: string;
   /** A preset of the target. */
@@ -134,6 +136,8 @@ export interface CreateJobInput {
   project?: string;
   /** Same as the option of this name. */
   region?: string;
+  /** Same as `runner_type`. */
+  runner?: string;
   /** Runner or target: `flink` means the target `flink`, else the only Flink target. */
   runner_type?: string;
   /** Savepoint to start from; beneath what the target allows. */
@@ -182,6 +186,8 @@ export interface CreateJobOutput {
 }
 
 export interface CreateSavepointInput {
+  /** S0: `true` is the same as `wait_seconds: 0`. */
+  async_?: boolean;
   /** End the job with it: flush everything in flight first. */
   drain?: boolean;
   /** Only show the plan. */
@@ -190,8 +196,14 @@ export interface CreateSavepointInput {
   idempotency_key?: string;
   /** The job. */
   job_id: string;
+  /** S0: has no effect. */
+  mcp_resource_type?: string;
+  /** S0: same as `wait_seconds`. */
+  mcp_timeout_seconds?: number;
   /** Digest of the plan a dry run showed; another is refused. */
   plan_digest?: string;
+  /** Same as `savepoint_path`. */
+  savepoint_dir?: string;
   /** Directory for the savepoint, beneath what the target allows; default: the target's own. */
   savepoint_path?: string;
   /** Longest to wait for the end, in seconds; default 20. 0 answers at once with the operation. */

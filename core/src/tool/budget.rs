@@ -15,6 +15,12 @@ const BYTES_PER_TOKEN: usize = 4;
 const LEAST: u64 = 200;
 const MORE: &str = "ask with more max_tokens";
 const CUT: &str = " [cut: ask with more max_tokens]";
+/// Of a wait, whose next answer tells differences from the text that was cut.
+const CUT_WAIT: &str = " [cut: ask with whole and more max_tokens]";
+/// What a pipeline or a runner may say at length.
+const TEXTS: [&str; 2] = ["diagnostics", "message"];
+/// Members of an answer that may lose their last entries; all others are facts that a caller goes on by.
+const ENTRIES: [&str; 5] = ["runners", "stages", "system", "user", "metrics"];
 
 /// Tools whose answers come in pages, with the member that bounds one.
 const PAGED: [(&str, &str); 2] = [("get_logs", "max_results"), ("list_jobs", "limit")];
@@ -89,19 +95,23 @@ pub(super) async fn run(
 }
 
 /// An answer as it was, or shortened to the bound of its call or its tool: without what is heaviest and read elsewhere,
-/// then without the last entries, then with its longest text cut. Where neither has a bound it is a row of the store,
-/// whose texts are bounded.
+/// then with its long texts cut, then without the last entries.
 pub(super) fn fit(tool: &str, mut output: Value, most: Option<usize>) -> Value {
     let whole = WHOLE.iter().find(|(name, ..)| *name == tool);
     let Some(most) = most.or_else(|| whole.map(|_| MOST * BYTES_PER_TOKEN)) else { return output };
-    let over = output.to_string().len().saturating_sub(most);
+    let over = over(&output, most);
     if let Some((_, heavy, _)) = whole
         && over > 0
         && shed(&mut output, over)
     {
         note(&mut output, heavy);
     }
-    shorten(cut(output, most, whole.map_or(MORE, |(.., shows)| shows)), most)
+    shorten(&mut output, most, if tool == "wait_for_change" { CUT_WAIT } else { CUT });
+    cut(output, most, whole.map_or(MORE, |(.., shows)| shows))
+}
+
+fn over(output: &Value, most: usize) -> usize {
+    output.to_string().len().saturating_sub(most)
 }
 
 /// Takes out the picture, or the longest members of runners until so many bytes are saved; false where there is nothing.
@@ -135,11 +145,11 @@ fn smaller(output: &Value, most: usize) -> Option<usize> {
 /// Leaves out entries from the end of the longest list until the rest fits, and says how many, and what shows them.
 fn cut(mut output: Value, most: usize, shows: &str) -> Value {
     let mut left_out = 0;
-    while output.to_string().len() > most {
-        let Some(list) = longest(&mut output) else { break };
-        let gone = list.len().div_ceil(4);
-        list.truncate(list.len() - gone);
-        left_out += gone;
+    while over(&output, most) > 0 {
+        match output.as_object_mut().map_or(0, drop_a_quarter) {
+            0 => break,
+            gone => left_out += gone,
+        }
     }
     if left_out > 0 {
         note(&mut output, &format!("{left_out} entries were left out to fit: {shows}"));
@@ -147,22 +157,54 @@ fn cut(mut output: Value, most: usize, shows: &str) -> Value {
     output
 }
 
-/// Cuts the longest text so that the rest fits, and says there that it was cut.
-fn shorten(mut output: Value, most: usize) -> Value {
-    let over = output.to_string().len().saturating_sub(most);
-    let texts = output.as_object_mut().into_iter().flat_map(Map::values_mut);
-    let longest = texts.filter_map(text_of).max_by_key(|text| text.len());
-    if let Some(text) = longest.filter(|text| over > 0 && text.len() > CUT.len()) {
-        let kept = text.len().saturating_sub(over + '…'.len_utf8() + CUT.len());
-        *text = clean(text, kept) + CUT;
+/// How many entries the longest of the lists and tables lost.
+fn drop_a_quarter(members: &mut Map<String, Value>) -> usize {
+    let lists = members.iter_mut().filter(|(name, _)| ENTRIES.contains(&name.as_str())).map(|(_, held)| held);
+    match lists.max_by_key(|held| entries(held)) {
+        Some(Value::Array(list)) => {
+            let gone = list.len().div_ceil(4);
+            list.truncate(list.len() - gone);
+            gone
+        }
+        Some(Value::Object(table)) => {
+            let kept = table.len() - table.len().div_ceil(4);
+            let last: Vec<String> = table.keys().skip(kept).cloned().collect();
+            last.iter().filter(|name| table.remove(*name).is_some()).count()
+        }
+        _ => 0,
     }
-    output
 }
 
-fn text_of(value: &mut Value) -> Option<&mut String> {
+fn entries(held: &Value) -> usize {
+    held.as_array().map_or_else(|| held.as_object().map_or(0, Map::len), Vec::len)
+}
+
+/// Cuts the longest texts until the rest fits, and says there that they were cut.
+fn shorten(output: &mut Value, most: usize, mark: &str) {
+    loop {
+        let over = over(output, most);
+        let mut found = Vec::new();
+        texts(output, &mut found);
+        let least = mark.len() + '…'.len_utf8();
+        match found.into_iter().max_by_key(|text| text.len()).filter(|text| over > 0 && text.len() > least) {
+            Some(text) => *text = clean(text, text.len().saturating_sub(over + least)) + mark,
+            None => break,
+        }
+    }
+}
+
+fn texts<'a>(value: &'a mut Value, found: &mut Vec<&'a mut String>) {
     match value {
-        Value::String(text) => Some(text),
-        _ => None,
+        Value::Array(entries) => entries.iter_mut().for_each(|entry| texts(entry, found)),
+        Value::Object(members) => {
+            for (name, held) in members {
+                match held {
+                    Value::String(text) => found.extend(Some(text).filter(|_| TEXTS.contains(&name.as_str()))),
+                    other => texts(other, found),
+                }
+            }
+        }
+        _ => {}
     }
 }
 
@@ -171,11 +213,6 @@ fn note(output: &mut Value, text: &str) {
     if let Some(Value::Array(notes)) = notes {
         notes.push(text.into());
     }
-}
-
-fn longest(output: &mut Value) -> Option<&mut Vec<Value>> {
-    let lists = output.as_object_mut()?.iter_mut().filter(|(name, _)| *name != "notes");
-    lists.filter_map(|(_, value)| value.as_array_mut()).filter(|list| !list.is_empty()).max_by_key(|list| list.len())
 }
 
 #[cfg(test)]
@@ -198,10 +235,17 @@ mod tests {
     }
 
     #[test]
-    fn the_longest_text_of_a_row_is_cut_between_characters() {
-        let told = fit("get_job", json!({"job_id": "s:1", "diagnostics": "é".repeat(2_000)}), Some(1_000));
+    fn long_texts_are_cut_between_characters_and_nothing_else_is() {
+        let id = "sim:0123456789abcdef0123456789abcdef";
+        let row = json!({"job_id": id, "diagnostics": "é".repeat(2_000), "open_operations": ["o"]});
+        let told = fit("get_job", row, Some(1_000));
         let text = told["diagnostics"].as_str().unwrap();
         assert!(text.starts_with("éé") && text.ends_with(CUT) && told.to_string().len() <= 1_000, "{told}");
+        assert_eq!((&told["job_id"], &told["open_operations"]), (&json!(id), &json!(["o"])));
+        let waited = fit("wait_for_change", json!({"gone": ["a"], "diagnostics": "x".repeat(900)}), Some(800));
+        assert!(waited["diagnostics"].as_str().unwrap().ends_with(CUT_WAIT) && waited["gone"] == json!(["a"]));
+        let line = fit("get_logs", json!({"logs": [{"message": "x".repeat(9_000)}], "next_page_token": id}), Some(800));
+        assert!(line["logs"][0]["message"].as_str().unwrap().ends_with(CUT) && line["next_page_token"] == id, "{line}");
         let short = json!({"job_id": "s:1", "diagnostics": ""});
         assert_eq!(fit("get_job", short.clone(), Some(800)), short);
     }
@@ -222,6 +266,11 @@ mod tests {
         let kept = told["system"].as_array().unwrap().len();
         assert_eq!(told["notes"][0], format!("{} entries were left out to fit: see", 100 - kept));
         assert_eq!(told["user"], json!([1]));
+        let table: Map<String, Value> = (0..300).map(|n| (format!("t.counter-{n:03}"), json!(1))).collect();
+        let told =
+            fit("get_metrics", json!({"job_id": "s:1", "metrics": table, "user": [], "system": []}), Some(2_000));
+        assert!(told.to_string().len() < 2_150 && told["metrics"]["t.counter-000"] == 1, "{told}");
+        assert_eq!((&told["job_id"], told["notes"].as_array().unwrap().len()), (&json!("s:1"), 1));
         let whole = json!({"system": [1]});
         assert_eq!(cut(whole.clone(), 500, "see"), whole);
     }

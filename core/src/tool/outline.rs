@@ -23,11 +23,16 @@ pub(super) fn input(schema: Value) -> Value {
     }
 }
 
-/// A default that is nothing, a number's width, members that may be anything and a second name for the same tell a model
-/// nothing.
+/// The names that only older callers use go out of an input: a model needs one for each thing.
+pub(super) fn without_old_names(input: &mut Value) {
+    if let Some(members) = input.get_mut("properties").and_then(Value::as_object_mut) {
+        members.retain(|_, member| member.get("deprecated").is_none_or(|old| *old != true));
+    }
+}
+
+/// A default that is nothing, a number's width and members that may be anything tell a model nothing.
 fn is_told((key, value): &(String, Value)) -> bool {
     match key.as_str() {
-        _ if value.get("deprecated").is_some_and(|old| *old == true) => false,
         "default" => ![Value::Null, json!(false), json!(0), json!(""), json!([]), json!({})].contains(value),
         "format" => !value.is_string(),
         "additionalProperties" => *value != true,
@@ -84,11 +89,18 @@ mod tests {
     fn what_holds_anyway_is_not_said() {
         let whole = json!({"additionalProperties": false, "properties": {
             "a": {"type": "object", "additionalProperties": true, "default": {}},
-            "old": {"type": "string", "deprecated": true},
             "b": {"type": "boolean", "default": true}, "c": {"type": "string", "default": "", "format": "x"}}});
         let short = json!({"additionalProperties": false, "properties": {
             "a": {"type": "object"}, "b": {"type": "boolean", "default": true}, "c": {"type": "string"}}});
         assert_eq!(input(whole), short);
+    }
+
+    #[test]
+    fn what_only_older_callers_say_is_not_told() {
+        let mut input =
+            json!({"properties": {"new": {"type": "string"}, "old": {"type": "string", "deprecated": true}}});
+        without_old_names(&mut input);
+        assert_eq!(input, json!({"properties": {"new": {"type": "string"}}}));
     }
 
     #[test]

@@ -16,6 +16,7 @@ while they run, `state.json` has it: see `live.py`.
 from __future__ import annotations
 
 import contextlib
+import copy
 import functools
 import importlib
 import importlib.util
@@ -52,6 +53,8 @@ INT64 = 2**63
 
 GOOD_STATES = frozenset({"DONE", "DRAINED", "UPDATED"})
 FINAL_STATES = GOOD_STATES | {"FAILED", "CANCELLED"}
+# A runner that cannot be asked any more tells nothing more.
+ENDED_STATES = FINAL_STATES | {"UNKNOWN"}
 
 Row = dict[str, Any]
 
@@ -76,7 +79,7 @@ class Run:
     @property
     def goes_on(self) -> bool:
         """True for a pipeline that its runner lets go on after `run` has returned."""
-        return self.result is not None and self.state not in FINAL_STATES
+        return self.result is not None and known_state(aside(self.result)) not in ENDED_STATES
 
 
 @dataclass(frozen=True)
@@ -297,29 +300,45 @@ def metric_rows(runs: list[Run], errors: list[str]) -> Iterator[tuple[str, Row]]
 
 
 def run_rows(index: int, run: Run) -> Iterator[tuple[str, Row]]:
-    found = current(run.result).query() if run.result is not None else {}
+    found = metrics_now(run.result).query() if run.result is not None else {}
     for kind, convert in CONVERT.items():
         for item in sorted(found.get(kind, ()), key=sort_key):
             yield kind, {"pipeline": index, **metric_row(item, convert)}
 
 
-def current(result: Any) -> Any:
-    """The metrics as they are now: a job service's result keeps the first that it was told."""
-    if "_metrics" not in getattr(result, "__dict__", {}):
-        return result.metrics()
-    kept, result._metrics = result._metrics, None
+def aside(result: Any) -> Any:
+    """A copy to ask from: asking writes into a result, which is the program's own.
+
+    Beam's result of a job service keeps the first metrics that it was told; the copy has none yet.
+    """
     try:
+        found = copy.copy(result)
+    except Exception:  # noqa: BLE001 - a result of the program's own making
+        return result
+    if "_metrics" in getattr(found, "__dict__", {}):
+        found._metrics = None
+    return found
+
+
+def metrics_now(result: Any) -> Any:
+    """The metrics as they are now, or as the program last read them from a runner that is gone."""
+    try:
+        return aside(result).metrics()
+    except Exception:  # noqa: BLE001 - if there is nothing either, that is the error to tell
         return result.metrics()
-    finally:
-        result._metrics = kept
 
 
-def told_live(runs: list[Run]) -> Row | None:
-    """What the runners say of pipelines that go on; None where none does."""
-    if not any(run.goes_on for run in runs):
-        return None
-    states = [run.state for run in runs[:METRICS]]
-    return {"metrics": collect_metrics(runs), "pipeline_states": states, "metrics_at_ms": now_ms()}
+def tell(runs: list[Run], write: Callable[[Row], None]) -> bool:
+    """Writes what the runners say of the pipelines; True as long as one goes on."""
+    states = [
+        known_state(aside(run.result)) if run.result is not None else run.state for run in runs
+    ]
+    told = collect_metrics(runs)
+    if not told["errors"] or any(told[kind] for kind in CONVERT):
+        states_told = states[:METRICS]
+        write({"metrics": told, "pipeline_states": states_told, "metrics_at_ms": now_ms()})
+    going = zip(runs, states, strict=True)
+    return any(run.result is not None and state not in ENDED_STATES for run, state in going)
 
 
 def sort_key(item: Any) -> tuple[str, str, str]:
@@ -458,8 +477,7 @@ def supervise(folder: str, kind: str, target: str) -> int:
     plain = kind.removeprefix("capture-")
     capture = None if plain == kind else capturing(folder)
     live = beside("live").Live(
-        functools.partial(told_live, runs),
-        lambda found: write_json(folder, "state.json", begun | found),
+        functools.partial(tell, runs, lambda told: write_json(folder, "state.json", begun | told))
     )
     ending = execute(plain, target, runs, live.begin, capture)
     if os.getpid() == pid:  # a child that the program forked must not speak for it

@@ -22,6 +22,7 @@ fn waited(world: &mut World, arguments: &Value) -> Value {
 
 /// What a client knows that puts each answer over the one before.
 fn with(mut known: Map<String, Value>, told: &Value) -> Map<String, Value> {
+    known.remove("stale_since");
     for name in told["gone"].as_array().into_iter().flatten() {
         known.remove(name.as_str().unwrap());
     }
@@ -98,6 +99,9 @@ fn every_tool_that_reads_has_a_bound() {
         let bytes = answer["structuredContent"].to_string().len();
         let most = 4 * usize::try_from(arguments["max_tokens"].as_u64().unwrap()).unwrap();
         assert!(answer["isError"] == false && bytes < most + 400, "{name}: {bytes} of {most}: {answer}");
+        for (id, known) in [("job_id", &json!(job)), ("operation_id", &arguments["operation_id"])] {
+            assert!(answer["structuredContent"].get(id).is_none_or(|told| told == known), "{answer}");
+        }
         let bad = call(&mut world, name, &json!({"max_tokens": 1}), &json!({}));
         assert!(bad["content"][0]["text"].as_str().unwrap().contains("max_tokens"), "{bad}");
     }

@@ -249,13 +249,38 @@ fn what_a_pipeline_wrote_is_marked_wherever_it_is_told() {
     let job = running(&mut world);
     world.advance(60_000);
     for (tool, arguments, marked) in [
-        ("get_job", json!({"job_id": job}), json!(["diagnostics", "job_name", "name"])),
-        ("list_jobs", json!({}), json!(["jobs[].diagnostics", "jobs[].job_name", "jobs[].name"])),
-        ("get_logs", json!({"job_id": job}), json!(["logs[].message"])),
+        ("get_job", json!({"job_id": job}), json!(["diagnostics", "job_name", "name", "runner_state"])),
+        (
+            "list_jobs",
+            json!({}),
+            json!(["jobs[].diagnostics", "jobs[].job_name", "jobs[].name", "jobs[].runner_state"]),
+        ),
+        ("get_logs", json!({"job_id": job}), json!(["logs[].message", "logs[].worker_id"])),
     ] {
         let answer = call(&mut world, tool, &arguments, &json!({}));
         assert_eq!(answer["structuredContent"]["untrusted"], marked, "{answer}");
     }
     let made = call(&mut world, "create_job", &json!({"target": "sim"}), &json!({}))["structuredContent"].clone();
-    assert_eq!(made["untrusted"], json!(["job_name", "name"]), "{made}");
+    assert_eq!(made["untrusted"], json!(["job_name", "name", "runner_state"]), "{made}");
+}
+
+#[test]
+fn names_of_older_callers_are_taken_and_told_as_old() {
+    let mut world = World::new(&json!({}));
+    let job = running(&mut world);
+    let old = json!({"job_id": job, "savepoint_dir": "simulator:/savepoints", "async_": false, "mcp_timeout_seconds": 60,
+        "mcp_resource_type": "savepoint"});
+    let saved = call(&mut world, "create_savepoint", &old, &json!({}));
+    assert!(saved["structuredContent"]["savepoint_path"].is_string(), "{saved}");
+    let made = call(&mut world, "create_job", &json!({"runner": "sim", "job_name": "s"}), &json!({}));
+    assert_eq!(made["structuredContent"]["target"], "sim", "{made}");
+    let listed = listed(&mut world);
+    for (tool, old, new) in
+        [("create_savepoint", "savepoint_dir", "savepoint_path"), ("create_job", "runner", "target")]
+    {
+        let shown = &listed.iter().find(|one| one["name"] == tool).unwrap()["inputSchema"]["properties"];
+        assert!(shown.get(old).is_none() && shown.get(new).is_some(), "{tool}: {shown}");
+        let whole = &(verb::find(tool).unwrap().input_schema)()["properties"];
+        assert_eq!((&whole[old]["deprecated"], whole[new].get("deprecated")), (&json!(true), None), "{tool}");
+    }
 }

@@ -4,7 +4,8 @@
 //! The child waits on a pipe until its identity is stored (security-reliability.md R9), so a job runs at most once. It
 //! leaves `state.json` when it starts and `result.json` when it ends; how it ended otherwise only the host that
 //! started it can tell. Output goes to files, so logs are live; metrics are known at the end, because `FnApiRunner`
-//! blocks in `run()`; of Prism's they are told while it runs. The child's working folder is the job's own: relative paths in options are relative to it.
+//! blocks in `run()`; Prism's are told while it runs. The child's working folder is the job's own: relative paths in
+//! options are relative to it.
 
 mod argv;
 mod flow;

@@ -205,10 +205,15 @@ pub(super) fn check(asked: &Environment, allowed: &Environment) -> Result<(), Er
     let is_same = asked.kind == allowed.kind && (is_equal || is_any);
     let is_own = allowed.kind == LOOPBACK && asked.kind == "external" && is_loopback(&asked.endpoint);
     if !is_same && !is_own {
-        let text = format!(
-            "the pipeline asks for workers in `{}`, and the target runs them in `{}`",
-            asked.kind, allowed.kind
-        );
+        let text = if asked.kind == allowed.kind {
+            format!(
+                "the pipeline asks for workers in `{}` by another command, image or address, or with variables of its \
+                     own",
+                asked.kind
+            )
+        } else {
+            format!("the pipeline asks for workers in `{}`, and the target runs them in `{}`", asked.kind, allowed.kind)
+        };
         return Err(Error::new(ErrorKind::PermissionDenied, "environment_differs", text).suggest(
             if allowed.kind == LOOPBACK {
                 "run the program on the machine of the server with `--environment_type=LOOPBACK` (Java: \

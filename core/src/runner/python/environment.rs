@@ -88,8 +88,9 @@ fn named(kind: &str, config: &str) -> Result<Option<Environment>, Error> {
     }))
 }
 
-/// What Beam reads of the configuration of a PROCESS environment.
+/// What of the configuration of a PROCESS environment is taken. Beam also reads `os` and `arch`, which no runner looks at.
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Process {
     command: String,
     #[serde(default)]
@@ -100,7 +101,7 @@ fn process(config: &str) -> Result<Environment, Error> {
     let read = serde_json::from_str::<Process>(config).ok().filter(|process| !process.command.is_empty());
     let Process { command, env } = read.ok_or_else(|| {
         bad("PROCESS needs `environment_config`, JSON like {\"command\": \"/opt/beam/process-worker.sh\"}, with texts \
-             in `env` if there are any: what starts Beam's boot program")
+             in `env` if there are any, and nothing else: what starts Beam's boot program")
     })?;
     Ok(Environment { kind: "process".into(), endpoint: command, variables: env, dependencies: 0 })
 }
