@@ -15,8 +15,8 @@ from typing import Any, NamedTuple
 
 from real_server import SERVER
 
-WAIT = 20.0
-"""Seconds that a test waits for something that must come."""
+WAIT = 40.0
+"""Seconds that a test waits for something that must come: longer than a call may wait, for which the dice may ask."""
 
 
 class Told(NamedTuple):
