@@ -97,7 +97,7 @@ def check_door_refusals(endpoint: str, folder: Path) -> None:
     (folder / "requirements.txt").write_text("attrs==23.1.0\n")
     for option, said in [
         (f"--files_to_stage={folder / 'requirements.txt'}", "the door takes none"),
-        ("--environment_type=EXTERNAL --environment_config=127.0.0.1:9", "the target runs them in"),
+        ("--environment_type=EXTERNAL --environment_config=127.0.0.1:9", "by another command, image or address"),
     ]:
         done = program(script, endpoint, *option.split())
         assert done.returncode != 0
