@@ -115,6 +115,8 @@ impl Service {
     fn run(&mut self, at: usize, now: u64) -> (Answer, Did) {
         let pipeline = &mut self.pipelines[at];
         pipeline.run(now, &mut self.random, self.kind);
+        // A repetition of its `Prepare` and its `Run` that arrived after a restart: its end is what is seen now.
+        self.killed.remove(&pipeline.token);
         (answer::ran(&pipeline.id), Did::Started(pipeline.token.clone()))
     }
 

@@ -1,6 +1,9 @@
 //! What faults make of answers, over HTTP and over gRPC.
 
-use beam_mcp_core::effect::{Blob, Fault as Broken, FaultKind, Outcome, Reply, Response};
+use beam_mcp_core::{
+    effect::{Blob, Fault as Broken, FaultKind, Outcome, Reply, Response},
+    job_api::protobuf::Message as Fields,
+};
 
 use crate::{fault::Fault, runner::Answer};
 
@@ -81,11 +84,13 @@ fn mangled(response: Response, way: u64) -> Response {
     Response { body: body.into(), ..response }
 }
 
-/// A message cut short, or one that is none.
+/// A message cut short, or one that is none. gRPC's frames tell their length: half of a list never passes for a list of
+/// its own, so what is cut here can always be seen to be.
 fn garbled(body: &Blob, way: u64) -> Blob {
     let bytes = body.as_slice();
+    let half = &bytes[..bytes.len() / 2];
     match way % 4 {
-        1 => bytes[..bytes.len() / 2].to_vec().into(),
+        1 if Fields::read(half).is_err() => half.to_vec().into(),
         _ => vec![0x0a, 0x07, b'j'].into(),
     }
 }
