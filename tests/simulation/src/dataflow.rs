@@ -16,7 +16,7 @@ use job::{DataflowJob, Wish};
 use crate::{
     plant::Plant,
     random::Random,
-    runner::{Answer, Did, End, Message, Runner},
+    runner::{Answer, Claim, Did, End, Message, Runner},
 };
 
 /// Jobs of one page of a list: few, so that there is a second one.
@@ -250,11 +250,11 @@ impl Runner for Dataflow {
         self.of_token(token).any(|job| job.end(now).is_none())
     }
 
-    fn end_of(&self, token: &str, strays: &[String], now: u64) -> Option<End> {
-        self.of_token(token).find(|job| !strays.contains(&job.id)).and_then(|job| job.end(now))
+    fn end_of(&self, claim: &Claim<'_>, now: u64) -> Option<End> {
+        self.of_token(claim.token).find(|job| !claim.strays.contains(&job.id)).and_then(|job| job.end(now))
     }
 
-    fn was_killed(&self, _token: &str) -> bool {
+    fn was_killed(&self, _: &Claim<'_>) -> bool {
         false
     }
 

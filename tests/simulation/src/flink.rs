@@ -19,7 +19,7 @@ use job::Status;
 use crate::{
     plant::Plant,
     random::Random,
-    runner::{Answer, Did, End, Message, Runner},
+    runner::{Answer, Claim, Did, End, Message, Runner},
 };
 
 /// `web.refresh-interval`.
@@ -100,12 +100,12 @@ impl Runner for Flink {
         self.jobs.get(token).is_some_and(|job| job.end(now).is_none())
     }
 
-    fn end_of(&self, token: &str, _strays: &[String], now: u64) -> Option<End> {
-        self.jobs.get(token).and_then(|job| job.end(now))
+    fn end_of(&self, claim: &Claim<'_>, now: u64) -> Option<End> {
+        self.jobs.get(claim.token).and_then(|job| job.end(now))
     }
 
-    fn was_killed(&self, token: &str) -> bool {
-        self.killed.contains(token)
+    fn was_killed(&self, claim: &Claim<'_>) -> bool {
+        self.killed.contains(claim.token)
     }
 
     fn wrote(&self, savepoint: &str) -> bool {

@@ -101,14 +101,25 @@ pub trait Runner {
     /// True when a job executes.
     fn runs(&self, token: &str, now: u64) -> bool;
 
-    /// How a job ended, where the runner still knows. What it canceled as one of the `strays` is not the job.
-    fn end_of(&self, token: &str, strays: &[String], now: u64) -> Option<End>;
+    /// How a job ended, where the runner still knows.
+    fn end_of(&self, claim: &Claim<'_>, now: u64) -> Option<End>;
 
     /// True for a job that a restart ended.
-    fn was_killed(&self, token: &str) -> bool;
+    fn was_killed(&self, claim: &Claim<'_>) -> bool;
 
     /// True for a savepoint that was written.
     fn wrote(&self, savepoint: &str) -> bool;
+}
+
+/// What a job's row says that it stands for.
+#[derive(Debug)]
+pub struct Claim<'a> {
+    /// The name it was sent under.
+    pub token: &'a str,
+    /// What the runner calls it, where the row knows.
+    pub native: Option<&'a str>,
+    /// What the core canceled under this name, and does not take for the job.
+    pub strays: Vec<String>,
 }
 
 /// The runner of a cell; `None` where jobs run in children or nowhere.

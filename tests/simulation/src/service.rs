@@ -21,7 +21,7 @@ use pipeline::Pipeline;
 use crate::{
     plant::Plant,
     random::Random,
-    runner::{Answer, Did, End, Message, Runner},
+    runner::{Answer, Claim, Did, End, Message, Runner},
 };
 
 /// The option a job of ours is known by.
@@ -45,6 +45,7 @@ pub struct Service {
     tokens: Vec<(String, String)>,
     incarnation: u64,
     down_until: u64,
+    /// What a restart ended, as `<id>.<token>`: repetitions of late calls run more than one under a token.
     killed: BTreeSet<String>,
     /// A planted bug: what was forgotten is listed.
     forgotten: Vec<Pipeline>,
@@ -116,7 +117,7 @@ impl Service {
         let pipeline = &mut self.pipelines[at];
         pipeline.run(now, &mut self.random, self.kind);
         // A repetition of its `Prepare` and its `Run` that arrived after a restart: its end is what is seen now.
-        self.killed.remove(&pipeline.token);
+        self.killed.remove(&pipeline.native_id());
         (answer::ran(&pipeline.id), Did::Started(pipeline.token.clone()))
     }
 
@@ -166,7 +167,7 @@ impl Runner for Service {
     /// It dies, its pipelines with it, and comes back without any.
     fn restart(&mut self, now: u64) {
         let running = self.pipelines.iter().filter(|pipeline| pipeline.runs(now));
-        self.killed.extend(running.map(|pipeline| pipeline.token.clone()));
+        self.killed.extend(running.map(Pipeline::native_id));
         let forgotten = std::mem::take(&mut self.pipelines);
         if self.plant == Some(Plant::ForgottenIsCanceled) {
             self.forgotten
@@ -188,15 +189,17 @@ impl Runner for Service {
         self.of_token(token).any(|pipeline| pipeline.runs(now))
     }
 
-    fn end_of(&self, token: &str, strays: &[String], now: u64) -> Option<End> {
-        let named = |pipeline: &Pipeline| format!("{}.{token}", pipeline.id);
-        self.of_token(token)
-            .filter(|pipeline| !strays.contains(&named(pipeline)))
-            .find_map(|pipeline| pipeline.end(now))
+    fn end_of(&self, claim: &Claim<'_>, now: u64) -> Option<End> {
+        let own = || self.of_token(claim.token).filter(|pipeline| !claim.strays.contains(&pipeline.native_id()));
+        let claimed = own().find(|pipeline| claim.native == Some(&pipeline.native_id()));
+        claimed.map_or_else(|| own().find_map(|pipeline| pipeline.end(now)), |pipeline| pipeline.end(now))
     }
 
-    fn was_killed(&self, token: &str) -> bool {
-        self.killed.contains(token)
+    fn was_killed(&self, claim: &Claim<'_>) -> bool {
+        match claim.native {
+            Some(native) => self.killed.contains(native),
+            None => self.killed.iter().any(|native| native.ends_with(claim.token)),
+        }
     }
 
     /// The Job API has none.

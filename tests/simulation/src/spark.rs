@@ -19,7 +19,7 @@ use driver::Driver;
 use crate::{
     plant::Plant,
     random::Random,
-    runner::{Answer, Did, End, Message, Runner},
+    runner::{Answer, Claim, Did, End, Message, Runner},
 };
 
 /// Where the configuration of the world says that its servers are.
@@ -175,13 +175,13 @@ impl Runner for Spark {
         self.of_token(token).any(|driver| driver.end(now).is_none())
     }
 
-    fn end_of(&self, token: &str, strays: &[String], now: u64) -> Option<End> {
-        let own = self.drivers.iter().filter(|(id, driver)| driver.token == token && !strays.contains(id));
+    fn end_of(&self, claim: &Claim<'_>, now: u64) -> Option<End> {
+        let own = self.drivers.iter().filter(|(id, driver)| driver.token == claim.token && !claim.strays.contains(id));
         own.map(|(_, driver)| driver).find_map(|driver| driver.end(now))
     }
 
-    fn was_killed(&self, token: &str) -> bool {
-        self.killed.contains(token)
+    fn was_killed(&self, claim: &Claim<'_>) -> bool {
+        self.killed.contains(claim.token)
     }
 
     /// Spark has none.

@@ -35,6 +35,11 @@ impl Pipeline {
         }
     }
 
+    /// What the core calls it.
+    pub(super) fn native_id(&self) -> String {
+        format!("{}.{}", self.id, self.token)
+    }
+
     /// Python's service runs a pipeline to its end; one in four of Prism's never ends by itself. One in ten is cancelled
     /// by somebody else.
     pub(super) fn run(&mut self, now: u64, random: &mut Random, kind: Kind) {

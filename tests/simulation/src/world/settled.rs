@@ -4,7 +4,12 @@ use beam_mcp_core::{
 };
 
 use super::{Event, World};
-use crate::{client::TENANTS, ledger::SeenJob, profile::Cell, runner::End};
+use crate::{
+    client::TENANTS,
+    ledger::SeenJob,
+    profile::Cell,
+    runner::{Claim, End},
+};
 
 /// How long silence about a submission is watched before nothing can be on its way any more (G3).
 const SETTLE_MS: u64 = 15 * 60 * 1000;
@@ -120,15 +125,15 @@ impl World<'_> {
         let (job, runner) = (&seen.job, self.runner.as_ref()?);
         let finished = matches!(job.state, JobState::Finished | JobState::Drained);
         let canceled = job.state == JobState::Canceled && job.ended_by.is_none();
-        let bound = self.bound(seen);
-        if (finished || canceled) && runner.was_killed(bound) {
+        let claim = claim_of(job, self.bound(seen));
+        if (finished || canceled) && runner.was_killed(&claim) {
             return Some(("I9", format!("{} is {} and was killed with its runner", job.id, job.state.as_str())));
         }
         if (job.unconfirmed && !self.profile.cell.deduplicates()) || seen.is_abandoned() {
             // It was never recognised, or is what an operator said: nobody can say how it ended.
             return None;
         }
-        let end = runner.end_of(bound, &strays_of(job), self.now)?;
+        let end = runner.end_of(&claim, self.now)?;
         let fits = match job.state {
             JobState::Finished => end == End::Finished,
             JobState::Drained => end == End::Stopped(true),
@@ -167,7 +172,7 @@ impl World<'_> {
         };
         let end_of_job = |one: &Operation| {
             let job = self.ledger.find(&one.job_id).map(|index| &self.ledger.jobs[index].job)?;
-            runner.end_of(job.token(), &strays_of(job), self.now)
+            runner.end_of(&claim_of(job, job.token()), self.now)
         };
         let wrong = drains().filter(is_lost).find(|one| end_of_job(one) == Some(End::Stopped(true)))?;
         Some(("I9", format!("{} is said not to have arrived, and the runner did it", wrong.id)))
@@ -242,7 +247,9 @@ impl World<'_> {
     }
 }
 
-/// What the core canceled under this job's name and does not take for it.
-fn strays_of(job: &Job) -> Vec<String> {
-    job.swept.iter().filter(|id| job.native_id.as_ref() != Some(id)).cloned().collect()
+/// What a row stands for under a name: what was canceled under it as somebody's repetition is not the job.
+fn claim_of<'a>(job: &'a Job, token: &'a str) -> Claim<'a> {
+    let native = job.native_id.as_deref();
+    let strays = job.swept.iter().filter(|id| native != Some(id.as_str())).cloned().collect();
+    Claim { token, native, strays }
 }
