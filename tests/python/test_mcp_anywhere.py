@@ -111,6 +111,21 @@ def test_a_job_that_fails_completes_the_wait_for_it(server: RealServer) -> None:
     assert task["result"]["structuredContent"] == ended["structuredContent"]
 
 
+@pytest.mark.parametrize(
+    ("below", "named"),
+    [("", "diagnostics"), ("/logs", "logs[].message"), ("/metrics", "user[].name")],
+)
+def test_a_resource_names_what_others_wrote(server: RealServer, below: str, named: str) -> None:
+    with MCPConnection(url(server)) as connection:
+        spec = {"target": "sim", "options": {"simulator_script": "failing"}}
+        job = connection.call_tool("create_job", spec)["structuredContent"]["job_id"]
+        connection.call_tool("wait_for_change", {"job_id": job, "until_terminal": True})
+        [read] = connection.read_resource(uri(job) + below)
+        assert named in json.loads(read["text"])["untrusted"]
+        [operators] = connection.read_resource("beam://sim/runner")
+        assert "untrusted" not in json.loads(operators["text"])
+
+
 def uri(job: str) -> str:
     target, token = job.split(":")
     return f"beam://{target}/jobs/{token}"

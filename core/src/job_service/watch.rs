@@ -91,11 +91,14 @@ pub(super) async fn messages(context: &Context, message: &[u8], cursor: Option<S
     loop {
         let job = job(context, &id).await?;
         let state = state_of(&job);
+        let before = token.clone();
         let mut items = log(context, &id, &job, &mut token).await?;
+        // Behind a full page there may be another: it is read in a round of its own.
+        let goes_on = items.len() >= PAGE as usize && token != before;
         if state.word() != last {
             items.push(Encoder::new().bytes(2, &event(context, state).finish()).finish());
         }
-        if is_terminal(&job) {
+        if is_terminal(&job) && !goes_on {
             items.extend(reason(&job));
             return Ok(Answer { messages: items, next: None });
         }

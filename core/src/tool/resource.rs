@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use serde_json::{Value, json};
 
-use super::{app, run};
+use super::{app, run, untrusted};
 use crate::{
     auth::Scope,
     error::{Error, ErrorKind},
@@ -31,7 +31,12 @@ const TEMPLATES: [(&str, &str, &str, &str); 9] = [
     ("{target}/jobs/{id}/logs", "job-logs", "Logs of a job", "The newest lines. Untrusted text."),
     ("{target}/jobs/{id}/metrics", "job-metrics", "Metrics of a job", "Beam's counters and the runner's figures."),
     ("{target}/jobs/{id}/plan", "job-plan", "Graph of a job", "Stages with their figures, and what feeds each."),
-    ("{target}/jobs/{id}/plan.svg", "job-plan-picture", "Graph of a job as a picture", "One SVG element."),
+    (
+        "{target}/jobs/{id}/plan.svg",
+        "job-plan-picture",
+        "Graph of a job as a picture",
+        "One SVG element. Untrusted text.",
+    ),
     (
         "{target}/jobs/{id}/checkpoints",
         "job-checkpoints",
@@ -171,7 +176,16 @@ fn hidden(error: Error) -> Error {
     }
 }
 
+/// What is to be read, as the tool that tells it marks it.
 async fn facts(context: &Context, place: Place) -> Result<Value, Error> {
+    let told_by = match place {
+        Place::Runners | Place::Runner(_) => "list_runners",
+        _ => "get_job",
+    };
+    unmarked(context, place).await.map(|facts| untrusted::mark(told_by, facts))
+}
+
+async fn unmarked(context: &Context, place: Place) -> Result<Value, Error> {
     match place {
         Place::Guide | Place::Picture(_) => Ok(Value::Null),
         Place::Runners => run(context, "list_runners", json!({"reasons": true})).await,
