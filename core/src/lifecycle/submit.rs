@@ -150,11 +150,12 @@ fn is_remembered(job: &Job, now: &Memory, age_ms: i64) -> bool {
     *now == Memory::Lasting || job.memory.as_ref().is_some_and(|then| then.still_holds(now, arrives_ms))
 }
 
-/// The runner has forgotten what it may have been sent: nothing is sent again.
+/// The runner has forgotten what it may have been sent: nothing is sent again, also by a process whose clocks find it
+/// younger, or the two would hand it to and fro.
 async fn doubt(context: &Context, stored: &Stored<Job>) -> Result<Stored<Job>, Error> {
     let edit = |job: &mut Job| {
         if job.version == stored.version {
-            (job.phase, job.state) = (Phase::Unknown, JobState::SubmitUnknown);
+            (job.phase, job.state, job.memory) = (Phase::Unknown, JobState::SubmitUnknown, None);
         }
         Ok(Vec::new())
     };
