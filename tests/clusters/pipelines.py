@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import sdk_program
 from conftest import Api, Server
 from real_server import free_port
 from wheels import wheel
@@ -104,21 +105,15 @@ def check_door_refusals(endpoint: str, folder: Path) -> None:
         assert said in done.stderr, done.stderr[-3000:]
 
 
-def command(path: Path, endpoint: str, *options: str) -> list[str]:
-    """An SDK program that is told the runner and the endpoint, and nothing else."""
-    return [sys.executable, str(path), "--runner=PortableRunner", f"--job_endpoint={endpoint}", *options]
-
-
 def program(path: Path, endpoint: str, *options: str) -> subprocess.CompletedProcess[str]:
-    """Such a program, run to its end."""
-    words = command(path, endpoint, *options)
-    return subprocess.run(words, capture_output=True, text=True, check=False, timeout=250)
+    """An SDK program, run to its end."""
+    return sdk_program.ended(path, endpoint, *options, within=250)
 
 
 @contextlib.contextmanager
 def running(path: Path, endpoint: str, *options: str) -> Iterator[subprocess.Popen[bytes]]:
     """Such a program while it runs."""
-    process = subprocess.Popen(command(path, endpoint, *options), stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(sdk_program.command(path, endpoint, *options), stderr=subprocess.DEVNULL)
     try:
         yield process
     finally:

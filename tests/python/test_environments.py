@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+import sdk_program
 from real_server import RealServer, free_port
 
 HERE = Path(__file__).resolve().parent
@@ -77,9 +78,8 @@ def submitted(folder: Path, address: str, options: dict[str, Any]) -> None:
         status, answer = server.call("POST", "/jobs", body)
         assert status in (201, 202), answer
         words = [f"--{name}={value}" for name, value in files.items()]
-        endpoint = ["--runner=PortableRunner", f"--job_endpoint=127.0.0.1:{port}"]
-        command = [PYTHON, str(EXAMPLES / "wordcount.py"), *endpoint, *words]
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+        program, endpoint = EXAMPLES / "wordcount.py", f"127.0.0.1:{port}"
+        done = sdk_program.ended(program, endpoint, *words, python=PYTHON)
         assert "ended in state DONE" in done.stderr, done.stderr[-3000:]
     finally:
         server.kill()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ import pytest
 from apache_beam.portability.api import beam_job_api_pb2 as api
 from apache_beam.portability.api import beam_job_api_pb2_grpc as stubs
 
+import sdk_program
 from conftest import EXAMPLES, Server, Service, pause, token
 from real_server import until
 from test_contract import FAILING, SLOW, TEXT, counted, written
@@ -47,10 +47,7 @@ def program(door: Door, code: str | Path, *options: str) -> subprocess.Completed
     path = code if isinstance(code, Path) else door[0].folder / "program.py"
     if isinstance(code, str):
         path.write_text(code, encoding="utf-8")
-    told = ["--runner=PortableRunner", f"--job_endpoint={door[1]}", *options]
-    return subprocess.run(
-        [sys.executable, str(path), *told], capture_output=True, text=True, check=False, timeout=120
-    )
+    return sdk_program.ended(path, door[1], *options)
 
 
 def jobs(server: Server) -> list[Any]:

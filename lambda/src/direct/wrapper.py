@@ -16,14 +16,10 @@ while they run, `state.json` has it: see `live.py`.
 from __future__ import annotations
 
 import contextlib
-import copy
 import functools
 import importlib
 import importlib.util
-import itertools
 import json
-import math
-import operator
 import os
 import platform
 import runpy
@@ -31,7 +27,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any
@@ -44,12 +40,6 @@ EXIT_INTERRUPTED = 130
 
 MESSAGE_BYTES = 8 * 1024
 TRACEBACK_BYTES = 16 * 1024
-LABEL_BYTES = 256
-METRICS = 2_000
-STRINGS_PER_SET = 100
-STRINGS = 10_000
-ERRORS = 20
-INT64 = 2**63
 
 GOOD_STATES = frozenset({"DONE", "DRAINED", "UPDATED"})
 FINAL_STATES = GOOD_STATES | {"FAILED", "CANCELLED"}
@@ -57,6 +47,20 @@ FINAL_STATES = GOOD_STATES | {"FAILED", "CANCELLED"}
 ENDED_STATES = FINAL_STATES | {"UNKNOWN"}
 
 Row = dict[str, Any]
+
+
+def beside(name: str) -> Any:
+    """What is in a file beside this one."""
+    path = os.path.join(os.path.dirname(os.path.abspath(__file__)), f"{name}.py")
+    spec = importlib.util.spec_from_file_location(f"beam_mcp_{name}", path)
+    if spec is None or spec.loader is None:
+        raise ImportError(path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+metrics = beside("metrics")
 
 
 # ---- what is remembered while the program runs
@@ -79,7 +83,7 @@ class Run:
     @property
     def goes_on(self) -> bool:
         """True for a pipeline that its runner lets go on after `run` has returned."""
-        return self.result is not None and known_state(aside(self.result)) not in ENDED_STATES
+        return self.result is not None and known_state(metrics.aside(self.result)) not in ENDED_STATES
 
 
 @dataclass(frozen=True)
@@ -93,7 +97,7 @@ class Ending:
 def known_state(result: Any) -> str:
     """What the runner says; it may be far away and not answer."""
     try:
-        return clip(str(result.state), LABEL_BYTES)
+        return metrics.clip(str(result.state), metrics.LABEL_BYTES)
     except Exception:  # noqa: BLE001 - a runner that cannot tell leaves the state unknown
         return "UNKNOWN"
 
@@ -197,7 +201,7 @@ def exit_ending(stop: SystemExit) -> Ending:
     if not isinstance(stop.code, int):
         print(stop.code, file=sys.stderr)
     message = f"the program called sys.exit({stop.code!r})"
-    return Ending(code, describe(stop) | {"message": clip(message, MESSAGE_BYTES)})
+    return Ending(code, describe(stop) | {"message": metrics.clip(message, MESSAGE_BYTES)})
 
 
 def exit_code(code: object) -> int:
@@ -229,8 +233,8 @@ def describe(error: BaseException) -> Row:
     except Exception:  # noqa: BLE001 - a broken __str__ must not hide the failure
         message = "<the exception has no readable message>"
     return {
-        "type": clip(type(error).__qualname__, LABEL_BYTES),
-        "message": clip(message, MESSAGE_BYTES),
+        "type": metrics.clip(type(error).__qualname__, metrics.LABEL_BYTES),
+        "message": metrics.clip(message, MESSAGE_BYTES),
         "traceback_tail": clip_front("".join(lines), TRACEBACK_BYTES),
     }
 
@@ -278,140 +282,23 @@ def pipeline_error(runs: list[Run]) -> Row | None:
     return None
 
 
-# ---- metrics
-
-
-def collect_metrics(runs: list[Run]) -> Row:
-    """At most METRICS rows over all kinds and pipelines, and whether there were more."""
-    errors: list[str] = []
-    rows = list(itertools.islice(metric_rows(runs, errors), METRICS + 1))
-    kinds: Row = {kind: [row for k, row in rows[:METRICS] if k == kind] for kind in CONVERT}
-    kept = drop_strings(kinds["string_sets"])
-    return {**kinds, "truncated": len(rows) > METRICS or not kept, "errors": errors[:ERRORS]}
-
-
-def metric_rows(runs: list[Run], errors: list[str]) -> Iterator[tuple[str, Row]]:
-    for index, run in enumerate(runs):
-        try:
-            yield from run_rows(index, run)
-        except Exception as error:  # noqa: BLE001 - some runners cannot answer; the job still ended
-            reason = f"pipeline {index}: {type(error).__name__}: {error}"
-            errors.append(clip(reason, LABEL_BYTES))
-
-
-def run_rows(index: int, run: Run) -> Iterator[tuple[str, Row]]:
-    found = metrics_now(run.result).query() if run.result is not None else {}
-    for kind, convert in CONVERT.items():
-        for item in sorted(found.get(kind, ()), key=sort_key):
-            yield kind, {"pipeline": index, **metric_row(item, convert)}
-
-
-def aside(result: Any) -> Any:
-    """A copy to ask from: asking writes into a result, which is the program's own.
-
-    Beam's result of a job service keeps the first metrics that it was told; the copy has none yet.
-    """
-    try:
-        found = copy.copy(result)
-    except Exception:  # noqa: BLE001 - a result of the program's own making
-        return result
-    if "_metrics" in getattr(found, "__dict__", {}):
-        found._metrics = None
-    return found
-
-
-def metrics_now(result: Any) -> Any:
-    """The metrics as they are now, or as the program last read them from a runner that is gone."""
-    try:
-        return aside(result).metrics()
-    except Exception:  # noqa: BLE001 - if there is nothing either, that is the error to tell
-        return result.metrics()
+# ---- what is told
 
 
 def tell(runs: list[Run], write: Callable[[Row], None]) -> bool:
     """Writes what the runners say of the pipelines; True as long as one goes on."""
     states = [
-        known_state(aside(run.result)) if run.result is not None else run.state for run in runs
+        known_state(metrics.aside(run.result)) if run.result is not None else run.state for run in runs
     ]
-    told = collect_metrics(runs)
-    if not told["errors"] or any(told[kind] for kind in CONVERT):
-        states_told = states[:METRICS]
+    told = metrics.collect([run.result for run in runs])
+    if not told["errors"] or any(told[kind] for kind in metrics.CONVERT):
+        states_told = states[:metrics.METRICS]
         write({"metrics": told, "pipeline_states": states_told, "metrics_at_ms": now_ms()})
     going = zip(runs, states, strict=True)
     return any(run.result is not None and state not in ENDED_STATES for run, state in going)
 
 
-def sort_key(item: Any) -> tuple[str, str, str]:
-    metric = item.key.metric
-    return str(item.key.step or ""), str(metric.namespace), str(metric.name)
-
-
-def metric_row(item: Any, convert: Callable[[Any], Any]) -> Row:
-    step, namespace, name = (clip(text, LABEL_BYTES) for text in sort_key(item))
-    row: Row = {"namespace": namespace, "name": name, "step": step}
-    for side in ("attempted", "committed"):
-        value = getattr(item, side)
-        row[side] = None if value is None else convert(value)
-    return row
-
-
-def number(value: Any) -> int | float | None:
-    """A number that every JSON reader understands, or None."""
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    try:
-        whole = operator.index(value)
-    except TypeError:
-        return None
-    return whole if -INT64 <= whole < INT64 else None
-
-
-def distribution(value: Any) -> Row:
-    return {part: number(getattr(value, part)) for part in ("count", "sum", "min", "max")}
-
-
-def gauge(value: Any) -> Row:
-    return {"value": number(value.value), "timestamp_ms": milliseconds(value.timestamp)}
-
-
-def milliseconds(timestamp: Any) -> int | None:
-    micros = getattr(timestamp, "micros", None)
-    if micros is not None:
-        return int(micros) // 1000
-    return int(timestamp * 1000) if isinstance(timestamp, (int, float)) else None
-
-
-def string_set(value: Any) -> list[str]:
-    strings = getattr(value, "string_set", value)
-    return sorted(clip(str(text), LABEL_BYTES) for text in strings)
-
-
-def drop_strings(rows: list[Row]) -> bool:
-    """Cuts string sets to their bounds, in place; False when something was dropped."""
-    room, whole = STRINGS, True
-    for row, side in itertools.product(rows, ("attempted", "committed")):
-        strings = row[side] or []
-        keep = min(len(strings), STRINGS_PER_SET, room)
-        whole = whole and keep == len(strings)
-        room -= keep
-        del strings[keep:]
-    return whole
-
-
-CONVERT: dict[str, Callable[[Any], Any]] = {
-    "counters": number,
-    "distributions": distribution,
-    "gauges": gauge,
-    "string_sets": string_set,
-}
-
-
 # ---- files and bounds
-
-
-def clip(text: str, limit: int) -> str:
-    """The first `limit` bytes of `text` as clean UTF-8."""
-    return text.encode("utf-8", "replace")[:limit].decode("utf-8", "ignore")
 
 
 def clip_front(text: str, limit: int) -> str:
@@ -464,8 +351,8 @@ def report(ending: Ending, runs: list[Run]) -> Row:
         "beam_version": getattr(sys.modules.get("apache_beam"), "__version__", None),
         "python_version": platform.python_version(),
         "error": error,
-        "metrics": collect_metrics(runs),
-        "pipeline_states": [run.state for run in runs[:METRICS]],
+        "metrics": metrics.collect([run.result for run in runs]),
+        "pipeline_states": [run.state for run in runs[:metrics.METRICS]],
         "finished_at_ms": now_ms(),
     }
 
@@ -496,17 +383,6 @@ def capturing(folder: str) -> Any:
     """The Job API of this process."""
     report = functools.partial(write_json, folder, "result.json")
     return beside("capture").Capture(folder, report)
-
-
-def beside(name: str) -> Any:
-    """What is in a file beside this one."""
-    path = os.path.join(os.path.dirname(os.path.abspath(__file__)), f"{name}.py")
-    spec = importlib.util.spec_from_file_location(f"beam_mcp_{name}", path)
-    if spec is None or spec.loader is None:
-        raise ImportError(path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def main(argv: list[str]) -> int:

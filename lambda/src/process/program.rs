@@ -25,12 +25,15 @@ use crate::credentials::read_secret;
 
 /// Runs a job and writes down how it ended.
 const WRAPPER: &str = include_str!("../direct/wrapper.py");
+const NAME: &str = "wrapper.py";
 /// Keeps the pipeline a program submits, instead of running it.
 const CAPTURE: &str = include_str!("../direct/capture.py");
 /// What reads and runs a pipeline that was built elsewhere.
 const HANDED: &str = include_str!("../direct/handed.py");
 /// Writes down the metrics of pipelines that go on.
 const LIVE: &str = include_str!("../direct/live.py");
+/// Reads what Beam measured.
+const METRICS: &str = include_str!("../direct/metrics.py");
 /// Prints versions without importing what takes a second to import.
 const VERSIONS: &str = "import importlib.metadata as m, json, platform
 try: beam = m.version('apache-beam')
@@ -87,13 +90,15 @@ pub(super) fn find(interpreter: &Path) -> Option<PathBuf> {
 
 /// Puts the wrapper and what it loads into a folder under the name of their hash.
 pub(super) fn install_wrapper(jobs: &Path) -> io::Result<PathBuf> {
-    let hash = sha256_hex(&[WRAPPER, CAPTURE, HANDED, LIVE].concat().into_bytes());
+    let beside =
+        [("capture.py", CAPTURE), ("handed.py", HANDED), ("live.py", LIVE), ("metrics.py", METRICS), (NAME, WRAPPER)];
+    let hash = sha256_hex(&beside.map(|(_, text)| text).concat().into_bytes());
     let folder = jobs.join(format!("wrapper-{}", hash.get(..16).unwrap_or_default()));
     fs::create_dir_all(&folder)?;
-    for (name, text) in [("capture.py", CAPTURE), ("handed.py", HANDED), ("live.py", LIVE), ("wrapper.py", WRAPPER)] {
+    for (name, text) in beside {
         install(&folder, name, text)?;
     }
-    Ok(folder.join("wrapper.py"))
+    Ok(folder.join(NAME))
 }
 
 fn install(folder: &Path, name: &str, text: &str) -> io::Result<()> {
