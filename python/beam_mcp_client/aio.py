@@ -394,8 +394,8 @@ class BeamMCPClient(ClientBase):
     ) -> LogList:
         """Lines of the job's log: a page from `page_token`, the last `duration_seconds`, or the latest.
 
-        `until` is a time in RFC 3339, or a number of seconds ago; `worker` and `step` are the `worker_id` and
-        `step_name` of lines, whole.
+        The token `start` is the log's beginning. `until` is a time in RFC 3339, or a number of seconds ago; `worker`
+        and `step` are the `worker_id` and `step_name` of lines, whole.
         """
         given = inputs.merged(
             None,

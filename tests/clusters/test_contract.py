@@ -191,6 +191,9 @@ def test_a_failing_job_says_why(api: Api) -> None:
     assert "told to fail at 20" in view["diagnostics"]
     logs = api.get(f"/api/v1/jobs/{job}/logs?max_results=200&contains=told%20to%20fail")["data"]["logs"]
     assert any("told to fail at 20" in line["message"] for line in logs)
+    ends = [api.get(f"/api/v1/jobs/{job}/logs?max_results=1{at}")["data"]["logs"] for at in ("&page_token=start", "")]
+    (first,), (newest,) = ends
+    assert first["timestamp"] < newest["timestamp"], ends
 
 
 def test_metrics_come_from_the_cluster(api: Api) -> None:

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import grpc  # type: ignore[import-untyped]
 import pytest
+from apache_beam.portability.api import beam_job_api_pb2 as api
+from apache_beam.portability.api import beam_job_api_pb2_grpc as stubs
 
+import sdk_program
 from real_server import RealServer, free_port
 
 WATCHED = """
@@ -29,6 +35,18 @@ result = p.run()
 print("state", result.wait_until_finish())
 for row in result.metrics().query()["counters"]:
     print(row.key.step, row.key.metric.name, row.committed)
+"""
+
+LINES = 10_000
+TALKS = f"""
+import logging, sys, apache_beam as beam
+from apache_beam.options.pipeline_options import PipelineOptions
+logging.getLogger().setLevel(logging.INFO)
+def talk(count):
+    for number in range(count):
+        print("line", number)
+with beam.Pipeline(options=PipelineOptions(sys.argv[1:])) as p:
+    p | beam.Create([{LINES}]) | beam.Map(talk)
 """
 
 Door = tuple[RealServer, str]
@@ -53,9 +71,7 @@ def program(door: Door, numbers: list[int], *options: str) -> subprocess.Complet
     path = door[0].folder / "program.py"
     output = str(door[0].folder / "out.txt")
     path.write_text(WATCHED.replace("NUMBERS", repr(numbers)).replace("OUTPUT", repr(output)))
-    told = ["--runner=PortableRunner", f"--job_endpoint={door[1]}", *options]
-    command = [sys.executable, str(path), *told]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    return sdk_program.ended(path, door[1], *options)
 
 
 def jobs(server: RealServer) -> list[Any]:
@@ -79,6 +95,27 @@ def test_a_failure_comes_back_in_its_own_words(door: Door) -> None:
     assert "bad -7" in done.stderr, done.stderr[-3000:]
     [job] = jobs(door[0])
     assert (job["state"], "bad -7" in job["diagnostics"]) == ("FAILED", True), job
+
+
+def test_every_line_comes_back_however_many_a_job_ends_with(door: Door) -> None:
+    path = door[0].folder / "talks.py"
+    path.write_text(TALKS)
+    done = sdk_program.ended(path, door[1])
+    heard = [int(number) for number in re.findall(r"\bline (\d+)$", done.stderr, re.MULTILINE)]
+    assert heard == list(range(LINES)), done.stderr[-3000:]
+
+
+def test_the_states_of_a_job_end_before_its_messages(door: Door) -> None:
+    """A Python program leaves with its last message; gRPC may stand if its states still end then."""
+    program(door, [1])
+    [job] = jobs(door[0])
+    with grpc.insecure_channel(door[1]) as channel:
+        asked = api.JobMessagesRequest(job_id=job["job_id"])
+        began = time.monotonic()
+        stub = stubs.JobServiceStub(channel)  # type: ignore[no-untyped-call]
+        list(stub.GetMessageStream(asked, timeout=30))
+    # Longer than the states, told every half second, take to end.
+    assert time.monotonic() - began > 0.5
 
 
 def test_workers_elsewhere_are_refused_and_nothing_is_stored(door: Door) -> None:

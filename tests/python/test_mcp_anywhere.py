@@ -120,9 +120,9 @@ def test_a_resource_names_what_others_wrote(server: RealServer, below: str, name
         spec = {"target": "sim", "options": {"simulator_script": "failing"}}
         job = connection.call_tool("create_job", spec)["structuredContent"]["job_id"]
         connection.call_tool("wait_for_change", {"job_id": job, "until_terminal": True})
-        [read] = connection.read_resource(uri(job) + below)
+        [read] = connection.read_resource(uri(job) + below)["contents"]
         assert named in json.loads(read["text"])["untrusted"]
-        [operators] = connection.read_resource("beam://sim/runner")
+        [operators] = connection.read_resource("beam://sim/runner")["contents"]
         assert "untrusted" not in json.loads(operators["text"])
 
 

@@ -297,7 +297,7 @@ export interface GetLogsInput {
   max_results?: number;
   /** At least this severe. */
   min_severity?: "DEFAULT" | "DEBUG" | "INFO" | "WARN" | "ERROR" | "FATAL";
-  /** `next_page_token` of the last page; without it the newest lines. */
+  /** `next_page_token` of the last page, or `start`; without it the newest lines. */
   page_token?: string;
   /** Whole `step_name`. */
   step?: string;

@@ -70,6 +70,9 @@ pub struct LogQuery {
 }
 
 impl LogQuery {
+    /// Token of the page that begins where the log does, on every runner.
+    pub const START: &'static str = "start";
+
     /// True when an entry with this time in Unix milliseconds fits.
     pub fn admits(&self, entry: &LogEntry, at_ms: Option<u64>) -> bool {
         self.min_severity.is_none_or(|least| entry.severity >= least)

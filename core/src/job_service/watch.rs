@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::{Answer, call, unreadable};
 use crate::{
     error::{Error, ErrorKind},
+    job::LogQuery,
     job_api::{
         message::State,
         metric::MonitoringInfo,
@@ -17,7 +18,10 @@ use crate::{
 
 /// Longest one round of a stream waits for news, and between looks.
 const ROUND: Duration = Duration::from_secs(20);
-const LOOK: Duration = Duration::from_millis(700);
+const LOOK: Duration = Duration::from_millis(500);
+/// How much later than the state the messages of a job end. Python's SDK reads its states to the last and leaves when the
+/// messages have ended: where the end of the states was still on its way then, gRPC stood in its own destructor for ever.
+const AFTER_STATE: Duration = Duration::from_millis(700);
 /// Messages of one round.
 const PAGE: u32 = 200;
 
@@ -87,7 +91,8 @@ pub(super) async fn states(context: &Context, message: &[u8], cursor: Option<Str
 pub(super) async fn messages(context: &Context, message: &[u8], cursor: Option<String>) -> Result<Answer, Error> {
     let (id, until) = (job_id(message)?, context.until(ROUND));
     let cursor = cursor.unwrap_or_default();
-    let (last, mut token) = cursor.split_once('|').map_or(("", "0".to_owned()), |(last, at)| (last, at.to_owned()));
+    let (last, mut token) =
+        cursor.split_once('|').map_or(("", LogQuery::START.to_owned()), |(last, at)| (last, at.to_owned()));
     loop {
         let job = job(context, &id).await?;
         let state = state_of(&job);
@@ -100,6 +105,7 @@ pub(super) async fn messages(context: &Context, message: &[u8], cursor: Option<S
         }
         if is_terminal(&job) && !goes_on {
             items.extend(reason(&job));
+            context.io.sleep(AFTER_STATE).await?;
             return Ok(Answer { messages: items, next: None });
         }
         if !items.is_empty() || context.io.now().mono + LOOK >= until {
@@ -109,20 +115,19 @@ pub(super) async fn messages(context: &Context, message: &[u8], cursor: Option<S
     }
 }
 
-/// What the log has since the last page. A runner that does not answer is asked in the next round.
+/// What the log has since the last page; the token is empty once it has ended. A runner that does not answer is asked in
+/// the next round.
 async fn log(context: &Context, id: &str, job: &Value, token: &mut String) -> Result<Vec<Vec<u8>>, Error> {
-    if text(job, "native_id").is_empty() {
+    if token.is_empty() || text(job, "native_id").is_empty() {
         return Ok(Vec::new());
     }
     let asked = json!({"job_id": id, "max_results": PAGE, "page_token": token});
     let page = match call(context, "get_logs", asked).await {
         Ok(page) => page,
-        Err(error) if error.gave_up() => return Err(error),
+        Err(error) if error.gave_up() || error.kind() == ErrorKind::InvalidArgument => return Err(error),
         Err(_) => return Ok(Vec::new()),
     };
-    if let Some(next) = page.get("next_page_token").and_then(Value::as_str) {
-        next.clone_into(token);
-    }
+    text(&page, "next_page_token").clone_into(token);
     Ok(page.get("logs").and_then(Value::as_array).into_iter().flatten().map(line).collect())
 }
 

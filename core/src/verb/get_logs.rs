@@ -22,7 +22,7 @@ pub struct Input {
     /// 1 to 1000; default 100.
     #[serde(alias = "limit")]
     pub max_results: Option<u32>,
-    /// `next_page_token` of the last page; without it the newest lines.
+    /// `next_page_token` of the last page, or `start`; without it the newest lines.
     pub page_token: Option<String>,
     /// Only the last so many seconds (lines without a time pass).
     pub duration_seconds: Option<u64>,

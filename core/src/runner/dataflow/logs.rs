@@ -171,10 +171,13 @@ impl Place {
 }
 
 fn place(token: &str) -> Result<Place, Error> {
+    if token == LogQuery::START {
+        return Ok(Place::default());
+    }
     let parts = token.split_once('.').and_then(|(at, shown)| Some((at.parse().ok()?, shown.parse().ok()?)));
     let (at_ms, shown) = parts.ok_or_else(|| {
         Error::invalid("bad_page_token", "the page token is not one this job's log gave out")
-            .suggest("leave page_token out to begin again")
+            .suggest("leave page_token out, or send `start`, to begin again")
     })?;
     Ok(Place { at_ms, shown })
 }
@@ -254,6 +257,7 @@ mod tests {
         let warn = |text: &str| json!({"time": "2026-11-25T20:00:09Z", "messageText": text, "messageImportance": "JOB_MESSAGE_WARNING"});
         let body = json!({"jobMessages": [warn("over quota"), warn("other")]});
         assert_eq!(texts(&logs(query, vec![(call, answer(200, body))]).end.unwrap()), ["over quota"]);
+        assert_eq!(place(LogQuery::START).unwrap(), Place::default());
         assert_eq!(logs(asked(1, Some("x")), vec![]).reason(), "bad_page_token");
     }
 }

@@ -39,21 +39,25 @@ pub(super) fn writer(process: &Process) -> String {
 }
 
 /// Where a page ended: the time of its last entry, and how many entries of that time were shown.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, Eq, Ord, PartialEq, PartialOrd)]
 pub(super) struct Place {
     at_ms: u64,
     shown: usize,
 }
 
 impl Place {
-    pub(super) fn of(token: Option<&str>) -> Result<Self, Error> {
-        let Some(token) = token else { return Ok(Self::default()) };
+    /// `None`: near the end.
+    pub(super) fn of(token: Option<&str>) -> Result<Option<Self>, Error> {
+        let Some(token) = token else { return Ok(None) };
+        if token == LogQuery::START {
+            return Ok(Some(Self::default()));
+        }
         let parts = token.split_once('.').and_then(|(at, shown)| Some((at.parse().ok()?, shown.parse().ok()?)));
         let (at_ms, shown) = parts.ok_or_else(|| {
             Error::invalid("bad_page_token", "the page token is not one this job's log gave out")
-                .suggest("leave page_token out to begin again")
+                .suggest("leave page_token out, or send `start`, to begin again")
         })?;
-        Ok(Self { at_ms, shown })
+        Ok(Some(Self { at_ms, shown }))
     }
 
     /// The place after one more entry.
@@ -136,23 +140,36 @@ impl Gathered {
         }
     }
 
-    pub(super) fn page(mut self, query: &LogQuery, after: Place) -> LogPage {
+    /// The newest entries, or, after a place, the next ones.
+    pub(super) fn page(mut self, query: &LogQuery, after: Option<Place>) -> LogPage {
         self.entries.sort_by_key(|placed| placed.at_ms);
         let most = usize::try_from(query.max_results.clamp(1, 1000)).unwrap_or(1000);
-        let (mut logs, mut end, mut place, mut more) = (Vec::new(), after, Place::default(), false);
-        for Placed { at_ms, entry } in self.entries {
-            place = place.after(at_ms);
-            let seen = (at_ms, place.shown) <= (after.at_ms, after.shown);
-            if seen || !query.admits(&entry, entry.timestamp.as_ref().map(|_| at_ms)) {
-                continue;
-            }
-            if logs.len() == most {
-                more = true;
-                break;
-            }
-            logs.push(entry);
-            end = place;
+        let begin = after.unwrap_or_default();
+        let mut fitting = fitting(self.entries, query, begin);
+        let more = after.is_some() && fitting.len() > most;
+        if more {
+            fitting.truncate(most);
+        } else {
+            fitting.drain(..fitting.len().saturating_sub(most));
         }
-        LogPage { logs, next_page_token: (more || !self.terminal).then(|| end.token()), notes: self.notes }
+        let end = fitting.last().map_or(begin, |(place, _)| *place);
+        LogPage {
+            logs: fitting.into_iter().map(|(_, entry)| entry).collect(),
+            next_page_token: (more || !self.terminal).then(|| end.token()),
+            notes: self.notes,
+        }
     }
+}
+
+/// The entries after a place that a query asks for, each with its own.
+fn fitting(entries: Vec<Placed>, query: &LogQuery, after: Place) -> Vec<(Place, LogEntry)> {
+    let mut place = Place::default();
+    let placed = entries.into_iter().map(|Placed { at_ms, entry }| {
+        place = place.after(at_ms);
+        (place, entry)
+    });
+    let fits = |(place, entry): &(Place, LogEntry)| {
+        *place > after && query.admits(entry, entry.timestamp.as_ref().map(|_| place.at_ms))
+    };
+    placed.filter(fits).collect()
 }

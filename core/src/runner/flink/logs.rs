@@ -241,7 +241,8 @@ mod tests {
             let query = LogQuery { max_results: 2, page_token: token, ..LogQuery::default() };
             logs(query, script(-1)).end.unwrap()
         };
-        let first = page(None);
+        assert_eq!(messages(&page(None)), ["three", "after the job"], "the newest lines");
+        let first = page(Some(LogQuery::START.into()));
         let second = page(first.next_page_token.clone());
         let third = page(second.next_page_token.clone());
         assert_eq!(messages(&first), ["one", "two"]);
@@ -256,7 +257,7 @@ mod tests {
         let same = "2026-11-20 12:00:01,000 INFO  Task [] - a\n2026-11-20 12:00:01,000 INFO  Task [] - b\n\
             2026-11-20 12:00:01,000 INFO  Task [] - c\n";
         let mut seen = Vec::new();
-        let mut token = None;
+        let mut token = Some(LogQuery::START.to_owned());
         for _ in 0..3 {
             let mut script = script(-1);
             (script[1].1, script[6].1) = (recorded!("2.2.1/exceptions-none"), text(same));

@@ -36,7 +36,7 @@ fn page(job_id: &str, query: &LogQuery, events: &[Event], over: bool) -> Result<
     let shown: Vec<_> = fitting.into_iter().skip(skip).collect();
     let cut = shown.get(most).map(|(index, _)| *index);
     let last = cut.unwrap_or(messages.len()).checked_sub(1).and_then(|index| messages.get(index));
-    let token = last.map_or_else(|| Some("0".to_owned()), |message| Some(message.print()));
+    let token = last.map_or_else(|| Some(LogQuery::START.to_owned()), |message| Some(message.print()));
     let complete = over && cut.is_none();
     Ok(LogPage {
         logs: shown.into_iter().take(most).map(|(_, entry)| entry).collect(),
@@ -110,7 +110,7 @@ fn severity(importance: u64) -> Severity {
 
 /// Where a page begins, and whether what came before it may be missing.
 fn start(token: Option<&str>, messages: &[Message<'_>]) -> Result<(usize, bool), Error> {
-    let Some(token) = token.filter(|token| *token != "0") else { return Ok((0, false)) };
+    let Some(token) = token.filter(|token| *token != LogQuery::START) else { return Ok((0, false)) };
     if token.len() != 16 || !token.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return Err(Error::invalid("bad_page_token", "the page token is not one of this job's log")
             .suggest("send next_page_token of the last answer unchanged, or none"));
@@ -143,7 +143,7 @@ mod tests {
     #[test]
     fn pages_go_on_behind_the_last_message() {
         let all = events(&["a", "b", "c", "bad d"]);
-        let first = page("j", &asked(2, Some("0".into())), &all, false).unwrap();
+        let first = page("j", &asked(2, Some(LogQuery::START.into())), &all, false).unwrap();
         assert_eq!(texts(&first), ["a", "b"]);
         let second = page("j", &asked(9, first.next_page_token), &all, false).unwrap();
         assert_eq!((texts(&second), second.logs[1].severity), (vec!["c", "bad d"], Severity::Error));

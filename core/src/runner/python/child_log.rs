@@ -38,6 +38,9 @@ pub(in crate::runner) async fn read(
 /// Where a page begins; `None`: near the end.
 fn start(token: Option<&str>) -> Result<Option<(u64, u64)>, Error> {
     let Some(token) = token else { return Ok(None) };
+    if token == LogQuery::START {
+        return Ok(Some((0, 0)));
+    }
     let offsets = token.split_once('.').and_then(|(err, out)| Some((err.parse().ok()?, out.parse().ok()?)));
     offsets.map(Some).ok_or_else(|| {
         Error::invalid("bad_page_token", "the page token is not one of this job's log")
@@ -240,6 +243,7 @@ mod tests {
         assert!(shown.logs[0].message.len() <= LINE + 4);
         assert_eq!(shown.next_page_token.unwrap(), format!("{CHUNK}.{}", 9 + 3));
         assert_eq!(shown.logs[1].message, "evil");
+        assert_eq!(start(Some(LogQuery::START)).unwrap(), Some((0, 0)));
         for bad in ["", "1", "a.b", "1.2.3", "-1.0"] {
             assert_eq!(start(Some(bad)).unwrap_err().reason(), "bad_page_token", "{bad}");
         }

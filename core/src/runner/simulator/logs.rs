@@ -35,6 +35,9 @@ pub(super) fn page(course: &Course, job: &Job, query: &LogQuery, wall_ms: u64) -
 }
 
 fn start(token: &str) -> Result<u64, Error> {
+    if token == LogQuery::START {
+        return Ok(0);
+    }
     token.parse().map_err(|_| {
         Error::invalid("bad_page_token", "`page_token` is not one this server gave")
             .suggest("leave it out to start anew")

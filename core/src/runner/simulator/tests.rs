@@ -243,10 +243,10 @@ fn a_log_line_never_changes_and_pages_of_any_size_are_the_same_log() {
     };
     let from =
         |token: &str, max_results| LogQuery { max_results, page_token: Some(token.into()), ..LogQuery::default() };
-    let whole = page(&ended, 70_000, from("0", 1000));
+    let whole = page(&ended, 70_000, from(LogQuery::START, 1000));
     assert_eq!((whole.logs.len(), whole.next_page_token), (27, None));
     for size in [1, 2, 5, 13] {
-        let (mut token, mut lines, mut ms) = ("0".to_owned(), Vec::new(), 0);
+        let (mut token, mut lines, mut ms) = (LogQuery::START.to_owned(), Vec::new(), 0);
         loop {
             let part = page(if ms < 60_500 { &job } else { &ended }, ms, from(&token, size));
             lines.extend(part.logs);

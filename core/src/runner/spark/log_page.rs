@@ -18,8 +18,7 @@ use crate::{
 
 /// Longest message.
 const MESSAGE_BYTES: usize = 8 << 10;
-/// Token of a page that begins at the first byte.
-const START: &str = "start";
+const START: &str = LogQuery::START;
 
 /// Where a page begins in each log: bytes from its beginning, by its name.
 #[derive(Clone, Debug, Eq, PartialEq)]
