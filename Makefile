@@ -98,7 +98,7 @@ fuzz: ## MINUTES=10 of libFuzzer for each of JSON-RPC, headers, events and reque
 	bash tests/fuzz/run.sh $(or $(MINUTES),10)
 
 .PHONY: test-load
-test-load: ## targets in trouble, overload and shutdown under load (LOAD=short: two minutes)
+test-load: ## targets in trouble, rates, overload and shutdown under load (LOAD=short: two minutes)
 	bash tests/load/run.sh $(or $(LOAD),long)
 
 .PHONY: test-many
