@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 from pathlib import Path
 
 
@@ -17,9 +16,9 @@ def command(path: Path, endpoint: str, *options: str, python: str = sys.executab
 
 
 def ended(
-    path: Path, endpoint: str, *options: str, python: str = sys.executable, within: float = 120
+    path: Path, endpoint: str, *options: str, python: str = sys.executable, within: float = 90
 ) -> subprocess.CompletedProcess[str]:
-    """The program, run to its end. One that stands is asked by SIGABRT where, and fails the test with that."""
+    """The program, run to its end. One that stands is asked where, and fails the test with that."""
     words = command(path, endpoint, *options, python=python)
     tells = {**os.environ, "PYTHONFAULTHANDLER": "1"}
     with subprocess.Popen(
@@ -28,10 +27,18 @@ def ended(
         try:
             out, err = process.communicate(timeout=within)
         except subprocess.TimeoutExpired:
-            process.send_signal(signal.SIGABRT)
-            killing = threading.Timer(10, process.kill)
-            killing.start()
-            out, err = process.communicate()
-            killing.cancel()
-            raise AssertionError(f"stands after {within:g} s:\n{out}\n{err}") from None
+            raise AssertionError(f"stands after {within:g} s:\n{where(process)}") from None
+        except BaseException:
+            process.kill()
+            raise
     return subprocess.CompletedProcess(words, process.returncode, out, err)
+
+
+def where(process: subprocess.Popen[str]) -> str:
+    """What a program wrote, and where it stands; it is gone then."""
+    process.send_signal(signal.SIGABRT)
+    try:
+        return "\n".join(process.communicate(timeout=10))
+    except subprocess.TimeoutExpired:
+        process.kill()
+        return "it does not say where"

@@ -44,7 +44,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 logging.getLogger().setLevel(logging.INFO)
 def talk(count):
     for number in range(count):
-        print("line", number)
+        print("line", number, "x" * (number % 977))
 with beam.Pipeline(options=PipelineOptions(sys.argv[1:])) as p:
     p | beam.Create([{LINES}]) | beam.Map(talk)
 """
@@ -101,7 +101,7 @@ def test_every_line_comes_back_however_many_a_job_ends_with(door: Door) -> None:
     path = door[0].folder / "talks.py"
     path.write_text(TALKS)
     done = sdk_program.ended(path, door[1])
-    heard = [int(number) for number in re.findall(r"\bline (\d+)$", done.stderr, re.MULTILINE)]
+    heard = [int(number) for number in re.findall(r"\bline (\d+)(?: x+)?$", done.stderr, re.MULTILINE)]
     assert heard == list(range(LINES)), done.stderr[-3000:]
 
 
@@ -115,7 +115,7 @@ def test_the_states_of_a_job_end_before_its_messages(door: Door) -> None:
         stub = stubs.JobServiceStub(channel)  # type: ignore[no-untyped-call]
         list(stub.GetMessageStream(asked, timeout=30))
     # Longer than the states, told every half second, take to end.
-    assert time.monotonic() - began > 0.5
+    assert time.monotonic() - began > 0.9
 
 
 def test_workers_elsewhere_are_refused_and_nothing_is_stored(door: Door) -> None:

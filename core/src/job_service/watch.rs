@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{Answer, call, unreadable};
 use crate::{
-    error::{Error, ErrorKind},
+    error::{Error, ErrorKind, Retry},
     job::LogQuery,
     job_api::{
         message::State,
@@ -19,9 +19,11 @@ use crate::{
 /// Longest one round of a stream waits for news, and between looks.
 const ROUND: Duration = Duration::from_secs(20);
 const LOOK: Duration = Duration::from_millis(500);
+/// Between reads of a log that had no more: a cluster's is gathered from the files of all its processes.
+const LOGS_MS: u64 = 3_000;
 /// How much later than the state the messages of a job end. Python's SDK reads its states to the last and leaves when the
 /// messages have ended: where the end of the states was still on its way then, gRPC stood in its own destructor for ever.
-const AFTER_STATE: Duration = Duration::from_millis(700);
+const AFTER_STATE: Duration = Duration::from_secs(1);
 /// Messages of one round.
 const PAGE: u32 = 200;
 
@@ -87,48 +89,80 @@ pub(super) async fn states(context: &Context, message: &[u8], cursor: Option<Str
     }
 }
 
-/// One round of messages: the log's, and the state where it has changed. The cursor is `<state>|<page token>`.
+/// One round of messages: the log's, and the state where it has changed.
 pub(super) async fn messages(context: &Context, message: &[u8], cursor: Option<String>) -> Result<Answer, Error> {
     let (id, until) = (job_id(message)?, context.until(ROUND));
-    let cursor = cursor.unwrap_or_default();
-    let (last, mut token) =
-        cursor.split_once('|').map_or(("", LogQuery::START.to_owned()), |(last, at)| (last, at.to_owned()));
+    let mut place = Place::of(&cursor.unwrap_or_default());
     loop {
         let job = job(context, &id).await?;
-        let state = state_of(&job);
-        let before = token.clone();
-        let mut items = log(context, &id, &job, &mut token).await?;
-        // Behind a full page there may be another: it is read in a round of its own.
-        let goes_on = items.len() >= PAGE as usize && token != before;
-        if state.word() != last {
+        let (state, time_is_up) = (state_of(&job), context.io.now().mono + LOOK >= until);
+        let (mut items, rest) = log(context, &id, &job, &mut place).await?;
+        if state.word() != place.state {
             items.push(Encoder::new().bytes(2, &event(context, state).finish()).finish());
+            state.word().clone_into(&mut place.state);
         }
-        if is_terminal(&job) && !goes_on {
+        if is_terminal(&job) && (rest == Rest::None || (rest == Rest::Unknown && time_is_up)) {
             items.extend(reason(&job));
             context.io.sleep(AFTER_STATE).await?;
             return Ok(Answer { messages: items, next: None });
         }
-        if !items.is_empty() || context.io.now().mono + LOOK >= until {
-            return Ok(Answer { messages: items, next: Some(format!("{}|{token}", state.word())) });
+        if !items.is_empty() || time_is_up {
+            return Ok(Answer { messages: items, next: Some(place.cursor()) });
         }
         context.io.sleep(LOOK).await?;
     }
 }
 
-/// What the log has since the last page; the token is empty once it has ended. A runner that does not answer is asked in
-/// the next round.
-async fn log(context: &Context, id: &str, job: &Value, token: &mut String) -> Result<Vec<Vec<u8>>, Error> {
-    if token.is_empty() || text(job, "native_id").is_empty() {
-        return Ok(Vec::new());
+/// Where a stream of messages goes on: `<state told last>|<when the log is read again>|<page token>`.
+struct Place {
+    state: String,
+    /// Monotonic, in milliseconds: a stream stays in its process.
+    due_ms: u64,
+    /// Empty once the log has ended.
+    token: String,
+}
+
+impl Place {
+    fn of(cursor: &str) -> Self {
+        let mut parts = cursor.splitn(3, '|').map(str::to_owned);
+        let state = parts.next().unwrap_or_default();
+        let due_ms = parts.next().and_then(|due| due.parse().ok()).unwrap_or_default();
+        Self { state, due_ms, token: parts.next().unwrap_or_else(|| LogQuery::START.to_owned()) }
     }
-    let asked = json!({"job_id": id, "max_results": PAGE, "page_token": token});
+
+    fn cursor(&self) -> String {
+        format!("{}|{}|{}", self.state, self.due_ms, self.token)
+    }
+}
+
+/// What the log may still hold behind what was read.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Rest {
+    None,
+    Perhaps,
+    /// The runner did not answer, and is asked again.
+    Unknown,
+}
+
+/// What the log has since the last page: read every [`LOGS_MS`], at once behind a full page and when the job has ended.
+async fn log(context: &Context, id: &str, job: &Value, place: &mut Place) -> Result<(Vec<Vec<u8>>, Rest), Error> {
+    let now_ms = u64::try_from(context.io.now().mono.as_millis()).unwrap_or(u64::MAX);
+    let has_log = !place.token.is_empty() && !text(job, "native_id").is_empty();
+    if !has_log || (now_ms < place.due_ms && !is_terminal(job)) {
+        return Ok((Vec::new(), Rest::None));
+    }
+    let asked = json!({"job_id": id, "max_results": PAGE, "page_token": place.token});
     let page = match call(context, "get_logs", asked).await {
         Ok(page) => page,
-        Err(error) if error.gave_up() || error.kind() == ErrorKind::InvalidArgument => return Err(error),
-        Err(_) => return Ok(Vec::new()),
+        Err(error) if error.gave_up() || error.reason() == "bad_page_token" => return Err(error),
+        Err(error) => return Ok((Vec::new(), if error.retry() == Retry::Never { Rest::None } else { Rest::Unknown })),
     };
-    text(&page, "next_page_token").clone_into(token);
-    Ok(page.get("logs").and_then(Value::as_array).into_iter().flatten().map(line).collect())
+    let items: Vec<_> = page.get("logs").and_then(Value::as_array).into_iter().flatten().map(line).collect();
+    let (is_full, next) = (items.len() >= PAGE as usize, text(&page, "next_page_token"));
+    let rest = if next.is_empty() || next == place.token { Rest::None } else { Rest::Perhaps };
+    place.due_ms = if is_full { 0 } else { now_ms.saturating_add(LOGS_MS) };
+    next.clone_into(&mut place.token);
+    Ok((items, rest))
 }
 
 fn line(entry: &Value) -> Vec<u8> {

@@ -13,7 +13,7 @@ use crate::{
 const KEPT: usize = 8;
 
 /// Takes in a job of ours that a runner lists beyond those of the round; false while it must be shown again, however
-/// little it changes: a late arrival that still runs.
+/// little it changes: a late arrival that still runs, or what is one as soon as the job itself runs.
 ///
 /// # Errors
 /// The store's or the runner's.
@@ -31,17 +31,22 @@ pub(super) async fn take_in(context: &Context, stored: &Stored<Job>, sighting: S
     let ours = job.phase != Phase::Submitted || job.native_id.as_ref() == Some(&sighting.native_id);
     if ours && !unsent && !job.state.is_terminal() {
         super::reconcile::refresh(context, job, Some(sighting)).await?;
+        return Ok(true);
     }
-    Ok(true)
+    // A service that gives ids again runs what was left prepared when it is told to run another's.
+    Ok(!(unsent && runs(&sighting)))
+}
+
+fn runs(sighting: &Sighting) -> bool {
+    sighting.state.is_some_and(|state| state.is_live() && state != JobState::Cancelling)
 }
 
 /// True for something that runs and nobody wants: of an earlier generation, or of a job that ended without the runner's
 /// word.
 fn is_stray(job: &Job, sighting: &Sighting) -> bool {
-    let runs = sighting.state.is_some_and(|state| state.is_live() && state != JobState::Cancelling);
     let of_earlier = is_of_earlier(job, sighting);
     let other = job.native_id.as_ref().is_some_and(|id| *id != sighting.native_id);
-    runs && (of_earlier || other || (job.state.is_terminal() && job.unconfirmed))
+    runs(sighting) && (of_earlier || other || (job.state.is_terminal() && job.unconfirmed))
 }
 
 /// True for a submission of another generation than the one the row waits for or runs.

@@ -348,7 +348,7 @@ def logs(options: argparse.Namespace) -> None:
     with connected(options) as client:
         page = _page(client, options, options.page_token)
         _lines(page, options.output)
-        while options.follow:
+        while options.follow and page.next_page_token:
             job = client.get_job(options.job_id)
             more = _page(client, options, page.next_page_token)
             _lines(more, options.output)

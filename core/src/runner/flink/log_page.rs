@@ -18,6 +18,8 @@ use crate::{
 
 /// Longest message.
 const MESSAGE_BYTES: usize = 8 << 10;
+/// Of the newest lines: standard output has no time, and what has none comes first.
+const UNTIMED: &str = "lines without a time come first: page_token `start` reads them";
 /// Lines this long before the job's start and after its end still belong to it.
 const MARGIN_MS: u64 = 10_000;
 
@@ -150,7 +152,10 @@ impl Gathered {
         if more {
             fitting.truncate(most);
         } else {
-            fitting.drain(..fitting.len().saturating_sub(most));
+            let older = fitting.drain(..fitting.len().saturating_sub(most));
+            if older.filter(|(_, entry)| entry.timestamp.is_none()).count() > 0 {
+                self.notes.push(UNTIMED.to_owned());
+            }
         }
         let end = fitting.last().map_or(begin, |(place, _)| *place);
         LogPage {

@@ -113,7 +113,7 @@ fn start(token: Option<&str>, messages: &[Message<'_>]) -> Result<(usize, bool),
     let Some(token) = token.filter(|token| *token != LogQuery::START) else { return Ok((0, false)) };
     if token.len() != 16 || !token.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return Err(Error::invalid("bad_page_token", "the page token is not one of this job's log")
-            .suggest("send next_page_token of the last answer unchanged, or none"));
+            .suggest("send next_page_token of the last answer unchanged, `start`, or none"));
     }
     Ok(messages.iter().rposition(|message| message.print() == token).map_or((0, true), |index| (index + 1, false)))
 }

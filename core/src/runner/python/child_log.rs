@@ -44,7 +44,7 @@ fn start(token: Option<&str>) -> Result<Option<(u64, u64)>, Error> {
     let offsets = token.split_once('.').and_then(|(err, out)| Some((err.parse().ok()?, out.parse().ok()?)));
     offsets.map(Some).ok_or_else(|| {
         Error::invalid("bad_page_token", "the page token is not one of this job's log")
-            .suggest("send next_page_token of the last answer unchanged, or none")
+            .suggest("send next_page_token of the last answer unchanged, `start`, or none")
     })
 }
 
