@@ -12,6 +12,8 @@ from typing import Any
 
 import grpc  # type: ignore[import-untyped]
 import pytest
+from apache_beam.portability.api import beam_artifact_api_pb2 as artifacts
+from apache_beam.portability.api import beam_artifact_api_pb2_grpc as staging
 from apache_beam.portability.api import beam_job_api_pb2 as api
 from apache_beam.portability.api import beam_job_api_pb2_grpc as stubs
 
@@ -101,7 +103,9 @@ def test_every_line_comes_back_however_many_a_job_ends_with(door: Door) -> None:
     path = door[0].folder / "talks.py"
     path.write_text(TALKS)
     done = sdk_program.ended(path, door[1])
-    heard = [int(number) for number in re.findall(r"\bline (\d+)(?: x+)?$", done.stderr, re.MULTILINE)]
+    heard = [
+        int(number) for number in re.findall(r"\bline (\d+)(?: x+)?$", done.stderr, re.MULTILINE)
+    ]
     assert heard == list(range(LINES)), done.stderr[-3000:]
 
 
@@ -116,6 +120,20 @@ def test_the_states_of_a_job_end_before_its_messages(door: Door) -> None:
         list(stub.GetMessageStream(asked, timeout=30))
     # Longer than the states, told every half second, take to end.
     assert time.monotonic() - began > 0.9
+
+
+def test_the_stream_of_files_ends_behind_its_first_word(door: Door) -> None:
+    """Java's SDK speaks first, and fails where the stream has ended by then."""
+
+    def late() -> Iterator[artifacts.ArtifactResponseWrapper]:
+        time.sleep(0.5)
+        yield artifacts.ArtifactResponseWrapper(staging_token="any")
+
+    with grpc.insecure_channel(door[1]) as channel:
+        stub = staging.ArtifactStagingServiceStub(channel)  # type: ignore[no-untyped-call]
+        began = time.monotonic()
+        assert not list(stub.ReverseArtifactRetrievalService(late(), timeout=30))
+    assert time.monotonic() - began >= 0.5
 
 
 def test_workers_elsewhere_are_refused_and_nothing_is_stored(door: Door) -> None:

@@ -259,7 +259,11 @@ def _logs(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument("--worker", metavar="ID", help="only lines of this worker")
     command.add_argument("--step", metavar="NAME", help="only lines of this step")
-    command.add_argument("--page-token", metavar="TOKEN", help="go on where a page ended, or `start`: the log's beginning")
+    command.add_argument(
+        "--page-token",
+        metavar="TOKEN",
+        help="go on where a page ended, or `start`: the log's beginning",
+    )
     command.add_argument("--severity", type=str.upper, metavar="LEVEL", help="at least this severe")
     command.add_argument("--contains", metavar="TEXT", help="only lines that hold this text")
     command.add_argument("--follow", action="store_true", help="go on until the job has ended")
