@@ -456,6 +456,13 @@ def test_logs_are_followed_to_the_end(run: Callable[..., Ran]) -> None:
     assert server.seen[0].path == f"{PATH}/logs?min_severity=INFO"
 
 
+def test_a_log_that_has_ended_is_not_followed(run: Callable[..., Ran]) -> None:
+    lines = [{"severity": "INFO", "message": "last", "job_id": JOB_ID}]
+    with serving(lambda _: envelope(200, {"logs": lines})) as server:
+        ran = run("job", "logs", JOB_ID, "--follow", server=server)
+    assert (ran.out, len(server.seen)) == ("INFO last\n", 1)
+
+
 def test_logs_are_narrowed_and_read_on(run: Callable[..., Ran]) -> None:
     narrow = "--until 2026-11-20T09:45:00Z --worker w-0 --step s1 --page-token t"
     page = {"logs": [], "next_page_token": "u"}

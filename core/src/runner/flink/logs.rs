@@ -253,6 +253,23 @@ mod tests {
     }
 
     #[test]
+    fn the_newest_lines_say_where_those_without_a_time_are() {
+        let page = |token: Option<&str>| {
+            let mut script = script(-1);
+            let printed =
+                "printed\n2026-11-20 12:00:01,000 INFO  Task [] - a\n2026-11-20 12:00:02,000 INFO  Task [] - b\n";
+            (script[1].1, script[6].1) = (recorded!("2.2.1/exceptions-none"), text(printed));
+            logs(LogQuery { max_results: 2, page_token: token.map(Into::into), ..LogQuery::default() }, script)
+                .end
+                .unwrap()
+        };
+        let told = |page: &LogPage| page.notes.iter().any(|note| note.contains("page_token `start`"));
+        let (newest, first) = (page(None), page(Some(LogQuery::START)));
+        assert_eq!((messages(&newest), told(&newest)), (vec!["a", "b"], true));
+        assert_eq!((messages(&first), told(&first)), (vec!["printed", "a"], false));
+    }
+
+    #[test]
     fn lines_of_one_moment_are_not_lost_between_pages() {
         let same = "2026-11-20 12:00:01,000 INFO  Task [] - a\n2026-11-20 12:00:01,000 INFO  Task [] - b\n\
             2026-11-20 12:00:01,000 INFO  Task [] - c\n";
