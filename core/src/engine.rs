@@ -60,7 +60,7 @@ impl Engine {
 
     /// Answers something that arrived.
     pub fn handle(&self, inbound: Inbound, call: Call) -> Flow<Response> {
-        let engine = self.clone();
+        let (engine, call) = (self.clone(), Box::new(call));
         match inbound {
             Inbound::Http(request) => Flow::new(move |io| edge::http(engine, io, request, call)),
             Inbound::Line(line) => Flow::new(move |io| async move {

@@ -20,8 +20,8 @@ from real_server import RealServer, until
 from watched import Process, table
 
 KIB_PER_STREAM = 20.0
-"""17.5 are held with 10,000: the flow's state 8, the tasks of connection and flow. With fewer, what hyper held of those
-that were opened at once weighs more: 20.5 with 2,000."""
+"""14.9 are held with 10,000: the flow's state 3, the tasks of connection and flow. With fewer, what hyper held of those
+that were opened at once weighs more: 24 with 2,000."""
 SILENT = 3.0
 """Seconds after which a stream has let go of what only its begin needs."""
 REACHED_WITHIN = 1.0

@@ -32,7 +32,8 @@ static SAMPLING: LazyLock<Value> = LazyLock::new(|| json!({"sampling": {}}));
 pub fn serve(request: &str, body: Vec<u8>) -> u32 {
     let flow = read::<HttpRequest>("request", request).map(|request| {
         let request = HttpRequest { body: body.into(), ..request };
-        Flow::new(|io| mcp::http(io, Arc::clone(&FIXTURE), request, tester()))
+        let (request, call) = (Box::new(request), Box::new(tester()));
+        Flow::new(|io| mcp::http(io, Arc::clone(&FIXTURE), request, call))
     });
     keep(flow, Told::response)
 }
@@ -41,7 +42,7 @@ pub fn serve(request: &str, body: Vec<u8>) -> u32 {
 #[wasm_bindgen(js_name = serveLine)]
 pub fn serve_line(line: &str) -> u32 {
     let line = line.into();
-    keep(Ok(Flow::new(|io| mcp::line(io, Arc::clone(&FIXTURE), line, tester()))), Told::response)
+    keep(Ok(Flow::new(|io| mcp::line(io, Arc::clone(&FIXTURE), line, Box::new(tester())))), Told::response)
 }
 
 fn tester() -> Call {

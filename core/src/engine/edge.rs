@@ -35,11 +35,19 @@ pub(super) fn check_posture(config: &Config, host: &Host) -> Result<(), Error> {
 }
 
 /// One HTTP request: Host, Origin, token, then `/mcp` or REST.
-pub(super) async fn http(engine: Engine, io: Io, request: Box<HttpRequest>, call: Call) -> Result<Response, Error> {
+///
+/// Request and call go down in boxes: a future keeps what it was given for as long as it lives, and an idle subscription
+/// holds the futures of all layers.
+pub(super) async fn http(
+    engine: Engine,
+    io: Io,
+    request: Box<HttpRequest>,
+    call: Box<Call>,
+) -> Result<Response, Error> {
     let is_mcp = engine.surface(&request.path).is_some();
     let state = Arc::clone(&engine.state);
     let route = |io, request, call| async move { route(&engine, io, request, call).await };
-    at_edge(&state.config, &state.host, is_mcp, io, *request, call, route).await
+    at_edge(&state.config, &state.host, is_mcp, io, request, call, route).await
 }
 
 /// Serves a surface of MCP in the engine's place, behind the same checks: the conformance suite calls one that no
@@ -55,6 +63,7 @@ pub async fn serve_surface<S: mcp::Surface>(
     request: HttpRequest,
     call: Call,
 ) -> Result<Response, Error> {
+    let (request, call) = (Box::new(request), Box::new(call));
     at_edge(config, host, true, io, request, call, |io, request, call| mcp::http(io, surface, request, call)).await
 }
 
@@ -64,9 +73,9 @@ async fn at_edge<F: Future<Output = Result<Response, Error>>>(
     host: &Host,
     is_mcp: bool,
     io: Io,
-    request: HttpRequest,
-    mut call: Call,
-    route: impl FnOnce(Io, HttpRequest, Call) -> F,
+    request: Box<HttpRequest>,
+    mut call: Box<Call>,
+    route: impl FnOnce(Io, Box<HttpRequest>, Box<Call>) -> F,
 ) -> Result<Response, Error> {
     call.labels = labels(&request);
     let origin = request.header("origin").map(str::to_owned);
@@ -75,7 +84,7 @@ async fn at_edge<F: Future<Output = Result<Response, Error>>>(
     let request_id = call.request_id();
     let answer = match admit(config, host, &request, call, io.now().mono) {
         Ok(Admitted::Preflight) => Ok(preflight(request.header("access-control-request-headers"))),
-        Ok(Admitted::Call(call)) => route(io.clone(), request, *call).await,
+        Ok(Admitted::Call(call)) => route(io.clone(), request, call).await,
         Err(error) => Err(error),
     };
     let mut response = match answer {
@@ -118,7 +127,7 @@ fn admit(
     config: &Config,
     host: &Host,
     request: &HttpRequest,
-    mut call: Call,
+    mut call: Box<Call>,
     now: Duration,
 ) -> Result<Admitted, Error> {
     check_host(config, host, request)?;
@@ -133,7 +142,7 @@ fn admit(
     if let Some(limit) = call.time_limit {
         call.deadline = call.deadline.min(now + limit);
     }
-    Ok(Admitted::Call(Box::new(call)))
+    Ok(Admitted::Call(call))
 }
 
 /// The caller's own limit: seconds, of which at most 120 count.
@@ -146,16 +155,16 @@ fn time_limit(request: &HttpRequest) -> Result<Option<Duration>, Error> {
 }
 
 /// What is long-lived is inline, and all else in boxes of its own: an idle subscription holds the whole of this.
-async fn route(engine: &Engine, io: Io, request: HttpRequest, call: Call) -> Result<Response, Error> {
+async fn route(engine: &Engine, io: Io, request: Box<HttpRequest>, call: Box<Call>) -> Result<Response, Error> {
     if let Some(surface) = engine.surface(&request.path) {
         return mcp::http(io, surface, request, call).await;
     }
     if mcp::is_pair(&request.path)
         && let Some(surface) = engine.surface("/mcp").filter(|surface| surface.sessions().is_some())
     {
-        return Box::pin(mcp::pair(io, surface, request, call)).await;
+        return Box::pin(mcp::pair(io, surface, *request, *call)).await;
     }
-    Box::pin(rest::handle(Context::new(io, call, Arc::clone(&engine.state)), request)).await
+    Box::pin(rest::handle(Context::new(io, *call, Arc::clone(&engine.state)), *request)).await
 }
 
 fn check_host(config: &Config, host: &Host, request: &HttpRequest) -> Result<(), Error> {

@@ -37,7 +37,12 @@ const LAST_EVENT: &str = "last-event-id";
 /// # Errors
 /// `unauthenticated` when a tool says so: the caller of this function answers with the challenge. Anything else is an
 /// answer.
-pub async fn http<S: Surface>(io: Io, surface: Arc<S>, request: HttpRequest, call: Call) -> Result<Response, Error> {
+pub async fn http<S: Surface>(
+    io: Io,
+    surface: Arc<S>,
+    request: Box<HttpRequest>,
+    call: Box<Call>,
+) -> Result<Response, Error> {
     let reads_events = media::accepts_events(&request);
     let silence = || wire::silence(reads_events);
     let admitted = {
@@ -64,7 +69,7 @@ pub async fn http<S: Surface>(io: Io, surface: Arc<S>, request: HttpRequest, cal
         }
         Ok(Admitted::Many(batch, topics)) => {
             publish(&io, topics).await?;
-            let answered = Box::pin(answer_all(io, &*surface, batch, call)).await?;
+            let answered = Box::pin(answer_all(io, &*surface, batch, &call)).await?;
             (answered.map_or_else(silence, |body| wire::response(200, body)), None)
         }
         Err(unread) => (unread.error.response(unread.id.as_ref()), None),
@@ -254,14 +259,14 @@ pub(super) async fn answer<S: Surface>(
     io: Io,
     surface: &S,
     planned: Planned,
-    call: Call,
+    call: Box<Call>,
 ) -> Result<Option<(u16, Vec<u8>)>, Error> {
     let Planned { id, plan } = planned;
     match plan {
         Ok(Plan::Ready(body)) => Ok(Some((200, body))),
         Ok(Plan::Run(turn)) => {
             let running = turn.client.session.as_ref().and_then(|session| session.start(&id, &io));
-            let answered = run::run(io, surface, &id, *turn, call).await;
+            let answered = run::run(io, surface, &id, turn, call).await;
             if running.is_some_and(Running::end) { Ok(None) } else { answered.map(Some) }
         }
         Err(error) => Ok(Some((error.status, error.body(Some(&id))))),
@@ -273,12 +278,13 @@ pub(super) async fn answer_all<S: Surface>(
     io: Io,
     surface: &S,
     batch: Vec<Planned>,
-    call: Call,
+    call: &Call,
 ) -> Result<Option<Vec<u8>>, Error> {
     let mut body = Vec::new();
     for (number, planned) in batch.into_iter().enumerate() {
         let seed = call.seed.child(&format!("batch:{number}"));
-        if let Some((_, answer)) = answer(io.clone(), surface, planned, Call { seed, ..call.clone() }).await? {
+        if let Some((_, answer)) = answer(io.clone(), surface, planned, Box::new(Call { seed, ..call.clone() })).await?
+        {
             body.push(if body.is_empty() { b'[' } else { b',' });
             body.extend(answer);
         }

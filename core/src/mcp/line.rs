@@ -21,7 +21,7 @@ use crate::{call::Call, effect::Response, error::Error, flow::Io, json};
 ///
 /// # Errors
 /// None: a peer that waits for a line would wait for ever.
-pub async fn line<S: Surface>(io: Io, surface: Arc<S>, line: Arc<str>, call: Call) -> Result<Response, Error> {
+pub async fn line<S: Surface>(io: Io, surface: Arc<S>, line: Arc<str>, call: Box<Call>) -> Result<Response, Error> {
     if line.trim().is_empty() {
         return Ok(wire::empty(202));
     }
@@ -42,7 +42,7 @@ pub async fn line<S: Surface>(io: Io, surface: Arc<S>, line: Arc<str>, call: Cal
             answer.unwrap_or_else(|error| ProtocolError::of_tool(&error).body(Some(&id)))
         }
         Ok(Admitted::Many(batch)) => {
-            let answers = answer_all(io.clone(), &*surface, batch, call.clone()).await;
+            let answers = answer_all(io.clone(), &*surface, batch, &call).await;
             let answers = answers.map(Option::unwrap_or_default);
             answers.unwrap_or_else(|error| ProtocolError::of_tool(&error).body(None))
         }

@@ -140,7 +140,7 @@ async fn carry_out<S: Surface>(
     }
     let peer = Peer::new(Version::V2024_11_05, true, Some(session.clone()));
     let planned = Planned { plan: legacy::plan(surface, &id, ask, &peer), id: id.clone() };
-    let answered = answer(io.clone(), surface, planned, call).await;
+    let answered = answer(io.clone(), surface, planned, Box::new(call)).await;
     let answered = answered.map(|answered| answered.map(|(_, body)| body));
     answered.unwrap_or_else(|error| Some(ProtocolError::of_tool(&error).body(Some(&id))))
 }

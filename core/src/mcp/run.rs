@@ -48,13 +48,13 @@ pub(super) async fn run<S: Surface>(
     io: Io,
     surface: &S,
     id: &Id,
-    turn: Turn,
-    call: Call,
+    turn: Box<Turn>,
+    call: Box<Call>,
 ) -> Result<(u16, Vec<u8>), Error> {
-    let Turn { client, work, round } = turn;
+    let Turn { client, work, round } = *turn;
     let is_modern = client.version.is_modern();
     let exchange =
-        Exchange { io, call: Arc::new(call), client: Arc::new(client), input: Arc::default(), told: Arc::default() };
+        Exchange { io, call: Arc::from(call), client: Arc::new(client), input: Arc::default(), told: Arc::default() };
     let refused = match (Running { surface, id, exchange }).work(work, round).await {
         Ok(body) => return Ok((200, body)),
         Err(Stop::Refused(error)) => error,

@@ -83,7 +83,7 @@ impl Conformance {
     /// Answers a line.
     pub fn line(&self, line: Arc<str>, call: Call) -> Flow<Response> {
         let surface = Arc::clone(&self.shared.surface);
-        Flow::new(move |io| mcp::line(io, surface, line, call))
+        Flow::new(move |io| mcp::line(io, surface, line, Box::new(call)))
     }
 
     /// Runs a verb: the fixture has none.

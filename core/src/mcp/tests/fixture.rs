@@ -133,13 +133,13 @@ pub(crate) struct Served {
 /// Serves a request over HTTP.
 pub(crate) fn serve(surface: &Arc<Fixture>, request: HttpRequest) -> Served {
     let surface = surface.clone();
-    drive(Flow::new(|io| mcp::http(io, surface, request, caller())), false)
+    drive(Flow::new(|io| mcp::http(io, surface, Box::new(request), Box::new(caller()))), false)
 }
 
 /// Serves a line; `cancel` answers the first effect with a cancellation.
 pub(crate) fn serve_line(surface: &Arc<Fixture>, line: &str, cancel: bool) -> Served {
     let (surface, line) = (surface.clone(), line.into());
-    drive(Flow::new(|io| mcp::line(io, surface, line, caller())), cancel)
+    drive(Flow::new(|io| mcp::line(io, surface, line, Box::new(caller()))), cancel)
 }
 
 fn drive(mut flow: Flow<Response>, cancel: bool) -> Served {
