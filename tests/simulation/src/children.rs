@@ -212,6 +212,10 @@ fn answer(query: &Query, child: Option<&Child>, now: u64, offset: u64) -> Fact {
             },
         },
         Query::Log { from, .. } => Fact::Log { from: from.unwrap_or(0), size: 0, data: Vec::new().into() },
+        // The jar of a job server, which does not say what clusters it is for, or an interpreter.
+        Query::Program { program, .. } if program == "job_server" => {
+            Fact::Program { found: true, version: None, beam_version: None, yaml: false }
+        }
         Query::Program { .. } => {
             Fact::Program { found: true, version: Some("3.11".into()), beam_version: Some("2.77.0".into()), yaml: true }
         }

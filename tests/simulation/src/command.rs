@@ -12,6 +12,7 @@ simulate --record FILE --commit NAME --count N                            new se
 simulate --summary FILE                                                   what was recorded, added up
 both: [--cell R1|R2|R4|R6|R7|R9|chosen|named|marker|none] [--store sqlite|dynamo] [--mode server|lambda|mixed]
       [--outage yes|no] [--without F3,F9] [--clients N] [--actions N] [--processes N] [--operator yes|no]
+      [--programs yes|no]
       [--plant NAME]";
 
 /// Seeds that failed once; each run begins with them.
@@ -107,7 +108,8 @@ fn fix(fixed: &mut Fixed, name: &str, value: &str) -> Result<(), String> {
         "--actions" => fixed.actions = Some(number(name, value)?),
         "--processes" => fixed.processes = Some(number(name, value)?),
         "--operator" if matches!(value, "yes" | "no") => fixed.operator = Some(value == "yes"),
-        "--operator" | "--outage" => return Err(unknown()),
+        "--programs" if matches!(value, "yes" | "no") => fixed.programs = Some(value == "yes"),
+        "--operator" | "--outage" | "--programs" => return Err(unknown()),
         "--without" => {
             fixed.without = value.split(',').map(Fault::parse).collect::<Option<_>>().ok_or_else(unknown)?;
         }
@@ -137,6 +139,7 @@ pub(crate) fn options(fixed: &Fixed) -> String {
     add("actions", fixed.actions.map(|count| count.to_string()));
     add("processes", fixed.processes.map(|count| count.to_string()));
     add("operator", fixed.operator.map(|there| if there { "yes" } else { "no" }.to_owned()));
+    add("programs", fixed.programs.map(|there| if there { "yes" } else { "no" }.to_owned()));
     let without: Vec<&str> = fixed.without.iter().map(|fault| fault.name()).collect();
     add("without", (!without.is_empty()).then(|| without.join(",")));
     text

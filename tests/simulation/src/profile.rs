@@ -8,6 +8,8 @@ use crate::{
 
 /// Purpose of the draws of an outage.
 const OUTAGE: u64 = 9;
+/// Purpose of the draw of programs.
+const PROGRAMS: u64 = 10;
 
 /// How the engine is hosted.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -108,6 +110,11 @@ impl Cell {
     pub fn has_children(self) -> bool {
         matches!(self, Self::R4 | Self::R9)
     }
+
+    /// True for a cluster that runs jars: a program becomes one.
+    pub fn runs_jars(self) -> bool {
+        matches!(self, Self::R1 | Self::R2 | Self::R7)
+    }
 }
 
 /// What the command line fixes; the rest is drawn.
@@ -131,6 +138,8 @@ pub struct Fixed {
     pub processes: Option<usize>,
     /// There is an operator, or none.
     pub operator: Option<bool>,
+    /// A cluster is handed programs, or jars.
+    pub programs: Option<bool>,
     /// A planted bug.
     pub plant: Option<Plant>,
 }
@@ -154,6 +163,8 @@ pub struct Profile {
     pub actions: usize,
     /// Somebody decides about jobs nobody can explain.
     pub operator: bool,
+    /// A cluster is handed programs, whose pipelines are captured in children and put into jars.
+    pub programs: bool,
     /// When faults stop, in milliseconds.
     pub quiet_at: u64,
     /// How long the runner cannot be reached, from a submission on whose answer is lost; 0 in most schedules.
@@ -185,6 +196,7 @@ impl Profile {
             clients: size(sizes.1, fixed.clients),
             actions: size(sizes.2, fixed.actions),
             operator: fixed.operator.unwrap_or(Random::new(seed, 8).below(3) == 0),
+            programs: draw_programs(seed, cell, mode, fixed.programs),
             quiet_at: sizes.3 * 1000,
             outage: draw_outage(seed, cell, fixed.outage),
             plant: fixed.plant,
@@ -220,6 +232,11 @@ impl Profile {
         self.chances[fault as usize]
     }
 
+    /// True where children build pipelines and run none.
+    pub fn captures(&self) -> bool {
+        self.cell == Cell::R4 || self.programs
+    }
+
     /// True where this bug is planted.
     pub fn has(&self, plant: Plant) -> bool {
         self.plant == Some(plant)
@@ -238,6 +255,12 @@ fn draw_outage(seed: u64, cell: Cell, fixed: Option<bool>) -> u64 {
     let (minutes, rare) = (random.between(55, 75), random.below(200) == 0);
     let possible = !cell.is_simulated() && cell != Cell::R9;
     if possible && fixed.unwrap_or(rare) { minutes * 60_000 } else { 0 }
+}
+
+/// One schedule in four of a cluster is of programs. It is drawn by itself: all others are as they were.
+fn draw_programs(seed: u64, cell: Cell, mode: Mode, fixed: Option<bool>) -> bool {
+    let possible = cell.runs_jars() && mode != Mode::Lambda;
+    possible && fixed.unwrap_or(Random::new(seed, PROGRAMS).below(4) == 0)
 }
 
 /// Chances in ten thousand at the least strength: faults of one message come often, those of a process seldom.

@@ -29,6 +29,9 @@ fn candidates(seed: u64, fixed: &Fixed) -> Vec<Fixed> {
     if profile.operator {
         all.push(Fixed { operator: Some(false), ..fixed.clone() });
     }
+    if profile.programs {
+        all.push(Fixed { programs: Some(false), ..fixed.clone() });
+    }
     if profile.clients > 1 {
         all.push(Fixed { clients: Some(profile.clients - 1), ..fixed.clone() });
     }

@@ -2,7 +2,7 @@ use beam_mcp_core::engine::{HttpRequest, Inbound};
 use serde_json::{Value, json};
 
 use super::{Act, Client, TENANTS};
-use crate::profile::Cell;
+use crate::profile::{Cell, Profile};
 
 /// The door a call goes through.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -42,9 +42,9 @@ const SCRIPTS: [&str; 8] =
 
 impl Client {
     /// Composes the next call.
-    pub fn compose(&mut self, act: Act, cell: Cell) -> Ask {
+    pub fn compose(&mut self, act: Act, profile: &Profile) -> Ask {
         let door = *self.random.pick(&[Door::Rest, Door::Rest, Door::Mcp, Door::Line, Door::Run]);
-        let (verb, mut input) = self.call(act, cell);
+        let (verb, mut input) = self.call(act, profile);
         let mut ask = Ask { verb, key: None, stolen: false, door, digest: 0, bad: act == Act::Bad, input: Value::Null };
         if is_write(verb) && !ask.bad {
             self.add_key(&mut ask, &mut input);
@@ -73,11 +73,11 @@ impl Client {
         }
     }
 
-    fn call(&mut self, act: Act, cell: Cell) -> (&'static str, Value) {
+    fn call(&mut self, act: Act, profile: &Profile) -> (&'static str, Value) {
         let job = if self.jobs.is_empty() { "flink:0".into() } else { self.random.pick(&self.jobs).clone() };
         let wait = *self.random.pick(&[0, 0, 2, 20]);
         match act {
-            Act::Create => ("create_job", self.create(cell)),
+            Act::Create => ("create_job", self.create(profile)),
             Act::Get => ("get_job", json!({"job_id": job, "max_age_ms": *self.random.pick(&[0, 2_000])})),
             Act::Wait => ("wait_for_change", json!({"job_id": job, "timeout_seconds": 10})),
             Act::List => ("list_jobs", json!({"limit": 10})),
@@ -101,10 +101,11 @@ impl Client {
         }
     }
 
-    fn create(&mut self, cell: Cell) -> Value {
+    fn create(&mut self, profile: &Profile) -> Value {
         let name = format!("{} {}", TENANTS[self.tenant].2, self.random.below(1_000_000));
-        let target = cell.target();
-        match cell {
+        let target = profile.cell.target();
+        match profile.cell {
+            _ if profile.captures() => Self::program(&name, target),
             Cell::R1 | Cell::R2 | Cell::R7 => {
                 let args: &[&str] = match self.random.below(12) {
                     0 => &["main=throws"],
@@ -113,7 +114,7 @@ impl Client {
                 };
                 json!({"name": name, "target": target, "code_path": "jobs/pipeline.jar", "args": args})
             }
-            Cell::R4 | Cell::R9 => json!({"name": name, "target": target, "code_path": "jobs/words.py"}),
+            Cell::R9 => Self::program(&name, target),
             Cell::R6 => {
                 let template = *self.random.pick(&["Words", "Stream", "flex/Words", "flex/Stream"]);
                 let path = format!("gs://dataflow-templates/latest/{template}");
@@ -124,6 +125,10 @@ impl Client {
                 json!({"name": name, "target": target, "options": {"simulator_script": script}})
             }
         }
+    }
+
+    fn program(name: &str, target: &str) -> Value {
+        json!({"name": name, "target": target, "code_path": "jobs/words.py"})
     }
 
     fn nonsense(&mut self, job: &str) -> (&'static str, Value) {

@@ -13,7 +13,6 @@ use crate::{
     client::{Answer, Ask, Refused, TENANTS},
     fault::Fault,
     plant::Plant,
-    profile::Cell,
 };
 
 impl Activity {
@@ -33,7 +32,6 @@ impl Activity {
 impl World<'_> {
     /// A client does the next thing: repeats what went unanswered, or something new.
     pub(super) fn client(&mut self, number: usize) {
-        let cell = self.profile.cell;
         let client = &mut self.clients[number];
         if client.waiting > 0 {
             return;
@@ -45,7 +43,7 @@ impl World<'_> {
             client.left -= 1;
             client.begun += 1;
             client.tries = 0;
-            let ask = self.compose(number, cell);
+            let ask = self.compose(number);
             self.clients[number].asked = Some(ask);
         }
         let client = &mut self.clients[number];
@@ -60,13 +58,13 @@ impl World<'_> {
         }
     }
 
-    fn compose(&mut self, number: usize, cell: Cell) -> Ask {
+    fn compose(&mut self, number: usize) -> Ask {
         let client = &mut self.clients[number];
         if client.operator {
             return self.operate(number);
         }
-        let act = client.next_act(cell);
-        client.compose(act, cell)
+        let act = client.next_act(self.profile.cell);
+        client.compose(act, &self.profile)
     }
 
     /// Sends a call to a process that takes it.

@@ -81,10 +81,12 @@ impl Process {
     }
 }
 
-/// The configurations by cell, of a build in the second and in the first step of an upgrade: read once, since schedules
-/// are many.
-static CONFIGS: LazyLock<Vec<[Config; 2]>> =
-    LazyLock::new(|| Cell::ALL.iter().map(|cell| [config(*cell, false), config(*cell, true)]).collect());
+/// The configurations by cell, without and with what programs need, of a build in the second and in the first step of an
+/// upgrade: read once, since schedules are many.
+static CONFIGS: LazyLock<Vec<[[Config; 2]; 2]>> = LazyLock::new(|| {
+    let builds = |cell, programs| [config(cell, programs, false), config(cell, programs, true)];
+    Cell::ALL.iter().map(|cell| [builds(*cell, false), builds(*cell, true)]).collect()
+});
 
 /// In mixed mode the first process is a step behind: it writes rows of the version before.
 fn engine(profile: &Profile, number: usize) -> Engine {
@@ -98,12 +100,12 @@ fn engine(profile: &Profile, number: usize) -> Engine {
         longest_wait_ms: if lambda { 25_000 } else { 600_000 },
         streams: !lambda,
     };
-    Engine::new(CONFIGS[profile.cell as usize][usize::from(behind)].clone(), host)
-        .expect("the host of the world is sound")
+    let config = &CONFIGS[profile.cell as usize][usize::from(profile.programs)][usize::from(behind)];
+    Engine::new(config.clone(), host).expect("the host of the world is sound")
 }
 
-fn config(cell: Cell, behind: bool) -> Config {
-    let target = match cell {
+fn config(cell: Cell, programs: bool, behind: bool) -> Config {
+    let mut target = match cell {
         Cell::R1 | Cell::R2 => {
             json!({"runner": "flink", "url": "http://flink:8081", "savepoint_dir": "file:///srv/flink/savepoints"})
         }
@@ -115,6 +117,10 @@ fn config(cell: Cell, behind: bool) -> Config {
             "history_url": spark::HISTORY, "jar_folder": "/srv/spark/shared"}),
         cell => json!({"runner": "simulator", "identity": cell.target()}),
     };
+    if programs && cell.runs_jars() {
+        target["job_server_jar"] = "/opt/beam/job-server.jar".into();
+        target["options"] = json!({"environment_type": "EXTERNAL", "environment_config": "pool:50000"});
+    }
     let token = |(tenant, token, _): &(&str, &str, &str)| json!({"name": tenant, "sha256": sha256_hex(token.as_bytes()), "tenant": tenant, "role": "operator"});
     let tokens: Vec<Value> = TENANTS.iter().map(token).collect();
     let document = json!({
