@@ -227,6 +227,7 @@ def check_module(api: Api, target: str, folder: Path) -> None:
 BRINGS = """\
 import sys
 import apache_beam as beam
+from apache_beam.metrics import Metrics
 from apache_beam.options.pipeline_options import PipelineOptions
 
 SIGN = "!"
@@ -235,7 +236,11 @@ class Shout(beam.DoFn):
     def process(self, word):
         import brought_words  # a package of its own
         import beside_words   # a plain file
-        yield brought_words.shout(beside_words.twice(word)) + SIGN  # and the main session
+        import humanize       # of the requirements
+        Metrics.gauge("brings", "length").set(len(word))
+        Metrics.string_set("brings", "seen").add(word)
+        said = brought_words.shout(beside_words.twice(word)) + SIGN  # and the main session
+        yield said + humanize.intcomma(1000)
 
 def run():
     options = PipelineOptions(sys.argv[1:])
@@ -248,14 +253,17 @@ if __name__ == "__main__":
 
 
 def check_brought_files(api: Api, target: str, folder: Path) -> None:
-    """A package that needs another one, a plain file and the main session reach the workers."""
+    """A package that needs another one, requirements, a plain file and the main session reach the workers, whose gauge
+    and set of strings come back."""
     upper = wheel(folder, "upper_words", "def upper(text): return text.upper()")
     brought = "import upper_words\ndef shout(text): return upper_words.upper(text)"
     shout = wheel(folder, "brought_words", brought, ["upper_words"])
     (folder / "beside_words.py").write_text("def twice(text): return text * 2\n")
     (folder / "brings.py").write_text(BRINGS.format(output=str(folder / "shouted")))
+    (folder / "requirements.txt").write_text("humanize==4.12.3\n")
     options = {
         "extra_packages": [shout, upper],
+        "requirements_file": str(folder / "requirements.txt"),
         "files_to_stage": [str(folder / "beside_words.py")],
         "save_main_session": True,
         "parallelism": 1,
@@ -263,7 +271,10 @@ def check_brought_files(api: Api, target: str, folder: Path) -> None:
     job = submit(api, target, code_path=str(folder / "brings.py"), job_name="brings", pipeline_options=options)
     finished(api, job)
     lines = [line for file in folder.glob("shouted*") for line in file.read_text().splitlines()]
-    assert sorted(lines) == ["AA!", "BB!"]
+    assert sorted(lines) == ["AA!1,000", "BB!1,000"]
+    user = user_metrics(api, job, "length", seconds=60)
+    assert (user["length"]["kind"], user["length"]["attempted"]) == ("gauge", 1)
+    assert user["seen"]["attempted"] == ["a", "b"]
 
 
 def check_broken_package(api: Api, target: str, folder: Path) -> None:

@@ -495,6 +495,9 @@ def test_a_savepoint_is_a_snapshot_and_a_job_starts_from_it(
     assert (answer["state"], "snapshot" in answer["diagnostics"]) == ("SUCCEEDED", True)
     snapshot = answer["savepoint_path"]
     assert emulator.service.snapshots[snapshot]["state"] == "READY"
+    [listed] = server.ok("GET", f"/jobs/{job}/checkpoints")["data"]["checkpoints"]
+    told = (listed["kind"], listed["status"], listed["path"], listed["state_bytes"])
+    assert told == ("snapshot", "READY", snapshot, 1_024)
     error = server.refused(
         "POST", f"/jobs/{job}/savepoint", {"savepoint_path": "gs://my-bucket/savepoints"}
     )

@@ -15,7 +15,7 @@ const COLUMNS: [(&str, RunnerKind); 6] = [
     ("simulator", RunnerKind::Simulator),
 ];
 
-const ROWS: [(&str, &[Capability]); 13] = [
+const ROWS: [(&str, &[Capability]); 14] = [
     ("state, list, found again after a restart", &[]),
     ("bounded and unbounded pipelines", &[C::Batch, C::Streaming]),
     ("cancel", &[C::Cancel]),
@@ -25,7 +25,8 @@ const ROWS: [(&str, &[Capability]); 13] = [
     ("scale in place", &[C::Rescale]),
     ("update in place", &[C::Update]),
     ("metrics", &[C::Metrics]),
-    ("checkpoints taken and listed", &[C::Checkpointing, C::CheckpointList]),
+    ("checkpoints taken", &[C::Checkpointing]),
+    ("checkpoints, savepoints, snapshots listed", &[C::CheckpointList]),
     ("graph of stages", &[C::Graph]),
     ("logs", &[C::Logging]),
     ("submit", &[]),

@@ -53,12 +53,12 @@ pub struct RestoredFrom {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "server", derive(schemars::JsonSchema))]
 pub struct Checkpoint {
-    /// The runner's number of it within the job.
+    /// The runner's number of it within the job; where it has none, 1 is the oldest listed.
     pub id: u64,
     /// The runner's word, for instance `COMPLETED`, `FAILED` or `IN_PROGRESS`.
     pub status: String,
-    /// `checkpoint` (automatic), `savepoint`, `final_savepoint` (of a stop or drain), or `other`: a word the runner has
-    /// and this version does not know.
+    /// `checkpoint` (automatic), `savepoint`, `final_savepoint` (of a stop or drain), `snapshot` (Dataflow's savepoint),
+    /// or `other`: a word the runner has and this version does not know.
     pub kind: String,
     /// RFC 3339 of its start.
     pub started_at: String,
@@ -68,7 +68,7 @@ pub struct Checkpoint {
     /// Bytes of state.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state_bytes: Option<u64>,
-    /// Where its files lie, while they are there: a job can be restored from it.
+    /// Where its files lie, while they are there (a snapshot's name): a job can be restored from it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
     /// Why it failed: cleaned text of the runner.

@@ -21,6 +21,7 @@ mod probe;
 mod regions;
 pub mod request;
 mod response;
+mod snapshots;
 mod state;
 mod submit;
 mod template;
@@ -38,7 +39,7 @@ use super::{Backend, Begun, Context, Look, Memory, PlannedCall, Probe, Progress,
 use crate::{
     config::Identity,
     error::Error,
-    job::{Graph, Job, JobSpec, LogPage, LogQuery, Metrics, Operation},
+    job::{Checkpoints, Graph, Job, JobSpec, LogPage, LogQuery, Metrics, Operation},
 };
 
 /// An ended job is listed for 30 days; after that nobody can say that a name was never taken.
@@ -126,6 +127,11 @@ impl Backend for Dataflow {
     async fn graph(&self, job: &Job) -> Result<Graph, Error> {
         let (there, own) = self.at(job)?;
         there.job_graph(&own).await.map_err(|error| error.during("graph"))
+    }
+
+    async fn checkpoints(&self, job: &Job) -> Result<Checkpoints, Error> {
+        let (there, own) = self.at(job)?;
+        there.snapshot_list(&own).await.map_err(|error| error.during("snapshots"))
     }
 
     async fn logs(&self, job: &Job, query: &LogQuery) -> Result<LogPage, Error> {

@@ -49,6 +49,7 @@ pub(in crate::runner) const CAPABILITIES: &[Capability] = {
         C::Metrics,
         C::Logging,
         C::Graph,
+        C::CheckpointList,
         C::Update,
     ]
 };

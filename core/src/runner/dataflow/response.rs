@@ -161,6 +161,9 @@ pub(super) struct Snapshot {
     pub(super) state: String,
     pub(super) description: String,
     pub(super) source_job_id: String,
+    pub(super) creation_time: String,
+    #[serde(deserialize_with = "int64")]
+    pub(super) disk_size_bytes: Option<i64>,
 }
 
 /// The snapshots of a job.
