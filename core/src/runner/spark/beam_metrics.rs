@@ -9,6 +9,8 @@ use crate::{
 /// Name of Beam's accumulator.
 pub(super) const ACCUMULATOR: &str = "Beam.Metrics";
 const NAME_BYTES: usize = 256;
+/// Most strings of one set that are shown.
+const MOST_STRINGS: usize = 100;
 /// Part of the name of a portable pipeline's own metric.
 const USER: &str = ":beam:metric:user:";
 
@@ -73,9 +75,12 @@ fn is_whole(item: &str) -> bool {
     value.parse::<i64>().is_ok() || value.ends_with('}')
 }
 
+/// Results that Beam prints by the name of their class.
+const RESULTS: [&str; 3] = [": DistributionResult{", ": GaugeResult{", ": StringSetResult{"];
+
 fn metric(section: &str, item: &str) -> Option<Metric> {
-    let (name, value) = match item.split_once(": DistributionResult{").or_else(|| item.split_once(": GaugeResult{")) {
-        Some((name, fields)) => (name, fields.trim_end_matches('}')),
+    let (name, value) = match RESULTS.iter().find_map(|result| item.split_once(result)) {
+        Some((name, fields)) => (name, fields.strip_suffix('}')?),
         None => item.rsplit_once(": ")?,
     };
     let field = |field: &str| {
@@ -89,6 +94,7 @@ fn metric(section: &str, item: &str) -> Option<Metric> {
             let (count, sum, min, max) = (field("count")?, field("sum")?, field("min")?, field("max")?);
             (MetricKind::Distribution, MetricValue::Distribution { count, sum, min, max })
         }
+        "StringSets(" => (MetricKind::StringSet, MetricValue::Set(strings(value)?)),
         _ => return None,
     };
     let (step, namespace, name) = parts(name)?;
@@ -101,6 +107,13 @@ fn metric(section: &str, item: &str) -> Option<Metric> {
         committed: None,
         unit: String::new(),
     })
+}
+
+/// What a set holds; a string with a comma in it is told as two, since Beam prints it so.
+fn strings(value: &str) -> Option<Vec<String>> {
+    let inner = value.strip_prefix("stringSet=[")?.strip_suffix(']')?;
+    let strings = inner.split(", ").filter(|string| !string.is_empty());
+    Some(strings.take(MOST_STRINGS).map(|string| clean_line(string, NAME_BYTES)).collect())
 }
 
 #[cfg(test)]
@@ -137,6 +150,23 @@ mod tests {
             read.iter().map(|m| (m.step.as_deref().unwrap(), m.namespace.as_str(), m.name.as_str())).collect();
         assert_eq!(rows, [("ref_Extract_8", "wordcount", "words"), ("ref_Extract_8", "wordcount", "word_length")]);
         assert_eq!((read[0].attempted.clone(), unread), (Some(MetricValue::Int(23087)), 0));
+    }
+
+    #[test]
+    fn sets_of_strings_are_read() {
+        let (read, unread) = metrics(
+            "MetricQueryResults(StringSets(ref_7:beam:metric:user:set_string:v1 {NAMESPACE=brings, NAME=seen, \
+             PTRANSFORM=ref_ParDo-Shout-_14}: StringSetResult{stringSet=[a, b]}, s:n:none: StringSetResult{stringSet=[]})\
+             BoundedTries(ref_12:beam:metric:user:bounded_trie:v1 {NAME=sinks_v2, NAMESPACE=lineage, PTRANSFORM=ref_30}: \
+             BoundedTrieResult{result=[[filesystem:, localhost., /, tmp/, false]]}))",
+        );
+        let rows: Vec<_> = read.iter().map(|m| (m.name.as_str(), m.attempted.clone().unwrap())).collect();
+        let two = MetricValue::Set(vec!["a".into(), "b".into()]);
+        assert_eq!(rows, [("seen", two), ("none", MetricValue::Set(vec![]))]);
+        assert_eq!(
+            (read[0].step.as_deref(), read[0].namespace.as_str(), unread),
+            (Some("ref_ParDo-Shout-_14"), "brings", 1)
+        );
     }
 
     #[test]
