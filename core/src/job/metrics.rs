@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 /// Kind of a metric.
@@ -37,6 +39,28 @@ pub enum MetricValue {
     },
     /// A set.
     Set(Vec<String>),
+}
+
+impl MetricValue {
+    /// What two steps count under one name, together; `None` for values of different kinds.
+    pub fn with(self, other: Self) -> Option<Self> {
+        match (self, other) {
+            (Self::Int(a), Self::Int(b)) => Some(Self::Int(a.saturating_add(b))),
+            (Self::Float(a), Self::Float(b)) => Some(Self::Float(a + b)),
+            (Self::Distribution { count: a, sum: b, min: c, max: d }, Self::Distribution { count, sum, min, max }) => {
+                Some(Self::Distribution {
+                    count: a.saturating_add(count),
+                    sum: b.saturating_add(sum),
+                    min: c.min(min),
+                    max: d.max(max),
+                })
+            }
+            (Self::Set(a), Self::Set(b)) => {
+                Some(Self::Set(a.into_iter().chain(b).collect::<BTreeSet<_>>().into_iter().collect()))
+            }
+            _ => None,
+        }
+    }
 }
 
 /// One metric as the runner or Beam reported it.

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::{Answer, call, unreadable};
 use crate::{
+    clock::unix_ms,
     error::{Error, ErrorKind, Retry},
     job::LogQuery,
     job_api::{
@@ -172,7 +173,11 @@ fn line(entry: &Value) -> Vec<u8> {
         "ERROR" | "FATAL" => 5,
         _ => 3,
     };
-    said(importance, text(entry, "timestamp"), text(entry, "message"))
+    let message = text(entry, "message");
+    // Other programs' lines may be among these: their reader must know.
+    let shared = entry.get("shared").and_then(Value::as_bool).unwrap_or_default();
+    let named = shared.then(|| format!("[shared log of {}] {message}", text(entry, "worker_id")));
+    said(importance, text(entry, "timestamp"), named.as_deref().unwrap_or(message))
 }
 
 /// `time` is free text in the protocol: RFC 3339 here, and nothing where the line has none.
@@ -194,17 +199,25 @@ pub(super) async fn metrics(context: &Context, message: &[u8]) -> Result<Answer,
         other => other?,
     };
     let user = read.get("user").and_then(Value::as_array).cloned().unwrap_or_default();
+    let read_ms = unix_ms(text(&read, "as_of")).unwrap_or_else(|| context.now_ms());
     let sides = [(1, "attempted"), (2, "committed")];
     let results = sides.into_iter().fold(Encoder::new(), |out, (number, side)| {
-        user.iter().filter_map(|metric| info(metric, side)).fold(out, |out, info| out.bytes(number, &info.write()))
+        let infos = user.iter().filter_map(|metric| info(metric, side, read_ms));
+        infos.fold(out, |out, info| out.bytes(number, &info.write()))
     });
     Ok(Answer::one(Encoder::new().bytes(1, &results.finish())))
 }
 
-fn info(metric: &Value, side: &str) -> Option<MonitoringInfo> {
+/// A metric as Beam encodes it; a gauge was set at the latest when it was read.
+fn info(metric: &Value, side: &str, read_ms: u64) -> Option<MonitoringInfo> {
     let value = metric.get(side)?;
     let (kind, payload) = match text(metric, "kind") {
-        "counter" => ("sum_int64", number(value)?),
+        "counter" => match value.as_i64() {
+            Some(_) => ("sum_int64", number(value)?),
+            None => ("sum_double", value.as_f64()?.to_be_bytes().to_vec()),
+        },
+        "gauge" => ("latest_int64", [number(&read_ms.into())?, number(value)?].concat()),
+        "string_set" => ("set_string", strings(value.as_array()?)?),
         "distribution" => {
             let parts = ["count", "sum", "min", "max"].map(|part| value.get(part).and_then(number));
             ("distribution_int64", parts.into_iter().collect::<Option<Vec<_>>>()?.concat())
@@ -218,6 +231,16 @@ fn info(metric: &Value, side: &str) -> Option<MonitoringInfo> {
         payload,
         labels: labels.map(|(label, name)| (label.to_owned(), text(metric, name).to_owned())).into(),
     })
+}
+
+/// Beam's iterable coder over texts: their count in four bytes, then each behind its length.
+fn strings(all: &[Value]) -> Option<Vec<u8>> {
+    let mut payload = u32::try_from(all.len()).ok()?.to_be_bytes().to_vec();
+    for text in all.iter().filter_map(Value::as_str) {
+        payload.extend(number(&text.len().into())?);
+        payload.extend(text.as_bytes());
+    }
+    Some(payload)
 }
 
 /// A number of Beam's `VarInt` coder.
@@ -235,13 +258,19 @@ mod tests {
     #[test]
     fn metrics_read_back_as_an_sdk_reads_them() {
         let metric = |kind: &str, value: Value| json!({"name": "n", "namespace": "s", "step": "Extract", "kind": kind, "committed": value});
+        let info = |metric: &Value, side| info(metric, side, 1_795_636_810_000);
         let words = info(&metric("counter", json!(-23087)), "committed").unwrap();
         let lengths = json!({"count": 3, "sum": 300, "min": 1, "max": 200});
         let lengths = info(&metric("distribution", lengths), "committed").unwrap();
-        let body = Encoder::new().bytes(2, &words.write()).bytes(2, &lengths.write()).finish();
+        let others = [("gauge", json!(-4)), ("string_set", json!(["a", "bc"])), ("counter", json!(0.5))]
+            .map(|(kind, value)| info(&metric(kind, value), "committed").unwrap());
+        let body = Encoder::new().bytes(2, &words.write()).bytes(2, &lengths.write());
+        let body = others.iter().fold(body, |body, other| body.bytes(2, &other.write())).finish();
         let read = Results::read(&Encoder::new().bytes(1, &body).finish()).unwrap();
         let values: Vec<_> = read.committed.iter().map(|info| info.decoded().unwrap()).collect();
-        assert_eq!(values, [Decoded::Sum(-23087), Decoded::Distribution([3, 300, 1, 200])]);
+        let (set, half) = (Decoded::Strings(vec!["a".into(), "bc".into()]), Decoded::SumDouble(0.5));
+        let all = [Decoded::Sum(-23087), Decoded::Distribution([3, 300, 1, 200]), Decoded::Latest(-4), set, half];
+        assert_eq!(values, all);
         assert_eq!((read.committed[0].label("PTRANSFORM"), read.committed[0].is_user()), ("Extract", true));
         assert!(info(&metric("counter", json!(1)), "attempted").is_none());
     }
@@ -257,6 +286,8 @@ mod tests {
         let timed = fields(json!({"timestamp": at, "severity": "WARN", "message": "m"}));
         assert_eq!(timed, (at.to_owned(), Some(4), "m".to_owned()));
         assert_eq!(fields(json!({"severity": "INFO", "message": "m"})).0, "");
+        let shared = fields(json!({"severity": "INFO", "message": "m", "shared": true, "worker_id": "tm-1"}));
+        assert_eq!(shared.2, "[shared log of tm-1] m");
     }
 
     #[test]

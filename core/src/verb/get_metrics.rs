@@ -1,5 +1,7 @@
 //! `get_metrics`: what the runner and the pipeline count, nothing made up.
 
+use std::collections::{BTreeMap, btree_map::Entry};
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -9,7 +11,7 @@ use crate::{
     auth::Scope,
     clock::rfc3339,
     error::Error,
-    job::{Job, JobId, Metric, Phase},
+    job::{Job, JobId, Metric, MetricKind, MetricValue, Phase},
     lifecycle::fresh,
     runner::Backend,
 };
@@ -61,14 +63,13 @@ impl Define for GetMetrics {
         context.interface_on("metrics", &context.state.config.interfaces.metrics)?;
         let job = fresh(&context, &JobId::parse(&input.job_id)?, None).await?.value;
         submitted(&job)?;
-        let metrics = context.runner(job.id.target())?.metrics(&job).await?;
+        let mut metrics = context.runner(job.id.target())?.metrics(&job).await?;
         let mut all: Map<String, Value> = metrics.unified.iter().map(|(k, v)| (k.clone(), Value::from(*v))).collect();
-        for metric in &metrics.user {
-            let value = metric.committed.as_ref().or(metric.attempted.as_ref());
-            all.insert(
-                format!("{}.{}", metric.namespace, metric.name),
-                serde_json::to_value(value).unwrap_or_default(),
-            );
+        for (name, value) in of_the_pipeline(&metrics.user) {
+            match value {
+                Some(value) => drop(all.insert(name, serde_json::to_value(value).unwrap_or_default())),
+                None => metrics.notes.push(format!("{name} has a value of its own in each step: see `user`")),
+            }
         }
         Ok(Output {
             job_id: job.id.to_string(),
@@ -83,6 +84,23 @@ impl Define for GetMetrics {
     }
 }
 
+/// Values by `<namespace>.<name>`: what several steps count is counted together. `None` where that says nothing, as of
+/// the latest values of two steps.
+fn of_the_pipeline(user: &[Metric]) -> BTreeMap<String, Option<MetricValue>> {
+    let mut all: BTreeMap<String, Option<MetricValue>> = BTreeMap::new();
+    for metric in user {
+        let Some(value) = metric.committed.as_ref().or(metric.attempted.as_ref()).cloned() else { continue };
+        match all.entry(format!("{}.{}", metric.namespace, metric.name)) {
+            Entry::Vacant(place) => drop(place.insert(Some(value))),
+            Entry::Occupied(mut place) => {
+                let before = place.get_mut().take().filter(|_| metric.kind != MetricKind::Gauge);
+                *place.get_mut() = before.and_then(|before| before.with(value));
+            }
+        }
+    }
+    all
+}
+
 /// Refuses a job that never reached its runner.
 pub(super) fn submitted(job: &Job) -> Result<(), Error> {
     if job.phase == Phase::Submitted && job.native_id.is_some() {
@@ -90,4 +108,42 @@ pub(super) fn submitted(job: &Job) -> Result<(), Error> {
     }
     Err(Error::precondition("not_submitted", format!("the job has not reached its runner ({})", job.state.as_str()))
         .with("diagnostics", &job.diagnostics))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn metric(step: &str, kind: MetricKind, value: MetricValue) -> Metric {
+        let (name, namespace, step) = ("seen".into(), "ns".into(), Some(step.into()));
+        Metric { name, namespace, step, kind, attempted: Some(value), committed: None, unit: String::new() }
+    }
+
+    fn together(kind: MetricKind, values: [MetricValue; 2]) -> Option<MetricValue> {
+        let [first, second] = values;
+        let all = of_the_pipeline(&[metric("a", kind, first), metric("b", kind, second)]);
+        assert_eq!(all.len(), 1);
+        all["ns.seen"].clone()
+    }
+
+    #[test]
+    fn what_two_steps_count_under_one_name_is_counted_together() {
+        use MetricValue::{Distribution, Float, Int, Set};
+        assert_eq!(together(MetricKind::Counter, [Int(100), Int(7)]), Some(Int(107)));
+        assert_eq!(together(MetricKind::Counter, [Float(0.5), Float(1.0)]), Some(Float(1.5)));
+        let (small, large) =
+            (Distribution { count: 1, sum: 2, min: 2, max: 2 }, Distribution { count: 2, sum: 10, min: 1, max: 9 });
+        let both = Distribution { count: 3, sum: 12, min: 1, max: 9 };
+        assert_eq!(together(MetricKind::Distribution, [small, large]), Some(both));
+        let sets = [Set(vec!["b".into()]), Set(vec!["a".into(), "b".into()])];
+        assert_eq!(together(MetricKind::StringSet, sets), Some(Set(vec!["a".into(), "b".into()])));
+    }
+
+    #[test]
+    fn the_latest_values_of_two_steps_are_no_value_of_both() {
+        assert_eq!(together(MetricKind::Gauge, [MetricValue::Int(1), MetricValue::Int(2)]), None);
+        assert_eq!(together(MetricKind::Counter, [MetricValue::Int(1), MetricValue::Float(2.0)]), None);
+        let one = of_the_pipeline(&[metric("a", MetricKind::Gauge, MetricValue::Int(1))]);
+        assert_eq!(one["ns.seen"], Some(MetricValue::Int(1)));
+    }
 }

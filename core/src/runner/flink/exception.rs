@@ -48,6 +48,8 @@ pub(super) struct Exceptions {
 struct History {
     #[serde(default)]
     entries: Vec<Entry>,
+    #[serde(default)]
+    truncated: bool,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -85,6 +87,11 @@ fn exception(trace: &str, at: i64) -> JobException {
 }
 
 impl Exceptions {
+    /// True when Flink has older ones than were asked for.
+    pub(super) fn are_more(&self) -> bool {
+        self.history.truncated
+    }
+
     /// All of them, the newest first; the root exception stands in where there is no history.
     pub(super) fn list(&self) -> Vec<JobException> {
         let entries = self.history.entries.iter();

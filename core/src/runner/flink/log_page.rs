@@ -98,11 +98,14 @@ impl Gathered {
         }
     }
 
-    pub(super) fn add_exceptions(&mut self, exceptions: Result<Vec<JobException>, Error>) {
+    pub(super) fn add_exceptions(&mut self, exceptions: Result<Vec<JobException>, Error>, are_more: bool) {
         let Ok(exceptions) = exceptions else {
             self.notes.push("the job's exceptions could not be read".into());
             return;
         };
+        if are_more {
+            self.notes.push(format!("Flink keeps older exceptions than the {} that are shown", exceptions.len()));
+        }
         for exception in exceptions {
             let entry = LogEntry {
                 timestamp: exception.at_ms.map(rfc3339),
@@ -118,8 +121,18 @@ impl Gathered {
         }
     }
 
-    pub(super) fn add_file(&mut self, process: &Process, file: &LogFile, text: &str) {
-        let cut = file.size > LOG_TAIL_BYTES;
+    /// The end of a file, of which `bytes` came.
+    pub(super) fn add_file(&mut self, process: &Process, file: &LogFile, text: &str, bytes: u64) {
+        // The file may have grown since it was listed.
+        let cut = bytes >= LOG_TAIL_BYTES;
+        if cut {
+            self.notes.push(format!(
+                "of {} of {} the last {} KiB are read: what it says before is not here",
+                named(&file.name),
+                writer(process),
+                LOG_TAIL_BYTES >> 10
+            ));
+        }
         let shared = format!("lines of {} are shared: other jobs write there too", writer(process));
         if !self.notes.contains(&shared) {
             self.notes.push(shared);

@@ -53,10 +53,11 @@ impl Flink {
         let others = vec![request::exceptions_request(target, id, MOST_EXCEPTIONS), request::config_request(target)];
         let (details, beside) = self.details(job, others).await?;
         let mut outcomes = beside.into_iter();
-        let exceptions = parsed::<Exceptions>(outcomes.next()).map(|exceptions| exceptions.list());
+        let exceptions = parsed::<Exceptions>(outcomes.next());
+        let are_more = exceptions.as_ref().is_ok_and(Exceptions::are_more);
         let offset_ms = parsed::<Config>(outcomes.next()).map_or(0, |config| config.timezone_offset);
         let mut gathered = Gathered::new(job, &details, offset_ms);
-        gathered.add_exceptions(exceptions);
+        gathered.add_exceptions(exceptions.map(|exceptions| exceptions.list()), are_more);
         self.gather_files(&details, &mut gathered).await?;
         Ok(gathered.page(query, after))
     }
@@ -69,7 +70,9 @@ impl Flink {
         let tails = self.send_all(files.iter().map(request).collect()).await?;
         for ((process, file), tail) in files.iter().zip(tails) {
             match tail {
-                Ok(tail) if tail.status == 200 => gathered.add_file(process, file, &tail.body.text()),
+                Ok(tail) if tail.status == 200 => {
+                    gathered.add_file(process, file, &tail.body.text(), tail.body.as_slice().len() as u64);
+                }
                 _ => gathered.notes.push(format!("{} of {} could not be read", named(&file.name), writer(process))),
             }
         }
@@ -100,7 +103,11 @@ impl Flink {
                 gathered.notes.push(format!("{} is gone, and its log with it", writer(process)));
                 continue;
             };
-            let chosen = chosen(process, listing.logs);
+            let (chosen, left) = chosen(process, listing.logs);
+            if let Some(first) = left.first() {
+                let (count, whose) = (left.len(), writer(process));
+                gathered.notes.push(format!("{count} other log files of {whose} are not read: {first}, …"));
+            }
             if chosen.is_empty() {
                 gathered.notes.push(format!("{} keeps no log file that Flink can show", writer(process)));
             }
@@ -112,10 +119,12 @@ impl Flink {
     }
 }
 
-/// The newest current log files of a process; where both kinds of process share a folder, only its own.
-fn chosen(process: &Process, files: Vec<LogFile>) -> Vec<LogFile> {
-    let ends = |name: &str| name.rsplit_once('.').is_some_and(|(_, ending)| matches!(ending, "log" | "out"));
-    let mut files: Vec<_> = files.into_iter().filter(|file| file.size > 0 && ends(&file.name)).collect();
+/// The newest current log files of a process, and the names of others that hold something; where both kinds of process
+/// share a folder, only its own.
+fn chosen(process: &Process, files: Vec<LogFile>) -> (Vec<LogFile>, Vec<String>) {
+    let is_current = |name: &str| name.rsplit_once('.').is_some_and(|(_, end)| matches!(end, "log" | "out"));
+    let is_log = |name: &str| name.contains(".log") || name.contains(".out");
+    let mut files: Vec<_> = files.into_iter().filter(|file| file.size > 0 && is_log(&file.name)).collect();
     let words: &[&str] = match process {
         Process::JobManager => &["jobmanager", "standalonesession", "jobmaster"],
         Process::TaskManager(_) => &["taskmanager", "taskexecutor"],
@@ -124,9 +133,10 @@ fn chosen(process: &Process, files: Vec<LogFile>) -> Vec<LogFile> {
     if files.iter().any(own) {
         files.retain(own);
     }
-    files.sort_by_key(|file| std::cmp::Reverse(file.mtime));
-    files.truncate(MOST_FILES);
-    files
+    files.sort_by_key(|file| (!is_current(&file.name), std::cmp::Reverse(file.mtime)));
+    let current = files.iter().take(MOST_FILES).filter(|file| is_current(&file.name)).count();
+    let left = files.split_off(current);
+    (files, left.iter().map(|file| named(&file.name)).collect())
 }
 
 fn too_large(process: &Process, file: &LogFile) -> String {
@@ -321,6 +331,19 @@ mod tests {
     }
 
     #[test]
+    fn what_lies_before_a_tail_and_behind_twenty_exceptions_is_said_to_be_there() {
+        let mut script = script(-1);
+        script[1].1 = answer(200, json!({"exceptionHistory": {"entries": [], "truncated": true}}));
+        let line = format!("2026-11-20 12:00:01,000 INFO  Task [] - {}\n", "x".repeat(1 << 10));
+        script[6].1 = text(&line.repeat(256));
+        let page = logs(all(), script).end.unwrap();
+        for note in ["the last 256 KiB are read", "Flink keeps older exceptions than the 0"] {
+            assert!(page.notes.iter().any(|told| told.contains(note)), "{note}: {:?}", page.notes);
+        }
+        assert_eq!(page.logs.len(), 100);
+    }
+
+    #[test]
     fn only_current_files_of_the_process_itself_are_chosen() {
         let file = |name: &str, size, mtime| LogFile { name: name.into(), size, mtime };
         let files = vec![
@@ -332,8 +355,10 @@ mod tests {
             file("flink-root-taskexecutor-2-h.log", 9, 3),
         ];
         let names = |process: &Process| -> Vec<String> {
-            chosen(process, files.clone()).into_iter().map(|file| file.name).collect()
+            chosen(process, files.clone()).0.into_iter().map(|file| file.name).collect()
         };
+        let left = chosen(&Process::TaskManager("tm".into()), files.clone()).1;
+        assert_eq!(left, ["flink-root-taskexecutor-2-h.log", "flink-root-taskexecutor-0-h.log.1"]);
         assert_eq!(
             names(&Process::TaskManager("tm".into())),
             ["flink-root-taskexecutor-0-h.log", "flink-root-taskexecutor-1-h.log"]
