@@ -1,14 +1,16 @@
 //! One engine per process: the only entry for requests, embedded calls and the reconciler.
 
+mod cors;
 mod edge;
 mod state;
 #[cfg(test)]
 mod tests;
 
-pub use edge::{bare_origin, refuse, serve_surface};
+pub use cors::{bare_origin, cors};
+pub use edge::{refuse, serve_surface};
 pub use state::{Claim, Health, State};
 
-pub use crate::{guard::Snapshot, lifecycle::Share};
+pub use crate::{guard::Snapshot, lifecycle::Share, rest::is_public};
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -56,6 +58,11 @@ impl Engine {
     /// What to do with the body of a request.
     pub fn body_rule(&self, method: &str, path: &str) -> BodyRule {
         rest::body_rule(method, path)
+    }
+
+    /// As [`cors`], by the engine's configuration.
+    pub fn cors(&self, request: &HttpRequest) -> Vec<(String, String)> {
+        cors(&self.state.config, request)
     }
 
     /// Answers something that arrived.

@@ -60,7 +60,7 @@ mod tests;
 
 pub use content::{Content, ResourceContents, ResourceData};
 pub use exchange::{APP_TYPE, Answered, Exchange, Level, Question};
-pub use http::{http, refusal};
+pub use http::{http, refusal, unserved};
 pub use id::Id;
 pub use line::{cancelled_id, line, request_id};
 pub use listen::Change;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use beam_mcp_core::{
     Call, Error, Flow,
     effect::Response,
-    engine::{BodyRule, Inbound, Share, Snapshot},
+    engine::{BodyRule, HttpRequest, Inbound, Share, Snapshot},
     job_service,
 };
 
@@ -13,6 +13,12 @@ use beam_mcp_core::{
 pub trait Entry: Send + Sync + 'static {
     /// What to do with the body of a request.
     fn body_rule(&self, method: &str, path: &str) -> BodyRule;
+
+    /// Headers for a page of another origin that sends a request: hosts put them on what they answer themselves, and on
+    /// the head of a stream.
+    fn cors(&self, _request: &HttpRequest) -> Vec<(String, String)> {
+        Vec::new()
+    }
 
     /// Answers one request or line.
     fn handle(&self, inbound: Inbound, call: Call) -> Flow<Response>;
@@ -35,6 +41,10 @@ pub trait Entry: Send + Sync + 'static {
 impl Entry for beam_mcp_core::engine::Engine {
     fn body_rule(&self, method: &str, path: &str) -> BodyRule {
         Self::body_rule(self, method, path)
+    }
+
+    fn cors(&self, request: &HttpRequest) -> Vec<(String, String)> {
+        Self::cors(self, request)
     }
 
     fn handle(&self, inbound: Inbound, call: Call) -> Flow<Response> {

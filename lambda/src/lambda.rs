@@ -271,8 +271,10 @@ async fn collected(
     while let Some(frame) = caller.frame().await {
         events.push_str(&event(&frame));
     }
-    let headers = [("content-type", "text/event-stream"), ("cache-control", "no-store")];
-    let headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+    let mut headers = last.headers;
+    headers.retain(|(name, _)| name != "content-type");
+    let events_only = [("content-type", "text/event-stream"), ("x-accel-buffering", "no")];
+    headers.extend(events_only.map(|(name, value)| (name.to_owned(), value.to_owned())));
     Ok(Response { status: 200, headers, body: events.into() })
 }
 

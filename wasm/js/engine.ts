@@ -5,7 +5,7 @@ import init, * as wasm from "./wasm/engine.js";
 import { sleep } from "./abort.js";
 import { type CallOptions, callForm, randomBytes } from "./call.js";
 import { type Ended, drive, end, systemClock } from "./drive.js";
-import type { Perform } from "./effects.js";
+import type { Header, Perform } from "./effects.js";
 import { EngineHost, type HostOptions, type Targets } from "./host.js";
 import { Inbound, plain } from "./inbound.js";
 import { Loader, type WasmSource } from "./load.js";
@@ -81,14 +81,16 @@ export class BeamMcpEngine {
     // What would be staged stays unread: an engine here refuses it.
     const body = rule.buffer === undefined ? new Uint8Array() : await inbound.body(rule.buffer);
     const call = this.#call({ peer: "fetch" }, options);
+    const form = inbound.form();
+    const forPage = end(wasm.cors(this.#engine, form)).value as Header[];
     if (!body) {
-      const refusal = wasm.tooLarge(inbound.form(), rule.buffer!, call, randomBytes(), Date.now());
-      return inbound.whole(plain(end(refusal)));
+      const refusal = plain(end(wasm.tooLarge(form, rule.buffer!, call, randomBytes(), Date.now())));
+      return inbound.whole({ ...refusal, headers: [...refusal.headers, ...forPage] });
     }
-    const handle = wasm.handle(this.#engine, inbound.form(), body, call, randomBytes());
+    const handle = wasm.handle(this.#engine, form, body, call, randomBytes());
     const run = (emit: Parameters<EngineHost["performer"]>[0], leaving: AbortSignal) =>
       this.#drive(handle, leaving, this.#host.performer(emit));
-    return inbound.answer(run, options.signal ?? request.signal);
+    return inbound.answer(run, options.signal ?? request.signal, forPage);
   }
 
   /**

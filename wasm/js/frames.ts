@@ -1,5 +1,5 @@
 import { NEVER, untilAborted } from "./abort.js";
-import type { Reply } from "./effects.js";
+import type { Header, Reply } from "./effects.js";
 
 /** Silence on a stream after which a comment is sent, in milliseconds. */
 const KEEP_ALIVE = 15_000;
@@ -18,7 +18,7 @@ export class Frames {
   readonly #silence: ReturnType<typeof setInterval>;
 
   /** `left` is called when the reader goes away before the end. */
-  constructor(left: () => void) {
+  constructor(left: () => void, headers: Header[]) {
     this.#stream = new ReadableStream(
       {
         start: (controller) => void (this.#controller = controller),
@@ -31,7 +31,12 @@ export class Frames {
       { highWaterMark: MOST_WAITING },
     );
     this.response = new Response(this.#stream, {
-      headers: { "content-type": "text/event-stream", "cache-control": "no-store" },
+      headers: [
+        ["content-type", "text/event-stream"],
+        ["cache-control", "no-store"],
+        ["x-accel-buffering", "no"],
+        ...headers,
+      ],
     });
     this.#silence = setInterval(() => this.#write(COMMENT), KEEP_ALIVE);
   }

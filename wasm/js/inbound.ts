@@ -48,8 +48,14 @@ export class Inbound {
     return joined(chunks, size);
   }
 
-  /** The response: whole when `drive` ends without a frame, a stream as soon as it emits one. */
-  async answer(drive: (emit: Emit, leaving: AbortSignal) => Promise<Ended>, signal: AbortSignal): Promise<Response> {
+  /**
+   * The response: whole when `drive` ends without a frame, a stream as soon as it emits one, whose head has `forPage`.
+   */
+  async answer(
+    drive: (emit: Emit, leaving: AbortSignal) => Promise<Ended>,
+    signal: AbortSignal,
+    forPage: Header[],
+  ): Promise<Response> {
     const leaving = new AbortController();
     const leave = () => leaving.abort(signal.reason);
     if (signal.aborted) leave();
@@ -58,7 +64,7 @@ export class Inbound {
     const ended = new Promise<Response>((resolve, reject) => {
       const emit: Emit = (data, signal) => {
         if (!frames) {
-          frames = new Frames(leave);
+          frames = new Frames(leave, forPage);
           resolve(frames.response);
         }
         return frames.emit(data, signal);

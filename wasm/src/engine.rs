@@ -118,6 +118,13 @@ pub fn body_rule(number: u32, method: &str, path: &str) -> ToldArray {
     tell(rule.map_or_else(|error| Told::error(&error), |rule| Told::value(&rule)))
 }
 
+/// Headers for a page of another origin that sends a request: `["done", [[name, value], …]]`.
+#[wasm_bindgen(js_name = cors)]
+pub fn for_page(number: u32, request: &str) -> ToldArray {
+    let headers = engine(number).and_then(|engine| Ok(engine.cors(&read::<HttpRequest>("request", request)?)));
+    tell(headers.map_or_else(|error| Told::error(&error), |headers| Told::value(&json!(headers))))
+}
+
 /// The answer to a request with a body over its limit, in the form [`handle`] ends with; `wall_ms` is Unix time.
 #[wasm_bindgen(js_name = tooLarge)]
 pub fn answer_too_large(request: &str, most: f64, call: &str, random: &[u8], wall_ms: f64) -> ToldArray {

@@ -2,12 +2,15 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{Engine, Host, HttpRequest};
+use super::{
+    Engine, Host, HttpRequest,
+    cors::{allowed_origin, cors, preflight},
+};
 use crate::{
     auth::{Caller, Role, bearer, find_token},
     call::{Call, Labels, Peer},
     config::Config,
-    effect::{Blob, Response},
+    effect::Response,
     error::{Error, ErrorKind, Retry},
     flow::Io,
     mcp::{self, Surface as _},
@@ -15,12 +18,6 @@ use crate::{
     verb::Context,
 };
 
-const CORS_HEADERS: &str = "authorization, content-type, accept, idempotency-key, x-api-key, mcp-protocol-version, \
-    mcp-method, mcp-name, mcp-session-id, last-event-id, mcp-trace-id, mcp-transaction-id, mcp-user-id, \
-    x-mcp-connection-id, x-request-timeout";
-const CORS_EXPOSED: &str = "x-mcp-connection-id, x-request-id, mcp-session-id, www-authenticate";
-/// Headers that repeat arguments of tools, whatever those are called.
-const CORS_MIRRORED: &str = "mcp-param-";
 /// Longest time limit of a caller.
 const LONGEST_LIMIT: Duration = Duration::from_secs(120);
 
@@ -44,10 +41,13 @@ pub(super) async fn http(
     request: Box<HttpRequest>,
     call: Box<Call>,
 ) -> Result<Response, Error> {
-    let is_mcp = engine.surface(&request.path).is_some();
+    let surface = engine.surface(&request.path);
+    let verb = surface.as_deref().and_then(|surface| mcp::unserved(surface, &request.method));
+    let is_mcp = surface.is_some();
     let state = Arc::clone(&engine.state);
     let route = |io, request, call| async move { route(&engine, io, request, call).await };
-    at_edge(&state.config, &state.host, is_mcp, io, request, call, route).await
+    let gate = Gate { config: &state.config, host: &state.host, is_mcp, verb };
+    at_edge(gate, io, request, call, route).await
 }
 
 /// Serves a surface of MCP in the engine's place, behind the same checks: the conformance suite calls one that no
@@ -64,25 +64,36 @@ pub async fn serve_surface<S: mcp::Surface>(
     call: Call,
 ) -> Result<Response, Error> {
     let (request, call) = (Box::new(request), Box::new(call));
-    at_edge(config, host, true, io, request, call, |io, request, call| mcp::http(io, surface, request, call)).await
+    let verb = mcp::unserved(&*surface, &request.method);
+    let gate = Gate { config, host, is_mcp: true, verb };
+    at_edge(gate, io, request, call, |io, request, call| mcp::http(io, surface, request, call)).await
+}
+
+/// What a request passes on its way in.
+struct Gate<'a> {
+    config: &'a Config,
+    host: &'a Host,
+    is_mcp: bool,
+    /// The answer to a verb that is not served there, which goes before all else (mcp.md 1.5).
+    verb: Option<Response>,
 }
 
 /// Checks a request, has it answered, and dresses the answer.
 async fn at_edge<F: Future<Output = Result<Response, Error>>>(
-    config: &Config,
-    host: &Host,
-    is_mcp: bool,
+    Gate { config, host, is_mcp, verb }: Gate<'_>,
     io: Io,
     request: Box<HttpRequest>,
     mut call: Box<Call>,
     route: impl FnOnce(Io, Box<HttpRequest>, Box<Call>) -> F,
 ) -> Result<Response, Error> {
     call.labels = labels(&request);
-    let origin = request.header("origin").map(str::to_owned);
+    let for_page = cors(config, &request);
     let connection = request.header("x-mcp-connection-id").and_then(label);
     let (labels, seed) = (call.labels.clone(), call.seed);
     let request_id = call.request_id();
-    let answer = match admit(config, host, &request, call, io.now().mono) {
+    let admitted = verb.map_or_else(|| admit(config, host, &request, call, io.now().mono), |no| Ok(Admitted::No(no)));
+    let answer = match admitted {
+        Ok(Admitted::No(response)) => Ok(response),
         Ok(Admitted::Preflight) => Ok(preflight(request.header("access-control-request-headers"))),
         Ok(Admitted::Call(call)) => route(io.clone(), request, call).await,
         Err(error) => Err(error),
@@ -95,11 +106,7 @@ async fn at_edge<F: Future<Output = Result<Response, Error>>>(
     // MCP clients take this header for a session of the protocol: only the protocol sends it to them.
     let shown = if is_mcp { Labels { session_id: None, ..labels } } else { labels };
     decorate(&mut response, &shown, &request_id, connection.as_ref());
-    if let Some(origin) = origin.filter(|origin| allowed_origin(config, origin)) {
-        response.headers.push(("access-control-allow-origin".into(), origin));
-        response.headers.push(("vary".into(), "origin".into()));
-        response.headers.push(("access-control-expose-headers".into(), CORS_EXPOSED.into()));
-    }
+    response.headers.extend(for_page);
     Ok(response)
 }
 
@@ -121,6 +128,7 @@ pub fn refuse(request: &HttpRequest, error: &Error, call: &Call, now_ms: u64) ->
 enum Admitted {
     Call(Box<Call>),
     Preflight,
+    No(Response),
 }
 
 fn admit(
@@ -194,17 +202,6 @@ fn check_origin(config: &Config, request: &HttpRequest) -> Result<(), Error> {
     }
 }
 
-fn allowed_origin(config: &Config, origin: &str) -> bool {
-    let mut allowed = config.auth.allowed_origins.iter();
-    origin != "null" && allowed.any(|allowed| bare_origin(allowed).eq_ignore_ascii_case(bare_origin(origin)))
-}
-
-/// An origin without the port that its scheme has anyway: browsers leave it out, people may not.
-pub fn bare_origin(origin: &str) -> &str {
-    let port = if origin.starts_with("https:") { ":443" } else { ":80" };
-    origin.strip_suffix(port).unwrap_or(origin)
-}
-
 fn forbidden(reason: &'static str, message: &str) -> Error {
     Error::new(ErrorKind::PermissionDenied, reason, message)
 }
@@ -231,23 +228,6 @@ fn authenticate(config: &Config, host: &Host, request: &HttpRequest, call: &Call
 
 fn unauthenticated(reason: &'static str) -> Error {
     Error::new(ErrorKind::Unauthenticated, reason, "this server needs a token it knows")
-}
-
-fn preflight(asked: Option<&str>) -> Response {
-    let named = asked.unwrap_or_default().split(',').map(|name| name.trim().to_ascii_lowercase());
-    let mirrored = named.filter(|name| name.starts_with(CORS_MIRRORED) && name.bytes().all(is_of_a_name));
-    let allowed: Vec<String> = std::iter::once(CORS_HEADERS.to_owned()).chain(mirrored).collect();
-    let headers = [
-        ("access-control-allow-methods", "GET, POST, PUT, PATCH, DELETE, OPTIONS".to_owned()),
-        ("access-control-allow-headers", allowed.join(", ")),
-        ("access-control-max-age", "600".to_owned()),
-    ];
-    let headers = headers.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
-    Response { status: 204, headers, body: Blob::EMPTY }
-}
-
-fn is_of_a_name(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
 fn labels(request: &HttpRequest) -> Labels {

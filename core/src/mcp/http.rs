@@ -77,6 +77,19 @@ pub async fn http<S: Surface>(
     Ok(with_session(answer, opened))
 }
 
+/// The answer to a verb that the endpoint does not serve, whoever sends it: the first rung of the ladder (mcp.md 1.5).
+pub fn unserved<S: Surface>(surface: &S, method: &str) -> Option<Response> {
+    let sessions = surface.sessions().is_some();
+    let serves = matches!(method, "POST" | "OPTIONS") || (sessions && matches!(method, "GET" | "DELETE"));
+    (!serves).then(|| allow(sessions, no_method().response(None)))
+}
+
+fn allow(sessions: bool, mut response: Response) -> Response {
+    let methods = if sessions { "GET, POST, DELETE, OPTIONS" } else { "POST, OPTIONS" };
+    response.headers.push(("allow".into(), methods.into()));
+    response
+}
+
 /// The answer to a request that was turned away before its body could be read.
 pub fn refusal(error: &Error) -> Response {
     ProtocolError::of_kind(error.kind(), error.message().to_owned()).response(None)
@@ -114,10 +127,8 @@ struct Door<'a, S> {
 }
 
 impl<S: Surface> Door<'_, S> {
-    fn allow(&self, mut response: Response) -> Response {
-        let methods = if self.surface.sessions().is_some() { "GET, POST, DELETE, OPTIONS" } else { "POST, OPTIONS" };
-        response.headers.push(("allow".into(), methods.into()));
-        response
+    fn allow(&self, response: Response) -> Response {
+        allow(self.surface.sessions().is_some(), response)
     }
 
     /// The ladder: everything that can be decided from the request alone, in the order the specification gives.

@@ -90,7 +90,15 @@ pub(super) fn whole(response: Response, is_head: bool) -> hyper::Response<Body> 
     let mut answer = hyper::Response::new(Body::Whole(body));
     *answer.status_mut() = StatusCode::from_u16(response.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let headers = answer.headers_mut();
-    for (name, value) in &response.headers {
+    append(headers, &response.headers);
+    if is_head {
+        headers.insert(CONTENT_LENGTH, length.into());
+    }
+    answer
+}
+
+fn append(headers: &mut HeaderMap, pairs: &[(String, String)]) {
+    for (name, value) in pairs {
         let pair = HeaderName::from_bytes(name.as_bytes()).ok().zip(HeaderValue::from_str(value).ok());
         if let Some((name, value)) = pair
             && !NOT_OURS.contains(&name.as_str())
@@ -98,20 +106,22 @@ pub(super) fn whole(response: Response, is_head: bool) -> hyper::Response<Body> 
             headers.append(name, value);
         }
     }
-    if is_head {
-        headers.insert(CONTENT_LENGTH, length.into());
-    }
-    answer
 }
 
 /// The head of a stream of events.
-pub(super) fn streaming(events: Events, ending: Ending, handover: Arc<Handover>) -> hyper::Response<Body> {
+pub(super) fn streaming(
+    events: Events,
+    ending: Ending,
+    handover: Arc<Handover>,
+    for_page: &[(String, String)],
+) -> hyper::Response<Body> {
     let streamed = Streamed { events: Some(Box::new(events)), ending, handover };
     let mut answer = hyper::Response::new(Body::Events(streamed));
     let headers = answer.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
+    append(headers, for_page);
     answer
 }
 

@@ -10,11 +10,14 @@ use beam_mcp_core::{
     auth::Caller,
     call::{Labels, Peer, request_id},
     effect::Response,
-    engine::{BodyRule, HttpRequest, Inbound, refuse, too_large},
+    engine::{BodyRule, HttpRequest, Inbound, is_public, refuse, too_large},
     error::Retry,
     random::Seed,
 };
-use hyper::{Request, body::Incoming};
+use hyper::{
+    Request,
+    body::{Body as _, Incoming},
+};
 
 use super::{
     Edge,
@@ -59,7 +62,7 @@ pub(super) async fn serve_request(
     if is_head {
         "GET".clone_into(&mut request.method);
     }
-    let labels = labels(&request);
+    let (labels, for_page) = (labels(&request), edge.entry.cors(&request));
     let mut record = Record::new(&request, peer, &labels);
     let reply = match answer(&edge, &wire, request, body, labels, &mut record).await {
         Ok(Answer::Whole(response)) => {
@@ -69,7 +72,7 @@ pub(super) async fn serve_request(
         Ok(Answer::Stream(caller)) => {
             let events = Events::new(caller, connection.clone(), edge.driver.metrics.clone());
             let serves_on = !asks_to_close(&parts.headers);
-            streaming(events, Ending { framing: Framing::of(version), serves_on }, handover.clone())
+            streaming(events, Ending { framing: Framing::of(version), serves_on }, handover.clone(), &for_page)
         }
         Err(refusal) => {
             connection.enter(Phase::Idle);
@@ -92,11 +95,16 @@ async fn answer(
     let connection = &wire.connection;
     let call = call(edge, labels, &wire.peer).map_err(|error| response_of(&error))?;
     record.seed = Some(call.seed);
-    let refused = |request: &HttpRequest, error| refuse(request, &error, &call, edge.driver.clock.now().wall_ms);
+    let refused = |request: &HttpRequest, error| {
+        let mut response = refuse(request, &error, &call, edge.driver.clock.now().wall_ms);
+        response.headers.extend(edge.entry.cors(request));
+        response
+    };
     if let Err(error) = check(edge, &request) {
         return Err(refused(&request, error));
     }
-    let working = match edge.driver.admission.enter(urgency(&request)) {
+    let passes = edge.gate.check(&request).is_ok();
+    let working = match edge.driver.admission.enter(urgency(&request, passes)) {
         Ok(working) => working,
         Err(seconds) => return Ok(Answer::Whole(Ok(refused(&request, overloaded(seconds))))),
     };
@@ -104,16 +112,21 @@ async fn answer(
         return Ok(Answer::Whole(Ok(metrics(edge, &request))));
     }
     let mut memory = edge.bodies.share();
-    if let Err(unread) = read_body(edge, &mut request, body, &mut memory, &working).await {
-        let mut response = refused(&request, error_of(&unread));
-        response.status = if unread == Unread::Slow { 408 } else { response.status };
+    // Whom the engine will turn away is not let fill memory, and hold a place, for as long as its body takes.
+    let unread = !passes && !body.is_end_stream() && request.method != "OPTIONS" && !is_public(&request.path);
+    if !unread && let Err(why) = read_body(edge, &mut request, body, &mut memory, &working).await {
+        let mut response = refused(&request, error_of(&why));
+        response.status = if why == Unread::Slow { 408 } else { response.status };
         return Err(response);
     }
     connection.enter(Phase::Busy);
     let flow = edge.entry.handle(Inbound::Http(Box::new(request)), call);
     let caller = Arc::new(Attendance::streaming(edge.frames.share(), connection.clone()));
     caller.works(working);
-    Ok(attend(&edge.driver, flow, caller).await)
+    match attend(&edge.driver, flow, caller).await {
+        Answer::Whole(answer) if unread => Err(answer.unwrap_or_else(|error| response_of(&error))),
+        answer => Ok(answer),
+    }
 }
 
 fn check(edge: &Edge, request: &HttpRequest) -> Result<(), Error> {
@@ -175,12 +188,12 @@ fn error_of(why: &Unread) -> Error {
     }
 }
 
-/// Health and cancellations are heard also when the server has more to do than it can.
-fn urgency(request: &HttpRequest) -> Urgency {
-    let is_cancel = request.path.trim_end_matches('/').ends_with("/cancel")
-        || request.header("mcp-name").is_some_and(|name| name == "cancel_job");
+/// Health and cancellations of those who may cancel are heard also when the server has more to do than it can.
+pub(super) fn urgency(request: &HttpRequest, passes: bool) -> Urgency {
+    let names_it = request.path.starts_with("/mcp") && request.header("mcp-name") == Some("cancel_job");
+    let is_cancel = request.method == "POST" && (names_it || request.path.trim_end_matches('/').ends_with("/cancel"));
     let is_health = request.path.starts_with("/health") || request.path == "/metrics";
-    if is_cancel || is_health { Urgency::High } else { Urgency::Normal }
+    if (is_cancel && passes) || is_health { Urgency::High } else { Urgency::Normal }
 }
 
 fn overloaded(seconds: u64) -> Error {

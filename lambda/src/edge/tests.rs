@@ -12,8 +12,8 @@ use tokio::{
     task::JoinHandle,
 };
 
-use super::{Edge, Gate, listen};
-use crate::{driver::Driver, entry::Entry, tasks::Phase, testing::driver};
+use super::{Edge, Gate, listen, serve_request::urgency};
+use crate::{admission::Urgency, driver::Driver, entry::Entry, tasks::Phase, testing::driver};
 
 const LONG: Duration = Duration::from_secs(600);
 
@@ -23,6 +23,10 @@ struct Paths;
 impl Entry for Paths {
     fn body_rule(&self, _: &str, path: &str) -> BodyRule {
         if path == "/stage" { BodyRule::Stage(9) } else { BodyRule::Buffer(9) }
+    }
+
+    fn cors(&self, request: &HttpRequest) -> Vec<(String, String)> {
+        request.header("origin").map(|page| ("x-for-page".into(), page.into())).into_iter().collect()
     }
 
     fn handle(&self, inbound: Inbound, _: Call) -> Flow<Response> {
@@ -406,4 +410,46 @@ async fn metrics_are_behind_the_gate() {
     assert!(status == 200 && text.contains("beam_mcp_connections 1"), "{text}");
     assert_eq!(server.ask("GET /metrics", "origin: https://evil.example\r\n\r\n").await.0, 403);
     assert_eq!(server.ask("POST /metrics", "\r\n").await.0, 405);
+}
+
+#[tokio::test]
+async fn the_head_of_a_stream_and_a_refusal_of_the_host_are_for_the_page_that_asked() {
+    let server = start().await;
+    let mut stream = server.open("GET /stream HTTP/1.1\r\nhost: h\r\norigin: https://app.example\r\n\r\n").await;
+    let head = read_until(&mut stream, "\r\n\r\n").await.to_ascii_lowercase();
+    assert!(head.contains("x-for-page: https://app.example"), "{head}");
+    let (status, head, _) =
+        server.ask("POST /x", "origin: https://app.example\r\nhost: h\r\ncontent-length: 0\r\n\r\n").await;
+    assert!(status == 400 && head.contains("x-for-page: https://app.example"), "{head}");
+}
+
+#[tokio::test]
+async fn whom_the_engine_turns_away_is_not_read() {
+    let server = start().await;
+    // 9 bytes are promised, and none is sent: who may not come in is answered at once, and for the last time.
+    let mut stream = server.open("POST /x HTTP/1.1\r\nhost: evil\r\ncontent-length: 9\r\n\r\n").await;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("connection: close"), "{answer}");
+}
+
+#[test]
+fn only_who_may_cancel_is_heard_first_with_a_cancel() {
+    let request = |method: &str, path: &str, name: &str| HttpRequest {
+        method: method.into(),
+        path: path.into(),
+        headers: vec![("mcp-name".into(), name.into())],
+        ..HttpRequest::default()
+    };
+    for (method, path, name, passes, urgent) in [
+        ("POST", "/mcp", "cancel_job", true, true),
+        ("POST", "/mcp", "cancel_job", false, false),
+        ("POST", "/api/v1/jobs/a/cancel", "", true, true),
+        ("GET", "/api/v1/jobs", "cancel_job", true, false),
+        ("POST", "/mcp", "get_job", true, false),
+        ("GET", "/health/live", "", false, true),
+    ] {
+        let urgency = urgency(&request(method, path, name), passes);
+        assert_eq!(urgency == Urgency::High, urgent, "{method} {path} {name} {passes}");
+    }
 }

@@ -15,7 +15,7 @@ use beam_mcp_core::{
     Call, Error, Flow,
     config::Config,
     effect::Response,
-    engine::{BodyRule, Host, HttpRequest, Inbound, serve_surface},
+    engine::{self, BodyRule, Host, HttpRequest, Inbound, serve_surface},
     mcp,
 };
 use serde_json::{Value, json};
@@ -61,6 +61,11 @@ impl Conformance {
     /// What to do with the body of a request.
     pub fn body_rule(&self, _: &str, _: &str) -> BodyRule {
         BodyRule::Buffer(1 << 20)
+    }
+
+    /// Headers for a page of another origin.
+    pub fn cors(&self, request: &HttpRequest) -> Vec<(String, String)> {
+        engine::cors(&self.shared.config, request)
     }
 
     /// Answers something that arrived.

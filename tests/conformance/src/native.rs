@@ -5,7 +5,7 @@ use std::time::Duration;
 use beam_mcp_core::{
     Call, Flow,
     effect::Response,
-    engine::{BodyRule, Inbound, Share, Snapshot},
+    engine::{BodyRule, HttpRequest, Inbound, Share, Snapshot},
 };
 use beam_mcp_server::entry::Entry;
 
@@ -17,6 +17,10 @@ pub struct Served(pub Conformance);
 impl Entry for Served {
     fn body_rule(&self, method: &str, path: &str) -> BodyRule {
         self.0.body_rule(method, path)
+    }
+
+    fn cors(&self, request: &HttpRequest) -> Vec<(String, String)> {
+        self.0.cors(request)
     }
 
     fn handle(&self, inbound: Inbound, call: Call) -> Flow<Response> {

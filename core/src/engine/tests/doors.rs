@@ -155,3 +155,19 @@ fn a_browser_may_send_what_the_protocol_needs_from_pages_that_are_allowed() {
         assert_eq!(refused.header("access-control-allow-headers"), None, "{foreign}");
     }
 }
+
+/// A request to the endpoint that breaks the first rungs of the ladder from one on.
+fn at_rung(first: usize) -> u16 {
+    let config = json!({"auth": {"tokens": [{"name": "ci", "sha256": "0".repeat(64), "role": "operator"}]}});
+    let mut world = World::configured(&json!({}), &config);
+    let broken = |rung: usize, no: &'static str, yes: &'static str| if rung >= first { no } else { yes };
+    let method = broken(0, "PUT", "POST");
+    let headers = [("origin", "https://evil.example"), ("content-type", broken(3, "text/plain", "application/json"))];
+    let headers = if first <= 1 { &headers[..] } else { &headers[1..] };
+    world.http_with(method, "/mcp", &Value::Null, headers).0.status
+}
+
+#[test]
+fn verb_then_origin_then_token_go_before_what_a_request_holds() {
+    assert_eq!([0, 1, 2].map(at_rung), [405, 403, 401]);
+}
