@@ -162,6 +162,31 @@ mod tests {
     }
 
     #[test]
+    fn a_result_whose_scope_is_not_public_goes_with_its_caller() {
+        for (scope, outlasts) in [
+            (json!({"cacheScope": "public"}), true),
+            (json!({"cacheScope": "private"}), false),
+            (json!({"cacheScope": ""}), false),
+            (json!({"cacheScope": "Public"}), false),
+            (json!({"cacheScope": null}), false),
+            (json!({}), false),
+        ] {
+            let mut result = scope.as_object().cloned().unwrap();
+            result.insert("ttlMs".to_owned(), 9.into());
+            let mut cache = Cache::default();
+            let has = |cache: &Cache| cache.get("tools/list", &named(1), Duration::ZERO).is_some();
+            let before = cache.epoch("tools/list");
+            cache.put("tools/list", &named(1), &result, Duration::ZERO, before);
+            assert!(has(&cache), "{scope}");
+            cache.another_caller();
+            assert_eq!(has(&cache), outlasts, "{scope}");
+            // What was asked for with the token before.
+            cache.put("tools/list", &named(1), &result, Duration::ZERO, before);
+            assert_eq!(has(&cache), outlasts, "{scope}");
+        }
+    }
+
+    #[test]
     fn only_what_has_changed_ends_what_is_under_way() {
         for (told, method, kept) in [
             ("notifications/prompts/list_changed", "prompts/list", false),

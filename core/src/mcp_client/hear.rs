@@ -21,6 +21,9 @@ use crate::{
 /// Wait before a stream is taken up again, where the server named none, and the longest it may name.
 const RETRY: Duration = Duration::from_secs(1);
 const LONGEST_RETRY: Duration = Duration::from_secs(60);
+/// The shortest it may name. The floor is ours: HTML and MCP leave the wait to the server, and `retry: 0` with an event
+/// for every connection would have the client come back without a pause.
+const SHORTEST_RETRY: Duration = Duration::from_millis(100);
 const LONGEST_READ: Duration = Duration::from_secs(3600);
 
 /// How long an answer is waited for.
@@ -175,7 +178,8 @@ impl Link {
         let mut taken_up = 0;
         loop {
             while let Some(event) = events.waiting.pop_front() {
-                events.retry = event.retry.map_or(events.retry, Duration::from_millis).min(LONGEST_RETRY);
+                let named = event.retry.map_or(events.retry, Duration::from_millis);
+                events.retry = named.clamp(SHORTEST_RETRY, LONGEST_RETRY);
                 events.last = event.id.clone().or_else(|| events.last.take());
                 if !event.data.is_empty() {
                     return Ok(Some(event));

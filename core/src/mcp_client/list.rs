@@ -5,42 +5,68 @@ use std::{collections::BTreeMap, sync::Arc};
 use serde_json::{Map, Value, json};
 
 use super::{exchange::Asked, failure, link::Link, mirror, schema, state::Known};
-use crate::{error::Error, text};
+use crate::{
+    error::{Error, ErrorKind},
+    text,
+};
 
 /// Most pages and items of one list.
 const MOST_PAGES: usize = 1_000;
 const MOST_ITEMS: usize = 10_000;
 
+/// What the pages so far held.
+#[derive(Default)]
+struct Pages {
+    items: Vec<Value>,
+    bytes: u64,
+}
+
+impl Pages {
+    /// Adds the items of a page.
+    ///
+    /// # Errors
+    /// `malformed_response` when all pages together hold more than `most` bytes.
+    fn add(&mut self, found: Vec<Value>, most: u64) -> Result<(), Error> {
+        let bytes: usize = found.iter().map(|item| item.to_string().len()).sum();
+        self.bytes = self.bytes.saturating_add(bytes as u64);
+        if self.bytes > most {
+            return Err(too_long(most));
+        }
+        self.items.extend(found);
+        Ok(())
+    }
+}
+
 impl Link {
     /// All items of a list.
     ///
     /// # Errors
-    /// What the server says; `malformed_response` for a list without end.
+    /// What the server says; `malformed_response` for a list without end, and one larger than an answer may be.
     pub(super) async fn list(&self, method: &str, items: &str) -> Result<Vec<Value>, Error> {
-        let (mut all, mut cursor, mut begun_again) = (Vec::new(), None::<String>, false);
+        let (mut all, mut cursor, mut begun_again) = (Pages::default(), None::<String>, false);
         for _ in 0..MOST_PAGES {
             let params = cursor.iter().map(|cursor| ("cursor".to_owned(), Value::String(cursor.clone()))).collect();
             let mut page = match self.request(Asked::read(method, params)).await {
                 // The cursor is of another time: that of the page it came with, which may have been kept.
                 Err(error) if cursor.is_some() && !begun_again && failure::is_refused(&error) => {
                     self.shared.state().cache.forget(method);
-                    (all, cursor, begun_again) = (Vec::new(), None, true);
+                    (all, cursor, begun_again) = (Pages::default(), None, true);
                     continue;
                 }
                 page => page?,
             };
             let Some(Value::Array(found)) = page.remove(items) else { return Err(failure::no_answer()) };
-            all.extend(found);
+            all.add(found, self.options().max_bytes)?;
             // An empty cursor is a cursor too.
             match page.remove("nextCursor") {
-                Some(Value::String(next)) if cursor.as_ref() != Some(&next) && all.len() < MOST_ITEMS => {
+                Some(Value::String(next)) if cursor.as_ref() != Some(&next) && all.items.len() < MOST_ITEMS => {
                     cursor = Some(next);
                 }
-                None | Some(Value::Null) => return Ok(all),
+                None | Some(Value::Null) => return Ok(all.items),
                 Some(_) => break,
             }
         }
-        Err(Error::malformed("a list of the server has no end").with("items", all.len()))
+        Err(Error::malformed("a list of the server has no end").with("items", all.items.len()))
     }
 
     /// The tools that can be used, as the server describes them, and why others can not be.
@@ -91,6 +117,18 @@ impl Link {
         let found = self.list(method, items).await?;
         Ok(Value::Object(Map::from_iter([(items.to_owned(), Value::Array(found))])))
     }
+}
+
+fn too_long(most: u64) -> Error {
+    Error::new(
+        ErrorKind::MalformedResponse,
+        "response_too_large",
+        "the pages of the server's list are too large together",
+    )
+    .with("max_bytes", most)
+    .suggest(
+        "raise max_bytes of the connection, or read one page at a time: `request`, with the list's method and a cursor",
+    )
 }
 
 fn known(tool: &Value, marked: bool, unchecked: impl FnOnce(&str)) -> Known {

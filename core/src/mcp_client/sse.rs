@@ -66,6 +66,7 @@ impl Reader {
 
     fn end_line(&mut self) -> Option<Event> {
         let line = std::mem::take(&mut self.line);
+        let raw = line.len();
         let line = String::from_utf8_lossy(&line);
         if self.framing == Framing::Lines {
             self.size = 0;
@@ -78,7 +79,8 @@ impl Reader {
         let (field, value) = line.split_once(':').unwrap_or((line, ""));
         self.take(field, value.strip_prefix(' ').unwrap_or(value));
         if field.is_empty() {
-            self.size = self.size.saturating_sub(line.len());
+            // Not the length of the text: what is no UTF-8 is longer there.
+            self.size = self.size.saturating_sub(raw);
         }
         None
     }
@@ -149,5 +151,18 @@ mod tests {
         let mut reader = Reader::default();
         assert!(reader.feed(b": keep alive\n: keep alive\n: keep alive\n", 20).is_ok());
         assert_eq!(reader.feed(&[b'x'; 21], 20), Err(TooLarge));
+    }
+
+    #[test]
+    fn a_comment_takes_no_more_off_the_count_than_it_put_on() {
+        let mut reader = Reader::default();
+        assert!(reader.feed(b"data: 12345678\n:\xff\xff\xff\xff\xff\n", 20).is_ok());
+        assert_eq!(reader.feed(b"data: 12345678\n", 20), Err(TooLarge));
+    }
+
+    #[test]
+    fn a_comment_takes_no_less_off_the_count_than_it_put_on() {
+        let mut reader = Reader::default();
+        assert!(reader.feed(b"\xef\xbb\xbf:12345\ndata: 5678\n\n", 10).is_ok());
     }
 }

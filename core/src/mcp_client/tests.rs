@@ -1,6 +1,8 @@
 //! The flows under servers, networks and people who do anything at all, drawn from seeds: they end, leave no stream
 //! open, send nothing after the end of a cancelled call but its one clean-up, and never break the contract themselves.
 
+mod bounds;
+
 use std::{collections::BTreeSet, time::Duration};
 
 use serde_json::{Value, json};
