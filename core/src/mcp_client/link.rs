@@ -8,7 +8,7 @@ use super::{
     SERVER,
     hear::Patience,
     message::Message,
-    oauth::{Challenge, bearer},
+    oauth::{Challenge, bearer, check_redirect},
     options::Options,
     pipe::PIPE,
     place::Place,
@@ -43,6 +43,7 @@ impl fmt::Debug for Shared {
 impl Shared {
     pub(super) fn new(options: Options) -> Result<Self, Error> {
         let place = if options.url == PIPE { Place::pipe() } else { Place::of(&options.url)? };
+        options.oauth.as_ref().map_or(Ok(()), check_redirect)?;
         Ok(Self { options, place, state: Mutex::default() })
     }
 

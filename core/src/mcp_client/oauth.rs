@@ -9,6 +9,7 @@ mod challenge;
 mod client;
 mod consent;
 mod metadata;
+mod redirect;
 mod scope;
 mod token;
 
@@ -17,6 +18,7 @@ use std::collections::BTreeMap;
 pub(super) use challenge::Challenge;
 use client::Registered;
 use metadata::{Issuer, Resource};
+pub(super) use redirect::check_redirect;
 use serde_json::Value;
 use token::Token;
 

@@ -77,7 +77,8 @@ pub struct OAuth {
     /// What stands behind the token.
     #[serde(default)]
     pub grant: Grant,
-    /// Where the browser is sent back to: on this machine, or https.
+    /// Where the browser is sent back to: `https`, `http` on this machine, or a scheme of the application's own with a
+    /// dot in it (`com.example.app:/cb`).
     #[serde(default)]
     pub redirect_uri: String,
     /// Shown to the person who consents.

@@ -2,12 +2,11 @@
 
 use serde_json::{Value, json};
 
-use super::{Issuer, Link, OAuth, text};
+use super::{Issuer, Link, OAuth, redirect::is_native, text};
 use crate::{
     effect::{Body, Method},
     error::Error,
     text::clean_line,
-    url,
 };
 
 /// A client as one issuer knows it.
@@ -82,6 +81,6 @@ fn description(issuer: &Issuer, oauth: &OAuth) -> Value {
         "grant_types": ["authorization_code", "refresh_token"],
         "response_types": ["code"],
         "token_endpoint_auth_method": method.unwrap_or("none"),
-        "application_type": if url::is_loopback(&oauth.redirect_uri) { "native" } else { "web" },
+        "application_type": if is_native(&oauth.redirect_uri) { "native" } else { "web" },
     })
 }
