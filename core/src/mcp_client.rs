@@ -103,7 +103,7 @@ impl Connection {
     /// A connection to a server. Nothing is sent yet.
     ///
     /// # Errors
-    /// `invalid_argument` for a URL that is none.
+    /// `invalid_argument` for a URL that is none, or a redirect URI that a code may not be sent to.
     pub fn new(options: Options) -> Result<Self, Error> {
         Shared::new(options).map(|shared| Self(Arc::new(shared)))
     }

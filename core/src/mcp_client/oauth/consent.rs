@@ -33,6 +33,13 @@ impl Link {
         let endpoint = issuer.authorization.as_deref().ok_or_else(|| {
             Error::precondition("authorization_metadata", "the authorization server names no page to consent on")
         })?;
+        if oauth.redirect_uri.is_empty() {
+            return Err(Error::precondition(
+                "no_redirect_uri",
+                "a sign-in has no place that the browser is sent back to",
+            )
+            .suggest("set redirect_uri, such as http://127.0.0.1:7777/callback"));
+        }
         Place::named(endpoint, &self.shared.place)?;
         let number = self.shared.state().next_id();
         let fresh = |what: &str| URL_SAFE_NO_PAD.encode(self.call.seed.derive(&format!("oauth {what} {number}")));

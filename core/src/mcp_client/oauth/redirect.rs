@@ -7,13 +7,13 @@
 use super::{Grant, OAuth, Place};
 use crate::{error::Error, text, url};
 
-/// Holds the redirect URI of a consent against what is safe.
+/// Holds the redirect URI of a consent against what is safe. Without one there is no consent, and none may be needed.
 ///
 /// # Errors
 /// `invalid_argument` for one that is neither `https`, nor `http` on this machine, nor of an application's own scheme.
 pub(in crate::mcp_client) fn check_redirect(oauth: &OAuth) -> Result<(), Error> {
     let uri = &oauth.redirect_uri;
-    if oauth.grant != Grant::AuthorizationCode || is_safe(uri) {
+    if oauth.grant != Grant::AuthorizationCode || uri.is_empty() || is_safe(uri) {
         return Ok(());
     }
     let shown = text::clean_line(uri, 200);
@@ -70,7 +70,6 @@ mod tests {
             assert!(connection(&json!({"redirect_uri": uri})).is_ok(), "{uri}");
         }
         for uri in [
-            "",
             "http://far.example/cb",
             "http://10.0.0.1/cb",
             "http://localhost.far.example/cb",
@@ -95,6 +94,7 @@ mod tests {
 
     #[test]
     fn without_a_browser_there_is_nowhere_to_be_sent_back_to() {
+        assert!(connection(&json!({})).is_ok());
         assert!(connection(&json!({"grant": "client_credentials"})).is_ok());
         assert!(connection(&json!({"grant": {"jwt_bearer": {"assertion": "a"}}})).is_ok());
     }
