@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from . import settings
-from ._core import Connection, Flow, start_client
+from ._core import start_client
 from ._typing import Self
 from .auth import Auth
 from .context import MCPContext
@@ -19,6 +19,7 @@ from .local import PIPE
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from ._core import Connection, Flow
     from .host import OnResponse
     from .transport import AsyncTransport, Transport
 
@@ -97,12 +98,14 @@ class ClientBase:
 
     def _connection(self) -> Connection:
         """The server as the core's MCP client knows it; it is asked for its era once."""
+        from .mcp.options import made
+
         url, endpoint = self._settings.url, self._settings.endpoint
         if url.startswith(PIPE):
-            return Connection(json.dumps({"url": PIPE}))
+            return made({"url": PIPE})
         # What answers in this process has no address, and needs none.
         origin = url if url.startswith(("http://", "https://")) else "http://localhost"
-        return Connection(json.dumps({"url": origin.rstrip("/") + endpoint}))
+        return made({"url": origin.rstrip("/") + endpoint})
 
     def _transport(
         self, verify_ssl: bool, ca_file: str | None, config: Mapping[str, Any] | None

@@ -10,10 +10,11 @@ import http.client
 import os
 import socket
 import ssl
+import string
 import time
 from collections.abc import Generator
 from dataclasses import dataclass, field
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from .pieces import LineAnswer
 from .transport import Abort, Fault, HttpRequest, HttpResponse
@@ -47,13 +48,10 @@ class HttpTransport:
 
     def __post_init__(self) -> None:
         self._pid = os.getpid()
-        parts = urlsplit(self.url)
-        if parts.scheme not in {"http", "https"} or not parts.hostname or parts.username:
-            raise ValueError(f"{self.url!r} is no http:// or https:// URL of a server")
-        tls = parts.scheme == "https"
-        self._address = (parts.hostname, parts.port or (443 if tls else 80))
-        self._prefix = parts.path.rstrip("/")
-        self._host = f"host: {parts.netloc}\r\n"
+        tls, host, port, self._prefix = _cut(self.url)
+        self._address = (host, port or (443 if tls else 80))
+        name = f"[{host}]" if ":" in host else host
+        self._host = f"host: {name}\r\n" if port is None else f"host: {name}:{port}\r\n"
         self._tls = self._context() if tls else None
 
     def _context(self) -> ssl.SSLContext:
@@ -172,4 +170,30 @@ class HttpTransport:
         head = f"{request.method} {self._prefix}{request.path} HTTP/1.1\r\n{self._host}{''.join(lines)}\r\n"
         if head.count("\n") != len(lines) + 3 or head.count("\r") != len(lines) + 3:
             raise Fault("credential", "a header has a line break")
-        return head.encode("latin-1")
+        try:
+            return head.encode("latin-1")
+        except UnicodeEncodeError:
+            raise Fault("credential", "a header has a character that HTTP cannot carry") from None
+
+
+def named(url: str, verify_ssl: bool = True, ca_file: str | None = None) -> HttpTransport:
+    """The way to a server that another one named; raises `Fault` where that is no address."""
+    try:
+        return HttpTransport(url, verify_ssl, ca_file)
+    except ValueError as error:
+        raise Fault("unreachable", str(error)) from error
+
+
+def _cut(url: str) -> tuple[bool, str, int | None, str]:
+    """Whether a server's URL is that of TLS, its host as DNS knows it, its port, and the path before all others."""
+    with contextlib.suppress(ValueError):  # each of the steps has one in words of its own
+        parts = urlsplit(url)
+        if parts.scheme in {"http", "https"} and _plain(parts.hostname) and not parts.username:
+            host = str(parts.hostname).encode("idna").decode()
+            prefix = quote(parts.path.rstrip("/"), safe=string.punctuation)
+            return parts.scheme == "https", host, parts.port, prefix
+    raise ValueError(f"{url!r} is no http:// or https:// URL of a server")
+
+
+def _plain(host: str | None) -> bool:
+    return bool(host) and str(host).isprintable()

@@ -74,7 +74,10 @@ def from_environment(
 
 def _endpoint(url: str) -> tuple[str, str]:
     """Server and path of the endpoint; a URL without a path means the usual one."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return url, "/mcp"  # its transport refuses it
     if parts.scheme not in ("http", "https") or not parts.path.strip("/"):
         return url, "/mcp"
     return urlunsplit((parts.scheme, parts.netloc, "", "", "")), parts.path

@@ -25,6 +25,8 @@ FRESH_S = 1.0
 MOST_HEAD = 1 << 16
 """Longest head of an answer, in bytes."""
 CHUNK = 1 << 14
+MOST_DIGITS = 18
+"""Longest number that is read as a length."""
 
 
 class Line:
@@ -150,7 +152,7 @@ def read_head(line: Line) -> tuple[Head, bytes, bytes]:
 
 def _parse(head: bytes) -> tuple[int, list[tuple[str, str]], bool]:
     first, *lines = head.decode("latin-1").split("\r\n")
-    if not first.startswith("HTTP/1.") or not first[9:12].isdigit():
+    if not first.startswith("HTTP/1.") or not _is_number(first[9:12]):
         raise Fault("reset", "the answer is not HTTP/1.1")
     headers: list[tuple[str, str]] = []
     keeps = first.startswith("HTTP/1.1")
@@ -171,7 +173,15 @@ def body_length(headers: list[tuple[str, str]]) -> int | None:
     if len(lengths) != 1 or any(name == "transfer-encoding" for name, _ in headers):
         return None
     [length] = lengths
-    return int(length) if length.isascii() and length.isdigit() else None
+    if not _is_number(length):
+        return None
+    if len(length) > MOST_DIGITS:
+        raise Fault("too_large")
+    return int(length)
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit()
 
 
 def _whole(line: Line, body: bytes, length: int) -> bytes:

@@ -144,6 +144,8 @@ def test_asyncio_and_cancellation() -> None:
 def test_a_bad_configuration_is_told_when_the_client_is_made() -> None:
     with pytest.raises(ValidationError, match="targets"):
         MCPClient("embedded:", config={"targets": {"x": {"runner": "flink", "ulr": "http://h"}}})
+    with pytest.raises(ValidationError, match=r"`x`.*is no http"):
+        MCPClient("embedded:", config={"targets": {"x": {"runner": "flink", "url": "http://h:x"}}})
     with pytest.raises(ValidationError, match="local"):
         MCPClient("http://127.0.0.1:1", config=FAST)
 
@@ -250,6 +252,9 @@ def test_another_server_of_a_target_is_reached() -> None:
         assert bodies == [b"/log/", b"/log/"]
         foreign = send(path="/log/", method="GET", server=server.url, target="nobody")
         assert outcome(host.perform(foreign, []))["kind"] == "unknown_target"
+        for nowhere in ("https://a:99999", "https://a..b"):
+            lost = send(path="/log/", method="GET", server=nowhere)
+            assert outcome(host.perform(lost, []))["kind"] == "unreachable"
         host.close()
 
 

@@ -14,7 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from beam_mcp_client.http1 import HttpTransport
+from beam_mcp_client import MCPClient, ValidationError
+from beam_mcp_client.http1 import HttpTransport, named
+from beam_mcp_client.mcp import MCPConnection
 from beam_mcp_client.transport import Abort, Fault, HttpRequest, HttpResponse
 from fake_server import Seen, answer, in_turn, serving
 
@@ -67,6 +69,7 @@ def test_header_names_are_lower_case_and_repeat() -> None:
         None,
         b"nonsense\r\n\r\n",
         b"HTTP/1.1 abc\r\n\r\n",
+        b"HTTP/1.1 \xb2\xb2\xb2 X\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nbad header\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nfolded: a\r\n b\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nx: " + b"y" * (1 << 17),
@@ -84,6 +87,14 @@ def test_a_body_over_the_limit_is_a_fault_or_its_end() -> None:
         assert fault_of(lambda raw=raw: exchange(raw, get(max_bytes=4))) == "too_large"  # type: ignore[misc]
         assert exchange(raw, get(max_bytes=5)).body == b"hello"
         assert exchange(raw, get(max_bytes=3, tail=True)).body == b"llo"
+
+
+def test_a_length_that_no_body_has_is_too_large() -> None:
+    head = b"HTTP/1.1 200 OK\r\ncontent-length: " + b"9" * 5000 + b"\r\n\r\n"
+    with serving(in_turn(head)) as server:
+        transport = HttpTransport(server.url)
+        assert fault_of(lambda: transport.send(get())) == "too_large"
+        assert fault_of(lambda: transport.open(get())) == "too_large"
 
 
 def test_a_large_body_arrives_whole() -> None:
@@ -199,7 +210,7 @@ def test_a_fork_does_not_share_connections() -> None:
     assert server.connections == 2
 
 
-@pytest.mark.parametrize("bad", ["a\r\nx: y", "a\nb", "a\rb"])
+@pytest.mark.parametrize("bad", ["a\r\nx: y", "a\nb", "a\rb", "\u4f8b"])
 def test_no_header_is_smuggled(bad: str) -> None:
     with serving(lambda _: answer(200, b"")) as server:
         assert (
@@ -244,6 +255,48 @@ def test_the_prefix_of_the_url_stays() -> None:
     with serving(lambda seen: answer(200, seen.path.encode())) as server:
         assert HttpTransport(server.url + "/stage/").send(get()).body == b"/stage/x"
     assert server.seen[0].headers["host"] == f"127.0.0.1:{server.port}"
+
+
+def test_what_is_beyond_ascii_in_a_url_travels_as_the_standards_say(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[str] = []
+    connect = socket.create_connection
+
+    def resolve(address: tuple[str, int], timeout: float) -> socket.socket:
+        asked.append(address[0])
+        return connect(("127.0.0.1", address[1]), timeout)
+
+    monkeypatch.setattr(socket, "create_connection", resolve)
+    with serving(lambda seen: answer(200, seen.path.encode())) as server:
+        transport = HttpTransport(f"http://b\u00fccher.\u4f8b:{server.port}/\u4f8b%20/")
+        assert transport.send(get()).body == b"/%E4%BE%8B%20/x"
+    assert asked == ["xn--bcher-kva.xn--fsq"]
+    assert server.seen[0].headers["host"] == f"xn--bcher-kva.xn--fsq:{server.port}"
+
+
+NO_ADDRESSES = [
+    "ftp://a",
+    "http://",
+    "http://u:p@a",
+    "https://a:99999",
+    "https://a:x",
+    "https://a..b",
+    "https://.a",
+    "https://[::1",
+    f"https://{'a' * 64}.b",
+    "https://a\0b",
+]
+
+
+@pytest.mark.parametrize("url", NO_ADDRESSES)
+def test_what_is_no_address_is_told_when_the_way_there_is_made(url: str) -> None:
+    with pytest.raises(ValueError, match="is no http:// or https:// URL of a server"):
+        HttpTransport(url)
+    for make in (MCPClient, MCPConnection, lambda url: MCPClient(url, transport="mcp")):
+        with pytest.raises(ValidationError):
+            make(url)
+    assert fault_of(lambda: named(url)) == "unreachable"
 
 
 @pytest.fixture

@@ -379,9 +379,5 @@ def _page(client: MCPClient, options: argparse.Namespace, token: str | None) -> 
 
 def _lines(page: LogList, output: str) -> None:
     for entry in page:
-        print(
-            show.printable(str(entry))
-            if output == "table"
-            else json.dumps(entry.to_dict(), ensure_ascii=False)
-        )
+        print(show.printable(str(entry)) if output == "table" else show.as_json(entry.to_dict()))
     sys.stdout.flush()

@@ -80,7 +80,7 @@ def connected(options: argparse.Namespace) -> Generator[MCPConnection]:
 
 
 def _show(url: str) -> None:
-    print(f"sign in at {url}", file=sys.stderr)
+    print(f"sign in at {show.printable(url)}", file=sys.stderr)
 
 
 def _connection(options: argparse.Namespace, sign_in: SignIn) -> MCPConnection:
@@ -104,7 +104,7 @@ def _answer(sign_in: SignIn, method: str, params: dict[str, Any]) -> Any:
         return sign_in.answer(params["url"])
     if method != "elicitation/create":
         return None
-    print(f"the server asks: {params.get('message', '')}", file=sys.stderr)
+    print(f"the server asks: {show.printable(params.get('message'))}", file=sys.stderr)
     if input("answer? [y/N] ").strip().lower() not in {"y", "yes"}:
         return {"action": "decline"}
     fields: dict[str, Any] = params.get("requestedSchema", {}).get("properties", {})
@@ -116,7 +116,7 @@ def _answer(sign_in: SignIn, method: str, params: dict[str, Any]) -> Any:
 def _field(name: str, field: dict[str, Any]) -> Any:
     """A field of a form; nothing leaves it out, or to its default."""
     hint = field.get("description") or field.get("title") or field.get("type", "")
-    text = input(f"  {name} ({hint}): ").strip()
+    text = input(f"  {show.printable(name)} ({show.printable(hint)}): ").strip()
     if not text:
         return None
     return text if field.get("type") == "string" else _value(text)
@@ -154,4 +154,4 @@ def _content(result: dict[str, Any], blocks: list[dict[str, Any]], output: str) 
         return
     for block in blocks:
         text = block.get("text")
-        print(text if isinstance(text, str) else json.dumps(block))
+        print(show.printable(text if isinstance(text, str) else block))

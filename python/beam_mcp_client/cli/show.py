@@ -82,25 +82,25 @@ def plan(data: Row, output: str) -> None:
     for call in data.get("calls", ()):
         print(f"  call    {printable(call['call'])}: {printable(call['purpose'])}")
     for option in data.get("options", ()):
-        value = printable(option["value"])
+        name, value, origin = (printable(option[part]) for part in ("name", "value", "from"))
         note = f" ({printable(option['note'])})" if option.get("note") else ""
-        print(f"  option  {printable(option['name'])}={value}, from {option['from']}{note}")
+        print(f"  option  {name}={value}, from {origin}{note}")
     for word in ("changes", "unknown"):
         for text in data.get(word, ()):
             print(f"  {word.removesuffix('s'):<7} {printable(text)}")
-    print(f"  digest  {data['digest']}")
+    print(f"  digest  {printable(data['digest'])}")
 
 
 def error(error: MCPError) -> None:
     """An error and what to do next, on standard error."""
     lines = [f"beam-mcp: {printable(error.message)}"]
-    facts = ", ".join(f"{name} {printable(value)}" for name, value in sorted(error.context.items()))
+    facts = ", ".join(f"{name} {value}" for name, value in sorted(error.context.items()))
     if facts:
-        lines.append(f"  {facts}")
+        lines.append(f"  {printable(facts)}")
     if error.suggestion:
         lines.append(f"  next: {printable(error.suggestion)}")
     if error.request_id:
-        lines.append(f"  request {error.request_id}")
+        lines.append(f"  request {printable(error.request_id)}")
     print("\n".join(lines), file=sys.stderr)
 
 
@@ -115,10 +115,19 @@ def printable(value: Any) -> str:
     if value is None:
         return ""
     if isinstance(value, list):
-        return " ".join(map(str, value))  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
+        return " ".join(map(printable, value))  # pyright: ignore[reportUnknownArgumentType]
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     return "".join(
         character for character in text if character.isprintable() or character in "\n\t"
+    )
+
+
+def as_json(value: Any, indent: int | None = None) -> str:
+    """The whole value, with escapes for what would steer a terminal."""
+    text = json.dumps(value, ensure_ascii=False, indent=indent)
+    return "".join(
+        character if character.isprintable() or character == "\n" else json.dumps(character)[1:-1]
+        for character in text
     )
 
 
@@ -126,12 +135,12 @@ def _machine(data: Sequence[Row], output: str, name: str, *, single: bool) -> No
     plain = [dict(row) for row in data]
     if output == "id":
         for row in plain:
-            print(row.get(name, ""))
+            print(printable(row.get(name)))
     elif output == "jsonl":
         for row in plain:
-            print(json.dumps(row, ensure_ascii=False))
+            print(as_json(row))
     else:
-        print(json.dumps(plain[0] if single else plain, ensure_ascii=False, indent=2))
+        print(as_json(plain[0] if single else plain, indent=2))
 
 
 def _plain_table(columns: Sequence[str], cells: list[list[str]]) -> None:

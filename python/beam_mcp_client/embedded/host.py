@@ -15,7 +15,7 @@ from typing import Any
 from .. import drive, errors, host
 from .._core import Engine
 from ..drive import Reply
-from ..http1 import HttpTransport
+from ..http1 import HttpTransport, named
 from ..transport import Abort, Fault, HttpRequest, HttpResponse
 from .credentials import Credentials
 from .multipart import body_of
@@ -46,6 +46,13 @@ def _outcomes(outcomes: list[HttpResponse | Fault]) -> Reply:
     return json.dumps({"reply": "responses", "outcomes": told}), bodies
 
 
+def _endpoint(name: str, url: str) -> HttpTransport:
+    try:
+        return HttpTransport(url)
+    except ValueError as error:
+        raise errors.invalid(f"target `{name}`: {error}", "correct its `url`") from None
+
+
 class Interrupted(BaseException):
     """The caller of a waiting call is gone."""
 
@@ -60,7 +67,7 @@ class EmbeddedHost:
         self.staging = Staging(roots)
         targets: dict[str, dict[str, Any]] = json.loads(engine.targets())
         self._transports = {
-            name: HttpTransport(target["url"])
+            name: _endpoint(name, target["url"])
             for name, target in targets.items()
             if target.get("url")
         }
@@ -181,7 +188,7 @@ class EmbeddedHost:
         with self._ways:
             if len(self._others) >= MOST_SERVERS and server not in self._others:
                 self._others.pop(next(iter(self._others))).close()
-            return self._others.setdefault(server, HttpTransport(server))
+            return self._others.setdefault(server, named(server))
 
     def _send(self, effect: dict[str, Any], parts: list[bytes]) -> HttpResponse:
         transport = self._transport(effect["target"], effect.get("server"))

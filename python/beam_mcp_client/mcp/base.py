@@ -110,8 +110,8 @@ class ConnectionBase:
 
 
 def _transport(url: str, verify_ssl: bool, ca_file: str | None) -> HttpTransport:
-    parts = urlsplit(url)
     try:
+        parts = urlsplit(url)
         return HttpTransport(f"{parts.scheme}://{parts.netloc}", verify_ssl, ca_file)
     except ValueError as error:
         raise errors.invalid(str(error), "give a URL such as http://127.0.0.1:8888/mcp") from None

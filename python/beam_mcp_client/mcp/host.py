@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
 
 from ..host import ELAPSED, MOST_THREADS, NO_PARTS, answered, failed, note, to_http, with_headers
-from ..http1 import HttpTransport
+from ..http1 import named
 from ..pieces import Answer, LineAnswer, WholeAnswer
 from ..transport import Abort, Fault, HttpRequest, HttpResponse, Transport
 
@@ -83,20 +83,19 @@ class Host:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def of(self, effect: dict[str, Any]) -> Transport:
-        """The way to the server of a request: the MCP server's own, or one its metadata named."""
+        """The way to the server of a request: the MCP server's own, or one its metadata named; raises `Fault`."""
         server = effect.get("server")
         if server is None:
             return self.transport
         with self._lock:
             if server not in self._others:
-                self._others[server] = HttpTransport(server, self.verify_ssl, self.ca_file)
+                self._others[server] = named(server, self.verify_ssl, self.ca_file)
             return self._others[server]
 
     def send(self, effect: dict[str, Any], parts: list[bytes], abort: Abort | None) -> Reply:
         """One exchange, whole."""
-        request = to_http(effect, parts, {})
-        transport = self.of(effect)
         try:
+            request, transport = to_http(effect, parts, {}), self.of(effect)
             return answered(
                 self._admitted(effect, request, lambda asked: transport.send(asked, abort))
             )

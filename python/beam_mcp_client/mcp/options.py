@@ -58,6 +58,11 @@ def connection(
         "capabilities": capabilities,
         "oauth": None if oauth is None else asdict(oauth),
     }
+    return made(options)
+
+
+def made(options: Mapping[str, Any]) -> Connection:
+    """The core's connection; raises the core's error for what it does not take."""
     try:
         return Connection(json.dumps(options))
     except ValueError as error:
