@@ -17,9 +17,16 @@ case $target:${version} in
 flink*:1.19.* | flink*:1.20.* | spark*:3.*) ;;
 *) echo "demo: TARGET=$target runs on Flink 1.19 and 1.20 or Spark 3; Beam's runner for $version could not be fetched" >&2; exit 64 ;;
 esac
-for tool in java mvn; do
-  command -v "$tool" >/dev/null || { echo "demo: TARGET=$target needs a JDK 17 and Maven; $tool is not on the PATH" >&2; exit 69; }
-done
+missing() { ! command -v java >/dev/null || ! command -v mvn >/dev/null; }
+if missing && command -v apt-get >/dev/null && [[ $(id -u) == 0 ]]; then
+  echo "installing a JDK 17 and Maven"
+  export DEBIAN_FRONTEND=noninteractive
+  apt-get update -qq && apt-get install -y -qq --no-install-recommends openjdk-17-jdk-headless maven >/dev/null
+fi
+if missing; then
+  echo "demo: TARGET=$target needs a JDK 17 and Maven on the PATH; as root on Debian the demo installs them" >&2
+  exit 69
+fi
 work=$(mktemp -d)
 cluster=${target%-java} pool=
 stop() {

@@ -14,7 +14,7 @@ use super::{
 use crate::{
     error::Error,
     job::{Job, JobState, JobType, Origin, Phase},
-    runner::{Backend, Look, Runner, Sighting},
+    runner::{Backend, Capability, Look, Runner, Sighting},
     verb::Context,
 };
 
@@ -141,10 +141,15 @@ pub(super) async fn refresh(context: &Context, job: &Job, sighting: Option<Sight
     Ok(())
 }
 
-/// A list does not show checkpoints, and a runner that is gone has forgotten them: one streaming job of ours is looked
+/// A list does not show checkpoints, and a runner that takes some and is gone has forgotten them: one streaming job of ours is looked
 /// at in a round, the first that is due, so that each is known from where it can be restored.
 async fn watch_checkpoint(context: &Context, jobs: &[&Due]) -> Result<(), Error> {
-    let is_restorable = |job: &Job| job.origin == Origin::Submitted && job.job_type == Some(JobType::Streaming);
+    let keeps_some = |job: &Job| {
+        let target = context.state.target(job.id.target());
+        target.is_some_and(|target| Capability::most_of(target.runner).contains(&Capability::Checkpointing))
+    };
+    let is_restorable =
+        |job: &Job| job.origin == Origin::Submitted && job.job_type == Some(JobType::Streaming) && keeps_some(job);
     let runs = |job: &Job| job.phase == Phase::Submitted && job.state == JobState::Running;
     let due = |due: &&&Due| {
         let context = context.for_tenant(&due.tenant);

@@ -171,3 +171,16 @@ fn at_rung(first: usize) -> u16 {
 fn verb_then_origin_then_token_go_before_what_a_request_holds() {
     assert_eq!([0, 1, 2].map(at_rung), [405, 403, 401]);
 }
+
+#[test]
+fn the_graph_is_a_picture_too_which_runs_nothing() {
+    let mut world = World::new(&json!({}));
+    let (_, made) = world.http("POST", "/api/v1/jobs", &json!({"job_name": "<script>", "runner_type": "sim"}));
+    world.advance(3_000);
+    let path = format!("/api/v1/jobs/{}/graph.svg", made["job_id"].as_str().unwrap());
+    let (response, _) = world.http("GET", &path, &Value::Null);
+    assert_eq!((response.status, response.header("content-type")), (200, Some("image/svg+xml")));
+    assert!(response.header("content-security-policy").unwrap().contains("default-src 'none'"));
+    let picture = response.body.text();
+    assert!(picture.starts_with("<svg") && !picture.contains("<script"), "{picture}");
+}
