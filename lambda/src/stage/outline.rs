@@ -5,21 +5,24 @@
 //! near miss is a fault: what is far from all of them may come from a provider, or from a later Beam.
 
 use std::{
+    collections::BTreeMap,
     fs::File,
     io::{self, Read as _},
 };
 
 use beam_mcp_core::{
-    config::slip,
+    config::{nearest, slip},
     effect::{Outline, YamlFault},
 };
-use serde::Deserialize;
+use serde::{Deserialize, de::IgnoredAny};
 use serde_saphyr::{Location, Spanned};
 
 /// Largest file that is read; Beam reads larger ones when it runs them.
 const MOST: u64 = 1 << 20;
 /// The transforms Beam has.
 const TRANSFORMS: &str = include_str!("transforms.txt");
+/// What a transform says of itself, besides its type and name and what it is made of.
+const MEMBERS: [&str; 6] = ["config", "input", "output", "output_schema", "windowing", "resource_hints"];
 /// Longest message kept.
 const TEXT: usize = 400;
 
@@ -69,7 +72,7 @@ struct Document {
     pipeline: Spanned<Block>,
     /// Where further transforms come from.
     #[serde(default)]
-    providers: Vec<serde::de::IgnoredAny>,
+    providers: Vec<IgnoredAny>,
 }
 
 /// The pipeline itself, or a composite transform.
@@ -93,6 +96,8 @@ struct Transform {
     name: Option<String>,
     #[serde(flatten)]
     block: Block,
+    #[serde(flatten)]
+    members: BTreeMap<String, IgnoredAny>,
 }
 
 impl Block {
@@ -124,6 +129,17 @@ fn untyped(transform: &Transform) -> Option<String> {
     }
 }
 
+fn misspelt(transform: &Transform) -> Option<String> {
+    let known = || ["type", "name", "transforms", "extra_transforms", "source", "sink"].into_iter().chain(MEMBERS);
+    let mut unknown = transform.members.keys().filter(|name| known().all(|known| known != name.as_str()));
+    unknown.find_map(|name| {
+        let near = || known().filter_map(|known| Some((slip(name, known)?, known))).min().map(|(_, known)| known);
+        // Of a short word one letter is much.
+        let meant = if name.len() < 6 { nearest(name, known()) } else { near() }?;
+        Some(format!("a transform has no `{name}`: did you mean `{meant}`?"))
+    })
+}
+
 fn slipped(transform: &Transform) -> Option<String> {
     let kind = transform.kind.as_deref()?;
     Some(format!("there is no transform `{kind}`: did you mean `{}`?", meant(kind)?))
@@ -144,7 +160,8 @@ fn judged(document: &Document) -> Outline {
     }
     let slip = || block.first(*at, &slipped).filter(|_| document.providers.is_empty());
     block
-        .first(*at, &untyped)
+        .first(*at, &misspelt)
+        .or_else(|| block.first(*at, &untyped))
         .or_else(slip)
         .unwrap_or_else(|| Outline { transforms: block.count(), ..Outline::default() })
 }
@@ -175,6 +192,12 @@ mod tests {
             ("pipeline:\n  transforms:\n    - type: Create\n    - name: Second\n      config: {}\n", 4, "`Second`"),
             ("pipeline:\n  transforms:\n    - type: Create\n      config: {a: 1}\n     bad\n", 5, ""),
             ("pipeline:\n  transforms: five\n", 2, ""),
+            ("pipeline:\n  transforms:\n    - type: Create\n      confg: {a: 1}\n", 3, "did you mean `config`?"),
+            (
+                "pipeline:\n  transforms:\n    - type: Create\n    - {typ: Create, inputs: a}\n",
+                4,
+                "did you mean `input`?",
+            ),
             ("pipeline:\n  transforms:\n    - type: ReadFromTxt\n", 3, "did you mean `ReadFromText`?"),
             (
                 "pipeline:\n  transforms:\n    - {type: composite, transforms: [{type: WriteToJsn}]}\n",

@@ -1,7 +1,7 @@
 //! The stages of a job as Dataflow fused it: what it is made of from the job's description, how far it is and who works
 //! on it from its execution details.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -127,12 +127,13 @@ impl Dataflow {
 
 fn graph(fused: &[Fused], began: Vec<Summary>, now_ms: u64) -> Graph {
     let notes = if fused.is_empty() { vec![NO_DESCRIPTION.to_owned()] } else { Vec::new() };
+    let feeds = Feeds::of(fused);
     let mut began: BTreeMap<String, Summary> = began.into_iter().map(|one| (one.stage_id.clone(), one)).collect();
     let described: Vec<Stage> = fused
         .iter()
         .map(|one| {
             let summary = began.remove(&one.name).or_else(|| began.remove(&one.id)).unwrap_or_default();
-            Stage { name: named(one), inputs: inputs(fused, one), ..stage(&one.id, &summary, now_ms) }
+            Stage { name: named(one), inputs: feeds.of_stage(one), ..stage(&one.id, &summary, now_ms) }
         })
         .collect();
     let others = began.iter().map(|(id, summary)| stage(id, summary, now_ms));
@@ -168,13 +169,32 @@ fn named(fused: &Fused) -> String {
     clean_line(&told, NAME_BYTES)
 }
 
-/// Stages that must end before it, and those whose output it reads.
-fn inputs(all: &[Fused], stage: &Fused) -> Vec<String> {
-    let writes = |other: &&Fused| {
-        let written = |source: &Named| other.output_source.iter().any(|output| output.name == source.name);
-        stage.input_source.iter().any(written) || stage.prerequisite_stage.contains(&other.id)
-    };
-    all.iter().filter(writes).map(|other| clean_line(&other.id, NAME_BYTES)).collect()
+/// What feeds what: places of stages by their ids and by what they write.
+struct Feeds<'a> {
+    all: &'a [Fused],
+    ids: BTreeMap<&'a str, usize>,
+    writers: BTreeMap<&'a str, Vec<usize>>,
+}
+
+impl<'a> Feeds<'a> {
+    fn of(all: &'a [Fused]) -> Self {
+        let mut writers: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+        for (place, stage) in all.iter().enumerate() {
+            for output in &stage.output_source {
+                writers.entry(&output.name).or_default().push(place);
+            }
+        }
+        let ids = all.iter().enumerate().map(|(place, stage)| (stage.id.as_str(), place)).collect();
+        Self { all, ids, writers }
+    }
+
+    /// Stages that must end before it, and those whose output it reads.
+    fn of_stage(&self, stage: &Fused) -> Vec<String> {
+        let read = stage.input_source.iter().filter_map(|source| self.writers.get(source.name.as_str())).flatten();
+        let before = stage.prerequisite_stage.iter().filter_map(|id| self.ids.get(id.as_str()));
+        let places: BTreeSet<usize> = read.chain(before).copied().collect();
+        places.into_iter().filter_map(|place| self.all.get(place)).map(|one| clean_line(&one.id, NAME_BYTES)).collect()
+    }
 }
 
 #[cfg(test)]

@@ -57,7 +57,7 @@ pub(in crate::runner) fn check_program(fact: Option<&Fact>) -> Result<(), Error>
 pub(in crate::runner) fn notes(source: &Source) -> Vec<String> {
     let Some(outline) = &source.outline else { return Vec::new() };
     if outline.templated {
-        return vec!["the YAML is a template: Beam fills it in and checks it when it runs".into()];
+        return vec!["the YAML is a template, or larger than 1 MiB: Beam reads it when it runs".into()];
     }
     vec![format!(
         "the YAML has {} transforms; Beam checks their types and configuration before it runs any",
