@@ -13,8 +13,8 @@ use beam_mcp_core::{
     auth::Caller,
     call::{Labels, Peer},
     config::{Config, RunnerKind},
-    effect::{Blob, Response},
-    engine::{BodyRule, Engine, Host, HttpRequest, Inbound, too_large},
+    effect::Response,
+    engine::{BodyRule, Engine, Host, HttpRequest, Inbound, refuse, too_large},
     random::Seed,
 };
 use lambda_runtime::{LambdaEvent, service_fn};
@@ -182,19 +182,24 @@ impl Function {
     }
 
     async fn http(&self, mut request: HttpRequest, peer: String, left: Duration) -> Response {
-        match self.engine.body_rule(&request.method, &request.path) {
-            BodyRule::Buffer(most) if request.body.as_slice().len() as u64 > most => {
-                return response_of(&too_large(most));
-            }
-            // The engine says that this host keeps no files.
-            BodyRule::Stage(_) => request.body = Blob::EMPTY,
-            BodyRule::Buffer(_) => {}
-        }
         let budget = left.saturating_sub(RESERVE).min(LONGEST);
         let call = match self.call(peer, budget) {
             Ok(call) => call,
             Err(error) => return response_of(&error),
         };
+        let body = std::mem::take(&mut request.body);
+        let (head, asked) = (request.clone(), call.clone());
+        let refused = |error: &Error| {
+            let mut response = refuse(&head, error, &asked, unix_ms());
+            response.headers.extend(self.engine.cors(&head));
+            response
+        };
+        match self.engine.body_rule(&request.method, &request.path) {
+            BodyRule::Buffer(most) if body.as_slice().len() as u64 > most => return refused(&too_large(most)),
+            // The engine says that this host keeps no files.
+            BodyRule::Stage(_) => {}
+            BodyRule::Buffer(_) => request.body = body,
+        }
         let caller = Attendance::new(Purpose::Stream);
         let flow = self.engine.handle(Inbound::Http(Box::new(request)), call);
         let mut driven = Box::pin(collected(self.driver.drive(flow, &caller), &caller));
@@ -205,7 +210,7 @@ impl Function {
             answer = timeout(LAST_WORD, driven).await;
         }
         let answer = answer.unwrap_or_else(|_| Err(Error::cancelled()));
-        answer.unwrap_or_else(|error| response_of(&late(error)))
+        answer.unwrap_or_else(|error| refused(&late(error)))
     }
 
     fn call(&self, peer: String, budget: Duration) -> Result<Call, Error> {

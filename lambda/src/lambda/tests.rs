@@ -12,6 +12,9 @@ impl Entry for Endless {
     fn body_rule(&self, _: &str, _: &str) -> BodyRule {
         BodyRule::Buffer(9)
     }
+    fn cors(&self, request: &HttpRequest) -> Vec<(String, String)> {
+        request.header("origin").map(|page| ("x-for-page".into(), page.into())).into_iter().collect()
+    }
     fn handle(&self, inbound: Inbound, _: Call) -> Flow<Response> {
         let Inbound::Http(request) = inbound else { panic!("a line") };
         Flow::new(move |io| async move {
@@ -23,7 +26,9 @@ impl Entry for Endless {
                 io.sleep(Duration::from_secs(1)).await?;
                 io.emit("{2}".into()).await?;
                 if request.path == "/tell" {
-                    return Ok(Response::json(200, &()));
+                    let mut last = Response::json(200, &());
+                    last.headers.extend(Endless.cors(&request));
+                    return Ok(last);
                 }
             }
             io.sleep(Duration::from_secs(900)).await?;
@@ -66,10 +71,27 @@ async fn an_answer_comes_before_the_platform_gives_up() {
 async fn what_is_told_comes_with_the_answer() {
     let told = function().http(request("/tell"), String::new(), Duration::from_secs(9)).await;
     assert_eq!((told.status, told.header("content-type")), (200, Some("text/event-stream")));
+    assert_eq!((told.header("x-accel-buffering"), told.header("x-for-page")), (Some("no"), None));
     assert_eq!(told.body.text(), "data: {1}\n\ndata: {2}\n\ndata: null\n\n");
     let late = function().http(request("/tell"), String::new(), Duration::from_secs(1)).await;
     // Nothing has left before the end: a failure is answered as one, not as a stream that breaks off.
     assert_eq!((late.status, late.header("content-type")), (504, Some("application/json")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn streams_and_refusals_are_for_the_page_that_asked_and_in_the_form_of_their_door() {
+    let page = "https://app.example";
+    let from_page = |path: &str| HttpRequest { headers: vec![("origin".into(), page.into())], ..request(path) };
+    let told = function().http(from_page("/tell"), String::new(), Duration::from_secs(9)).await;
+    assert_eq!(told.header("x-for-page"), Some(page));
+    let late = function().http(from_page("/mcp"), String::new(), Duration::from_secs(1)).await;
+    let large = HttpRequest { body: "0123456789".into(), ..from_page("/mcp") };
+    let large = function().http(large, String::new(), LONGEST).await;
+    for (refused, status) in [(late, 504), (large, 413)] {
+        assert_eq!((refused.status, refused.header("x-for-page")), (status, Some(page)));
+        let body: Value = serde_json::from_slice(refused.body.as_slice()).unwrap();
+        assert_eq!(body["jsonrpc"], "2.0", "{body}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -96,6 +96,7 @@ struct Transform {
     name: Option<String>,
     #[serde(flatten)]
     block: Block,
+    #[expect(clippy::zero_sized_map_values, reason = "what is left over is flattened into a map")]
     #[serde(flatten)]
     members: BTreeMap<String, IgnoredAny>,
 }
