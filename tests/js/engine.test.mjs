@@ -173,6 +173,24 @@ test("MCP: tools are listed and called", async () => {
   assert.match(called.structuredContent.job_id, /^sim:/);
 });
 
+test("a page of another origin may read a stream, and a refusal", async () => {
+  const page = "https://app.example";
+  const engine = await BeamMcpEngine.create({ ...SIMULATOR, auth: { allowed_origins: [page] } }, { trusted: true });
+  const method = "subscriptions/listen";
+  const headers = { origin: page, accept: "application/json, text/event-stream", "mcp-method": method };
+  const params = { notifications: { toolsListChanged: true }, _meta: META };
+  const abort = new AbortController();
+  const listen = { ...json({ jsonrpc: "2.0", id: 1, method, params }, { ...headers, "mcp-protocol-version": "2026-07-28" }), signal: abort.signal };
+  const stream = await engine.handle(request("/mcp", listen));
+  const told = ["content-type", "access-control-allow-origin", "x-accel-buffering"].map((name) => stream.headers.get(name));
+  assert.deepEqual(told, ["text/event-stream", page, "no"]);
+  abort.abort();
+  const large = await engine.handle(request("/api/v1/jobs", json({ job_name: "x".repeat(2 << 20) }, { origin: page })));
+  assert.deepEqual([large.status, large.headers.get("access-control-allow-origin")], [413, page]);
+  const foreign = await engine.handle(request("/api/v1/jobs", { headers: { origin: "https://evil.example" } }));
+  assert.deepEqual([foreign.status, foreign.headers.get("access-control-allow-origin")], [403, null]);
+});
+
 test("MCP by lines", async () => {
   const engine = await simulator();
   const line = JSON.stringify({ jsonrpc: "2.0", id: 7, method: "tools/list", params: { _meta: META } });
