@@ -29,6 +29,7 @@
 //! MCP specification 2026-07-28 (base protocol, transports, server features); older revisions as published.
 
 mod capability;
+mod complete;
 mod content;
 mod exchange;
 mod feature;

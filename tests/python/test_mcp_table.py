@@ -146,6 +146,33 @@ ROWS: dict[str, Row] = {
     "a prompt without what it needs": Row(
         *handler("prompts/get", "diagnose_job", name="diagnose_job"), 200, -32602
     ),
+    "values for no such prompt": Row(
+        *handler(
+            "completion/complete",
+            ref={"type": "ref/prompt", "name": "no_such"},
+            argument={"name": "job_id", "value": ""},
+        ),
+        200,
+        -32602,
+    ),
+    "values for no such template": Row(
+        *handler(
+            "completion/complete",
+            ref={"type": "ref/resource", "uri": "beam://{no}/such"},
+            argument={"name": "no", "value": ""},
+        ),
+        200,
+        -32602,
+    ),
+    "values for no such argument": Row(
+        *handler(
+            "completion/complete",
+            ref={"type": "ref/prompt", "name": "diagnose_job"},
+            argument={"name": "target", "value": ""},
+        ),
+        200,
+        -32602,
+    ),
     "no such task": Row(
         modern("tasks/get", ABLE, taskId="sim:nothing"),
         named("tasks/get", "sim:nothing"),

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 
 use super::{
-    Features, Id, Partial, Reference, Surface,
+    Id, Surface,
+    complete::complete,
     exchange::Client,
     list,
     message::Ask,
@@ -29,7 +30,7 @@ pub(super) fn plan<S: Surface>(surface: &S, id: &Id, ask: Ask, client: Client) -
         }
         "prompts/list" if features.prompts => list::prompts(surface, id, &params, client.version),
         "prompts/get" if features.prompts => asking(client, &mut params, |params| prompt(surface, params)),
-        "completion/complete" if features.completions => Ok(Plan::run(client, complete(features, params)?)),
+        "completion/complete" if features.completions => Ok(Plan::run(client, complete(surface, params)?)),
         other => Err(ProtocolError::method_not_found(other)),
     }
 }
@@ -62,7 +63,7 @@ fn call<S: Surface>(surface: &S, params: &mut Map<String, Value>) -> Result<Work
 fn prompt<S: Surface>(surface: &S, params: &mut Map<String, Value>) -> Result<Work, ProtocolError> {
     let name = text(params, "name")?;
     let Some(prompt) = surface.prompts().iter().find(|prompt| prompt.name == name) else {
-        return Err(ProtocolError::invalid_params("unknown prompt; prompts/list names them all"));
+        return Err(ProtocolError::no_prompt());
     };
     let arguments = texts(params.remove("arguments"), "arguments")?;
     let missing = prompt.arguments.iter().find(|argument| argument.required && !arguments.contains_key(&argument.name));
@@ -70,27 +71,6 @@ fn prompt<S: Surface>(surface: &S, params: &mut Map<String, Value>) -> Result<Wo
         return Err(ProtocolError::invalid_params(format!("the prompt needs the argument `{}`", argument.name)));
     }
     Ok(Work::Prompt { name, arguments })
-}
-
-fn complete(features: Features, mut params: Map<String, Value>) -> Result<Work, ProtocolError> {
-    let of = reference(features, params.get("ref").unwrap_or(&Value::Null))?;
-    let mut argument = object(params.remove("argument"), "argument")?;
-    let (name, value) = (text(&mut argument, "name")?, text(&mut argument, "value")?);
-    let settled = match params.remove("context") {
-        None | Some(Value::Null) => BTreeMap::new(),
-        Some(Value::Object(mut context)) => texts(context.remove("arguments"), "context.arguments")?,
-        Some(_) => return Err(ProtocolError::invalid_params("`context` must be an object")),
-    };
-    Ok(Work::Complete(Partial { of, name, value, settled }))
-}
-
-fn reference(features: Features, of: &Value) -> Result<Reference, ProtocolError> {
-    let get = |key: &str| of.get(key).and_then(Value::as_str).map(str::to_owned);
-    match (get("type").as_deref(), get("name"), get("uri")) {
-        (Some("ref/prompt"), Some(name), _) if features.prompts => Ok(Reference::Prompt(name)),
-        (Some("ref/resource"), _, Some(uri)) if features.resources => Ok(Reference::Template(uri)),
-        _ => Err(ProtocolError::invalid_params("`ref` must name a prompt (`ref/prompt`) or template (`ref/resource`)")),
-    }
 }
 
 /// A parameter that must be a string.
@@ -106,14 +86,16 @@ fn optional_text(params: &mut Map<String, Value>, key: &str) -> Result<Option<St
     }
 }
 
-fn object(value: Option<Value>, key: &str) -> Result<Map<String, Value>, ProtocolError> {
+/// A parameter that must be an object.
+pub(super) fn object(value: Option<Value>, key: &str) -> Result<Map<String, Value>, ProtocolError> {
     match value {
         Some(Value::Object(map)) => Ok(map),
         _ => Err(ProtocolError::invalid_params(format!("`{key}` must be an object"))),
     }
 }
 
-fn texts(value: Option<Value>, key: &str) -> Result<BTreeMap<String, String>, ProtocolError> {
+/// A parameter that may hold strings by their names.
+pub(super) fn texts(value: Option<Value>, key: &str) -> Result<BTreeMap<String, String>, ProtocolError> {
     let map = match value {
         None | Some(Value::Null) => Map::new(),
         other => object(other, key)?,

@@ -60,6 +60,16 @@ impl ProtocolError {
         Self::invalid_params("unknown `cursor`; list again from the first page")
     }
 
+    /// The surface offers no such prompt.
+    pub(super) fn no_prompt() -> Self {
+        Self::invalid_params("unknown prompt; prompts/list names them all")
+    }
+
+    /// The surface offers no such template.
+    pub(super) fn no_template() -> Self {
+        Self::invalid_params("unknown template; resources/templates/list names them all")
+    }
+
     /// A request state that was not given out to this caller for this request, or too long ago.
     pub(super) fn foreign_state() -> Self {
         Self::invalid_params("`requestState` was not given out by this server for this request; begin again without it")

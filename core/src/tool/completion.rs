@@ -12,7 +12,7 @@ use crate::{
 pub(super) async fn complete(context: Context, partial: Partial) -> Result<Completion, Error> {
     context.require(Scope::Read)?;
     let mut found = match partial.name.as_str() {
-        "target" | "from" | "to" => targets(&context),
+        "target" | "to" => targets(&context),
         "job_id" => jobs(&context, None).await?,
         "id" => {
             let found = jobs(&context, partial.settled.get("target")).await?;

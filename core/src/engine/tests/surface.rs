@@ -107,6 +107,32 @@ fn completions_know_the_jobs_of_their_target_only() {
 }
 
 #[test]
+fn only_arguments_of_what_a_door_offers_are_completed() {
+    let mut world = World::new(&json!({}));
+    let prompt = |name: &str| json!({"type": "ref/prompt", "name": name});
+    let template = |uri: &str| json!({"type": "ref/resource", "uri": uri});
+    let runner = || template("beam://{target}/runner");
+    for (door, of, name, code) in [
+        ("", prompt("submit_job"), "target", None),
+        ("/readonly", prompt("diagnose_job"), "job_id", None),
+        ("/readonly", runner(), "target", None),
+        ("", prompt("submit_job"), "code_path", None),
+        ("/readonly", prompt("submit_job"), "target", Some(-32602)),
+        ("", prompt("no_such"), "target", Some(-32602)),
+        ("", prompt("submit_job"), "job_id", Some(-32602)),
+        ("", prompt("on_call_summary"), "target", Some(-32602)),
+        ("", template("beam://{target}/nothing"), "target", Some(-32602)),
+        ("", template("beam://sim/runner"), "target", Some(-32602)),
+        ("", runner(), "id", Some(-32602)),
+    ] {
+        let params = json!({"ref": of, "argument": {"name": name, "value": ""}});
+        let told = ask(&mut world, door, "completion/complete", params, &json!({}));
+        assert_eq!(told["error"]["code"].as_i64(), code, "{door} {of} {name}: {told}");
+        assert_eq!(told["result"]["completion"]["values"].is_array(), code.is_none(), "{told}");
+    }
+}
+
+#[test]
 fn a_completion_counts_no_further_than_it_looked() {
     let mut world = World::new(&json!({}));
     let complete = |world: &mut World| {
