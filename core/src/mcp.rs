@@ -45,6 +45,7 @@ mod message;
 mod modern;
 mod offer;
 mod outcome;
+mod owed;
 mod pair;
 mod param;
 mod plan;

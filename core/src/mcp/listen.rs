@@ -5,16 +5,18 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::{
-    Exchange, Id, Surface, Version, pair,
+    Exchange, Id, Surface, Version,
+    owed::Owed,
+    pair,
     protocol_error::ProtocolError,
     run::Stop,
-    session::{Seen, Session},
+    session::{Seen, Session, Streaming},
     wire,
 };
 use crate::{
     call::Call,
     effect::Frame,
-    error::Error,
+    error::{Error, ErrorKind},
     flow::{Io, Wake},
 };
 
@@ -114,7 +116,7 @@ fn texts(value: Option<Value>, key: &str) -> Result<Vec<String>, ProtocolError> 
 
 /// What a topic stands for on a stream.
 #[derive(Clone, Debug, PartialEq)]
-enum News {
+pub(super) enum News {
     Change(Change),
     Resource(String),
     Task(String),
@@ -194,19 +196,24 @@ pub(super) async fn listen<S: Surface>(
     watched.begin(&exchange.io).await?;
     let tag = json!({"io.modelcontextprotocol/subscriptionId": id});
     let mut frames = vec![acknowledged(&filter, &tag)];
+    let mut owed = Owed::default();
     loop {
         for frame in frames.drain(..) {
             if exchange.io.emit(frame).await.is_err() {
                 return Ok(ended(surface, id, &exchange, &tag).await);
             }
         }
-        let Ok(news) = watched.next(&exchange.io, REST).await else {
+        let Ok(news) = watched.next(&exchange.io, owed.rest(REST)).await else {
             return Ok(ended(surface, id, &exchange, &tag).await);
         };
-        for (.., news) in news {
-            if let Some((method, mut params)) = told(surface, &exchange, news).await {
-                wire::set(&mut params, "_meta", tag.clone());
-                frames.push(wire::notification(method, &params));
+        for news in owed.with(news.into_iter().map(|(.., news)| news)) {
+            match told(surface, &exchange, &news).await {
+                Ok(Some((method, mut params))) => {
+                    wire::set(&mut params, "_meta", tag.clone());
+                    frames.push(wire::notification(method, &params));
+                }
+                Ok(None) => {}
+                Err(_) => owed.keep(news),
             }
         }
     }
@@ -252,9 +259,9 @@ pub(super) async fn session_stream<S: Surface>(
 ) -> Result<(), Error> {
     let io = exchange.io.clone();
     let time = exchange.call.deadline.saturating_sub(io.now().mono);
-    let number = session.begin_stream();
+    let streaming = session.begin_stream();
     io.publish(session.topic(), String::new()).await?;
-    let mut stream = Stream { surface, exchange, session, number, time, count: 0, told: Seen::new() };
+    let mut stream = Stream { surface, exchange, session, streaming, time, count: 0, told: Seen::new() };
     let mut start = Some(start);
     loop {
         let uris = session.watched();
@@ -285,7 +292,7 @@ struct Stream<'a, S> {
     surface: &'a S,
     exchange: Exchange,
     session: &'a Session,
-    number: u64,
+    streaming: Streaming,
     /// What one request on it may take.
     time: Duration,
     /// Requests on it so far.
@@ -316,7 +323,7 @@ impl<S: Surface> Stream<'_, S> {
         }
         for (topic, moved, news) in news {
             self.told.insert(topic, moved);
-            match told(self.surface, &self.exchange, news).await {
+            match told(self.surface, &self.exchange, &news).await? {
                 Some((method, params)) => {
                     let data = wire::notification(method, &params);
                     self.exchange.io.emit_frame(Frame { data, id: self.id(), event: None }).await?;
@@ -324,7 +331,7 @@ impl<S: Surface> Stream<'_, S> {
                 None => self.serve().await?,
             }
         }
-        Ok(self.session.is_current(self.number))
+        Ok(self.streaming.is_current())
     }
 
     /// Carries out the requests that wait for this stream.
@@ -340,17 +347,23 @@ impl<S: Surface> Stream<'_, S> {
     }
 }
 
-/// The notification that tells the news; a task that is gone meanwhile is told no more.
-async fn told<S: Surface>(surface: &S, exchange: &Exchange, news: News) -> Option<(&'static str, Value)> {
-    match news {
+/// The notification that tells the news; a task that is gone meanwhile is told no more. An error says that it is not
+/// known yet.
+async fn told<S: Surface>(
+    surface: &S,
+    exchange: &Exchange,
+    news: &News,
+) -> Result<Option<(&'static str, Value)>, Error> {
+    Ok(match news {
         News::Change(change) => Some((change.method(), json!({}))),
         News::Resource(uri) => Some(("notifications/resources/updated", json!({"uri": uri}))),
-        News::Task(task) => {
-            let state = surface.get_task(exchange.clone(), &task).await.ok()?;
-            Some(("notifications/tasks", wire::task_state(&state)))
-        }
+        News::Task(task) => match surface.get_task(exchange.clone(), task).await {
+            Ok(state) => Some(("notifications/tasks", wire::task_state(&state))),
+            Err(error) if error.kind() == ErrorKind::NotFound => None,
+            Err(error) => return Err(error),
+        },
         News::Session => None,
-    }
+    })
 }
 
 #[cfg(test)]

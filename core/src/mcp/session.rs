@@ -3,11 +3,12 @@
 //! They live in the memory of one process, bounded; a client whose session is gone is told so and opens another.
 
 mod inbox;
+mod room;
 mod running;
 mod stream;
 
 pub(super) use running::Running;
-pub(super) use stream::Seen;
+pub(super) use stream::{Seen, Streaming};
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -25,7 +26,7 @@ use crate::{
     flow::{Io, Wake},
 };
 
-/// Most sessions of one process; the one unused for longest makes room.
+/// Most sessions of one process.
 const MOST_SESSIONS: usize = 1024;
 /// A session unused for this long is forgotten.
 const IDLE_MS: u64 = 60 * 60 * 1000;
@@ -50,10 +51,13 @@ impl fmt::Debug for Sessions {
     }
 }
 
+/// Tenant and principal.
+type Owner = (String, String);
+
 struct Entry {
     version: Version,
     capabilities: Value,
-    owner: (String, String),
+    owner: Owner,
     used_ms: u64,
     level: Level,
     watched: BTreeSet<String>,
@@ -65,6 +69,13 @@ struct Entry {
     running: BTreeMap<Id, (u64, Io)>,
     streams: stream::Streams,
     inbox: Option<inbox::Inbox>,
+}
+
+impl Entry {
+    /// Somebody listens, works or is being asked in it.
+    fn is_in_use(&self) -> bool {
+        self.streams.are_open() || !self.asked.is_empty() || !self.running.is_empty()
+    }
 }
 
 /// One session; it may end while somebody holds this.
@@ -111,11 +122,7 @@ impl Sessions {
         };
         let mut all = self.lock();
         all.retain(|_, entry| now_ms.saturating_sub(entry.used_ms) < IDLE_MS);
-        if all.len() >= MOST_SESSIONS
-            && let Some(oldest) = all.iter().min_by_key(|(_, entry)| entry.used_ms).map(|(id, _)| id.clone())
-        {
-            all.remove(&oldest);
-        }
+        room::make_room(&mut all, &entry.owner);
         all.insert(id.clone(), entry);
         Session { id, all: self.clone() }
     }
@@ -134,7 +141,7 @@ impl Sessions {
     }
 }
 
-fn owner(call: &Call) -> (String, String) {
+fn owner(call: &Call) -> Owner {
     (call.caller.tenant.clone(), call.caller.principal.clone())
 }
 
@@ -286,19 +293,6 @@ mod tests {
 
     fn open(all: &Sessions, number: usize, now_ms: u64) -> Session {
         all.open(&call(number), Version::V2025_06_18, Value::Null, now_ms)
-    }
-
-    #[test]
-    fn the_session_unused_for_longest_makes_room() {
-        let all = Sessions::default();
-        let first: Vec<Session> = (0..MOST_SESSIONS).map(|number| open(&all, number, number as u64)).collect();
-        first[0].touch(5_000);
-        let more: Vec<Session> = (0..9).map(|number| open(&all, MOST_SESSIONS + number, 6_000)).collect();
-        assert_eq!(all.lock().len(), MOST_SESSIONS);
-        let is_open = |session: &Session| all.find(session.id(), &call(0), 6_001).is_some();
-        assert!(
-            is_open(&first[0]) && !first[1..=9].iter().any(is_open) && is_open(&first[10]) && more.iter().all(is_open)
-        );
     }
 
     #[test]

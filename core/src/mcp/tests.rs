@@ -1,5 +1,6 @@
 mod exploration;
 pub(super) mod fixture;
+mod hiccup;
 mod ladder;
 mod results;
 mod vectors;

@@ -17,23 +17,45 @@ pub(in crate::mcp) type Seen = BTreeMap<String, u64>;
 #[derive(Default)]
 pub(super) struct Streams {
     current: u64,
+    open: usize,
     events: u64,
     marks: VecDeque<(String, Seen)>,
 }
 
+impl Streams {
+    pub(super) fn are_open(&self) -> bool {
+        self.open > 0
+    }
+}
+
+/// A stream of a session; dropping it ends it.
+pub(in crate::mcp) struct Streaming {
+    session: Session,
+    number: u64,
+}
+
+impl Streaming {
+    /// True while the session is open and no later stream began.
+    pub(in crate::mcp) fn is_current(&self) -> bool {
+        self.session.with(|entry| entry.streams.current == self.number).unwrap_or(false)
+    }
+}
+
+impl Drop for Streaming {
+    fn drop(&mut self) {
+        self.session.with(|entry| entry.streams.open = entry.streams.open.saturating_sub(1));
+    }
+}
+
 impl Session {
     /// Begins a stream; the one before ends, since a message is told on one stream only.
-    pub(in crate::mcp) fn begin_stream(&self) -> u64 {
+    pub(in crate::mcp) fn begin_stream(&self) -> Streaming {
         let begun = self.with(|entry| {
+            entry.streams.open += 1;
             entry.streams.current += 1;
             entry.streams.current
         });
-        begun.unwrap_or_default()
-    }
-
-    /// True while the session is open and no later stream began.
-    pub(in crate::mcp) fn is_current(&self, stream: u64) -> bool {
-        self.with(|entry| entry.streams.current == stream).unwrap_or(false)
+        Streaming { session: self.clone(), number: begun.unwrap_or_default() }
     }
 
     /// The id of an event by which this much had been told.
