@@ -64,7 +64,7 @@ pub use content::{Content, ResourceContents, ResourceData};
 pub use exchange::{APP_TYPE, Answered, Exchange, Level, Question};
 pub use http::{http, refusal, unserved};
 pub use id::Id;
-pub use line::{cancelled_id, line, request_id};
+pub use line::{cancelled_id, holds_request, line, request_id};
 pub use listen::Change;
 pub use offer::{
     Annotations, Completion, Features, Info, Partial, Prompt, PromptArgument, PromptMessage, PromptMessages, Read,

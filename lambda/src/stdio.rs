@@ -1,8 +1,10 @@
 //! `beam-mcp-server stdio`: MCP as lines on standard input and output.
 
+mod line;
+
 use std::{
     collections::BTreeMap,
-    io::{self, BufRead, Read as _, Write},
+    io,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -12,10 +14,14 @@ use beam_mcp_core::{
     auth::{Caller, Role},
     effect::Response,
     engine::{Engine, Host, Inbound},
-    mcp::{Id, cancelled_id, request_id},
+    mcp::{Id, cancelled_id, holds_request, request_id},
 };
+use line::{Line, read_lines, write_lines};
 use serde_json::json;
-use tokio::sync::mpsc::{Receiver, Sender, channel};
+use tokio::sync::{
+    OwnedSemaphorePermit, Semaphore,
+    mpsc::{Receiver, Sender, channel},
+};
 
 use crate::{
     attendance::{Attendance, Purpose},
@@ -29,11 +35,10 @@ use crate::{
     tasks::Place,
 };
 
-/// Longest line, in bytes (security-reliability.md T53).
-const LONGEST_LINE: u64 = 1 << 20;
 /// Most requests at work at once.
 const MOST_REQUESTS: usize = 256;
 const LONGEST_CALL: Duration = Duration::from_secs(620);
+const PARSE_ERROR: i32 = -32700;
 const INVALID_REQUEST: i32 = -32600;
 const INTERNAL_ERROR: i32 = -32603;
 const LONGEST_WAIT_MS: u64 = 600_000;
@@ -60,7 +65,7 @@ pub async fn stdio(setup: &Setup) -> Result<(), Failure> {
     std::thread::spawn(move || read_lines(&mut io::stdin().lock(), &lines));
     let (output, written) = channel(256);
     let writer = std::thread::spawn(move || write_lines(&mut io::stdout(), written));
-    let session = Arc::new(Session { driver: driver.clone(), entry, output, at_work: Mutex::default() });
+    let session = Arc::new(Session::new(driver.clone(), entry, output));
     let outcome = tokio::select! {
         () = session.clone().serve(input) => Ok(()),
         () = signals.any() => Ok(()),
@@ -73,56 +78,23 @@ pub async fn stdio(setup: &Setup) -> Result<(), Failure> {
     outcome
 }
 
-/// One line of input.
-#[derive(Debug, PartialEq)]
-enum Line {
-    Text(String),
-    TooLong,
-}
-
-/// Reads lines until the end of input or of the session.
-fn read_lines(input: &mut impl BufRead, lines: &Sender<Line>) {
-    let mut bytes = Vec::new();
-    while let Ok(1..) = input.by_ref().take(LONGEST_LINE + 1).read_until(b'\n', &mut bytes) {
-        let too_long = bytes.len() as u64 > LONGEST_LINE && !bytes.ends_with(b"\n");
-        if too_long && input.skip_until(b'\n').is_err() {
-            return;
-        }
-        let text = String::from_utf8_lossy(&bytes).trim_end_matches(['\n', '\r']).to_owned();
-        let line = if too_long { Line::TooLong } else { Line::Text(text) };
-        if lines.blocking_send(line).is_err() {
-            return;
-        }
-        bytes.clear();
-    }
-}
-
-/// Writes lines until there are no more senders or nobody reads.
-fn write_lines(output: &mut impl Write, mut lines: Receiver<String>) {
-    while let Some(mut line) = lines.blocking_recv() {
-        line.push('\n');
-        if output.write_all(line.as_bytes()).and_then(|()| output.flush()).is_err() {
-            return;
-        }
-    }
-}
-
 /// What the lines of one parent share.
 struct Session {
     driver: Arc<Driver>,
     entry: Arc<dyn Entry>,
     output: Sender<String>,
-    at_work: Mutex<AtWork>,
-}
-
-#[derive(Default)]
-struct AtWork {
-    count: usize,
-    requests: BTreeMap<Id, Arc<Attendance>>,
+    /// Places for requests.
+    room: Arc<Semaphore>,
+    at_work: Mutex<BTreeMap<Id, Arc<Attendance>>>,
 }
 
 impl Session {
-    fn at_work(&self) -> MutexGuard<'_, AtWork> {
+    fn new(driver: Arc<Driver>, entry: Arc<dyn Entry>, output: Sender<String>) -> Self {
+        let room = Arc::new(Semaphore::new(MOST_REQUESTS));
+        Self { driver, entry, output, room, at_work: Mutex::default() }
+    }
+
+    fn at_work(&self) -> MutexGuard<'_, BTreeMap<Id, Arc<Attendance>>> {
         self.at_work.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -133,6 +105,7 @@ impl Session {
                 line = input.recv() => match line {
                     Some(Line::Text(line)) => self.take(line).await,
                     Some(Line::TooLong) => self.refuse(None, INVALID_REQUEST, "the line is longer than 1 MiB").await,
+                    Some(Line::NotText) => self.refuse(None, PARSE_ERROR, "the line is not JSON: it is not UTF-8").await,
                     None => return,
                 },
                 () = self.output.closed() => return,
@@ -142,31 +115,28 @@ impl Session {
 
     async fn take(self: &Arc<Self>, line: String) {
         if let Some(id) = cancelled_id(&line) {
-            let request = self.at_work().requests.get(&id).cloned();
+            let request = self.at_work().get(&id).cloned();
             if let Some(caller) = request {
                 caller.leave();
             }
             return;
         }
+        if !holds_request(&line) {
+            return self.job(None, None).answer(line).await;
+        }
         let id = request_id(&line);
-        let Some(job) = self.begin(id.clone()) else {
+        let Ok(place) = self.room.clone().try_acquire_owned() else {
             return self.refuse(id.as_ref(), INVALID_REQUEST, "too many requests at work: wait for answers").await;
         };
-        tokio::spawn(job.answer(line));
+        tokio::spawn(self.job(id, Some(place)).answer(line));
     }
 
-    /// `None` when too much is at work.
-    fn begin(self: &Arc<Self>, id: Option<Id>) -> Option<Job> {
+    fn job(self: &Arc<Self>, id: Option<Id>, place: Option<OwnedSemaphorePermit>) -> Job {
         let caller = Arc::new(Attendance::new(Purpose::Stream));
-        let mut at_work = self.at_work();
-        if at_work.count >= MOST_REQUESTS {
-            return None;
-        }
-        at_work.count += 1;
         if let Some(id) = id.clone() {
-            at_work.requests.insert(id, caller.clone());
+            self.at_work().insert(id, caller.clone());
         }
-        Some(Job { session: self.clone(), caller, id, _place: self.driver.tasks.enter() })
+        Job { session: self.clone(), caller, id, place, _task: self.driver.tasks.enter() }
     }
 
     /// An id that could not be read is left out: null is none.
@@ -191,7 +161,9 @@ struct Job {
     session: Arc<Session>,
     caller: Arc<Attendance>,
     id: Option<Id>,
-    _place: Place,
+    /// Of a request; what is none is not answered when it fails.
+    place: Option<OwnedSemaphorePermit>,
+    _task: Place,
 }
 
 /// After a cancellation nothing more is written for a request (mcp.md 1.7).
@@ -200,6 +172,7 @@ impl Job {
         let session = &self.session;
         let call = match call(&session.driver) {
             Ok(call) => call,
+            Err(_) if self.place.is_none() => return,
             Err(error) => return session.refuse(self.id.as_ref(), INTERNAL_ERROR, error.message()).await,
         };
         let flow = session.entry.handle(Inbound::Line(line.into()), call);
@@ -230,11 +203,10 @@ impl Job {
 impl Drop for Job {
     fn drop(&mut self) {
         let mut at_work = self.session.at_work();
-        at_work.count -= 1;
         if let Some(id) = &self.id
-            && at_work.requests.get(id).is_some_and(|caller| Arc::ptr_eq(caller, &self.caller))
+            && at_work.get(id).is_some_and(|caller| Arc::ptr_eq(caller, &self.caller))
         {
-            at_work.requests.remove(id);
+            at_work.remove(id);
         }
     }
 }
@@ -295,7 +267,7 @@ mod tests {
 
     fn start() -> Parent {
         let (driver, (input, lines), (output, written)) = (Arc::new(driver()), channel(64), channel(256));
-        let session = Session { driver: driver.clone(), entry: Arc::new(Echo), output, at_work: Mutex::default() };
+        let session = Session::new(driver.clone(), Arc::new(Echo), output);
         tokio::spawn(Arc::new(session).serve(lines));
         Parent { input, output: written, driver }
     }
@@ -340,6 +312,31 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_asks_nothing_gets_through_whatever_is_at_work() {
+        let mut parent = start();
+        for id in 0..MOST_REQUESTS {
+            parent.say(&request(u32::try_from(id).unwrap(), "wait")).await;
+        }
+        let batch = format!("[{}]", request(1, "ping"));
+        parent.say(&batch).await;
+        let refused = parent.hear().await;
+        assert!(refused.contains("too many"), "a batch of requests counts: {refused}");
+        for line in [
+            r#"{"jsonrpc":"2.0","id":"q","result":{}}"#,
+            r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#,
+            r#"[{"jsonrpc":"2.0","id":"q","result":{}}]"#,
+            "{",
+        ] {
+            parent.say(line).await;
+            assert_eq!(parent.hear().await, line, "the core has it");
+        }
+        parent.say(r#"{"jsonrpc":"2.0","method":"defect"}"#).await;
+        parent.input.send(Line::NotText).await.unwrap();
+        let told = parent.hear().await;
+        assert!(told.contains("-32700") && !told.contains("\"id\""), "a defect answers no notification: {told}");
+    }
+
+    #[tokio::test]
     async fn a_defect_is_told_as_one_also_after_the_first_message() {
         let mut parent = start();
         parent.say(&request(1, "defect")).await;
@@ -360,19 +357,5 @@ mod tests {
         stop(&driver).await;
         assert!(output.recv().await.unwrap().contains(r#""id":1"#));
         assert_eq!(output.recv().await, None);
-    }
-
-    #[test]
-    fn lines_are_cut_at_their_limit_and_reading_goes_on() {
-        let (lines, mut read) = channel(9);
-        let most = usize::try_from(LONGEST_LINE).unwrap();
-        let input = format!("a\r\n\n{}\n{}\nb\n{}c", "x".repeat(most), "x".repeat(most + 1), "y".repeat(3));
-        read_lines(&mut input.as_bytes(), &lines);
-        drop(lines);
-        let text = |text: &str| Some(Line::Text(text.to_owned()));
-        let mut next = || read.blocking_recv();
-        assert_eq!((next(), next()), (text("a"), text("")));
-        assert_eq!((next(), next()), (text(&"x".repeat(most)), Some(Line::TooLong)));
-        assert_eq!((next(), next(), next()), (text("b"), text("yyyc"), None));
     }
 }

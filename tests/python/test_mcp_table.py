@@ -280,6 +280,7 @@ HELLO = request(
 GARBAGE: dict[str, tuple[bytes, int]] = {
     "no JSON": (b"{", -32700),
     "bytes that are no text": (b"\xff\xfe\x00\x01", -32700),
+    "a text that is not UTF-8": (b'{"jsonrpc":"2.0","id":1,"method":"\xff"}', -32700),
     "HTTP": (b"GET / HTTP/1.1", -32700),
     "a number": (b"7", -32600),
     "an empty batch": (b"[]", -32600),

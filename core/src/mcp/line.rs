@@ -125,6 +125,17 @@ pub fn request_id(line: &str) -> Option<Id> {
     }
 }
 
+/// True when a line holds a request, alone or in a batch: a host may refuse that one when too much is at work. All else
+/// is over at once, and notifications and responses must get through and are never answered.
+pub fn holds_request(line: &str) -> bool {
+    let is_request = |message| matches!(Message::read(message), Ok(Message::Request(..)));
+    match read(line) {
+        Ok(Value::Array(messages)) => messages.into_iter().any(is_request),
+        Ok(message) => is_request(message),
+        Err(_) => false,
+    }
+}
+
 /// The id of the request that a line asks to cancel; `None` for any other line.
 pub fn cancelled_id(line: &str) -> Option<Id> {
     if !line.contains("cancelled") {
@@ -155,6 +166,10 @@ mod tests {
         assert_eq!(request_id(r#"{"jsonrpc":"2.0","id":1.0,"method":"ping"}"#), Some(Id::Integer(1)));
         for none in [r#"{"jsonrpc":"2.0","method":"ping"}"#, r#"{"jsonrpc":"2.0","id":1,"result":{}}"#, "{", "[]"] {
             assert_eq!((request_id(none), cancelled_id(none)), (None, None), "{none}");
+            assert!(!holds_request(none), "{none}");
         }
+        let (ask, answer) = (r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#, r#"{"jsonrpc":"2.0","id":1,"result":{}}"#);
+        assert!(holds_request(ask) && holds_request(&format!("[{answer},{ask}]")));
+        assert!(!holds_request(&format!("[{answer},{answer}]")));
     }
 }
