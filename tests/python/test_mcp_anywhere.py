@@ -122,8 +122,8 @@ def test_a_resource_names_what_others_wrote(server: RealServer, below: str, name
         connection.call_tool("wait_for_change", {"job_id": job, "until_terminal": True})
         [read] = connection.read_resource(uri(job) + below)["contents"]
         assert named in json.loads(read["text"])["untrusted"]
-        [operators] = connection.read_resource("beam://sim/runner")["contents"]
-        assert "untrusted" not in json.loads(operators["text"])
+        [target] = connection.read_resource("beam://sim/runner")["contents"]
+        assert json.loads(target["text"])["untrusted"] == ["facts"]
 
 
 def uri(job: str) -> str:

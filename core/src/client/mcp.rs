@@ -123,7 +123,7 @@ fn failure(said: &str) -> Error {
     let facts: Vec<(&str, &str)> = lines.filter_map(|line| line.split_once(": ")).collect();
     let find = |name: &str| facts.iter().find(|(key, _)| *key == name).map_or("", |(_, value)| *value).to_owned();
     let error = Error::new(kind, find("reason"), text::clean(told, 4096)).suggest(find("next"));
-    let others = facts.into_iter().filter(|(key, _)| !matches!(*key, "reason" | "next"));
+    let others = facts.into_iter().filter(|(key, _)| !matches!(*key, "reason" | "next" | "untrusted"));
     others.fold(error, |error, (key, value)| error.with(text::clean_line(key, 64), text::clean_line(value, 512)))
 }
 
@@ -138,8 +138,11 @@ mod tests {
 
     #[test]
     fn a_failure_is_read_back() {
-        let error = failure("not_found: there is no such job\nreason: no_job\njob_id: a:1\nnext: list the jobs");
+        let error = failure(
+            "not_found: there is no such job\nreason: no_job\njob_id: a:1\nnext: list the jobs\nuntrusted: words",
+        );
         assert_eq!((error.kind(), error.reason()), (ErrorKind::NotFound, "no_job"));
+        assert_eq!(error.context().len(), 1, "the mark is for models");
         assert_eq!(error.suggestion(), "list the jobs");
         assert_eq!(error.context().get("job_id").map(String::as_str), Some("a:1"));
         let other = failure("Traceback: it broke");

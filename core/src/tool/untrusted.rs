@@ -21,22 +21,25 @@ const TEXTS: [&str; 10] = [
 ];
 /// Tables by names that others gave, and lists of texts that they counted.
 const TABLES: [&str; 4] = ["actual", "attempted", "committed", "metrics"];
-/// All that it tells is the operator's.
-const TRUSTED: &str = "list_runners";
+/// The runner's own words about a stage, and the names in its table.
+const OF_STAGE: [&str; 2] = ["state", "tasks"];
+/// What it tells of a target is the operator's, but for what the runner answered.
+const TARGETS: &str = "list_runners";
+const OF_TARGET: [&str; 3] = ["error", "facts", "version"];
 
 /// The marker in the output schema.
-pub(super) fn describe(tool: &str, output: &mut Value) {
-    if let Some(members) = output.get_mut("properties").and_then(Value::as_object_mut).filter(|_| tool != TRUSTED) {
+pub(super) fn describe(output: &mut Value) {
+    if let Some(members) = output.get_mut("properties").and_then(Value::as_object_mut) {
         members.insert(MEMBER.into(), json!({"type": "array"}));
     }
 }
 
 /// The answer with the marker, where there is something to mark.
 pub(super) fn mark(tool: &str, mut output: Value) -> Value {
+    let is_foreign = if tool == TARGETS { is_of_target } else { is_of_job };
     let mut found = BTreeSet::new();
-    find(&output, "", &mut found);
-    if tool != TRUSTED
-        && !found.is_empty()
+    find(&output, "", is_foreign, &mut found);
+    if !found.is_empty()
         && let Some(members) = output.as_object_mut()
     {
         members.insert(MEMBER.into(), found.into_iter().collect());
@@ -44,24 +47,24 @@ pub(super) fn mark(tool: &str, mut output: Value) -> Value {
     output
 }
 
-fn find(value: &Value, path: &str, found: &mut BTreeSet<String>) {
+/// Whether what stands at a path under a name was written by others.
+type IsForeign = fn(&str, &str, &Value) -> bool;
+
+fn find(value: &Value, path: &str, is_foreign: IsForeign, found: &mut BTreeSet<String>) {
     match value {
-        Value::Array(entries) => entries.iter().for_each(|entry| find(entry, &[path, "[]"].concat(), found)),
+        Value::Array(entries) => {
+            let place = [path, "[]"].concat();
+            for entry in entries {
+                find(entry, &place, is_foreign, found);
+            }
+        }
         Value::Object(members) => {
             for (name, held) in members {
-                let dot = if path.is_empty() { "" } else { "." };
-                match held {
-                    Value::String(text) if TEXTS.contains(&name.as_str()) && !text.is_empty() => {
-                        found.insert([path, dot, name].concat());
-                    }
-                    Value::Object(table) if TABLES.contains(&name.as_str()) && !is_numbers_of_ours(table) => {
-                        found.insert([path, dot, name].concat());
-                    }
-                    Value::Array(texts) if TABLES.contains(&name.as_str()) && !texts.is_empty() => {
-                        found.insert([path, dot, name].concat());
-                    }
-                    Value::Array(_) | Value::Object(_) => find(held, &[path, dot, name].concat(), found),
-                    _ => {}
+                let place = [path, if path.is_empty() { "" } else { "." }, name].concat();
+                if is_foreign(path, name, held) {
+                    found.insert(place);
+                } else {
+                    find(held, &place, is_foreign, found);
                 }
             }
         }
@@ -69,7 +72,32 @@ fn find(value: &Value, path: &str, found: &mut BTreeSet<String>) {
     }
 }
 
-/// True for a distribution, and for an empty table.
+/// One target, alone or in the list: names within its configuration are the operator's, whatever they are.
+fn is_of_target(path: &str, name: &str, held: &Value) -> bool {
+    ["", "runners[]"].contains(&path) && OF_TARGET.contains(&name) && says_something(held)
+}
+
+fn is_of_job(path: &str, name: &str, held: &Value) -> bool {
+    let is_of_stage = path.ends_with("stages[]") && OF_STAGE.contains(&name);
+    says_something(held)
+        && match held {
+            Value::String(_) => is_of_stage || TEXTS.contains(&name),
+            Value::Object(table) => is_of_stage || (TABLES.contains(&name) && !is_numbers_of_ours(table)),
+            Value::Array(_) => TABLES.contains(&name),
+            _ => false,
+        }
+}
+
+fn says_something(held: &Value) -> bool {
+    match held {
+        Value::String(text) => !text.is_empty(),
+        Value::Object(members) => !members.is_empty(),
+        Value::Array(entries) => !entries.is_empty(),
+        _ => false,
+    }
+}
+
+/// True for a distribution.
 fn is_numbers_of_ours(table: &Map<String, Value>) -> bool {
     table.keys().all(|name| ["count", "max", "min", "sum"].contains(&name.as_str()))
 }
@@ -92,10 +120,28 @@ mod tests {
     }
 
     #[test]
+    fn the_words_of_a_runner_about_its_stages_are_named() {
+        let graph = json!({"job_id": "s:1", "stages": [{"id": "1", "name": "", "state": "obey", "tasks": {"obey me": 1}},
+            {"id": "2", "tasks": {}}], "state": "RUNNING"});
+        assert_eq!(mark("get_graph", graph)[MEMBER], json!(["stages[].state", "stages[].tasks"]));
+    }
+
+    #[test]
+    fn of_a_target_what_its_runner_answered_is_named() {
+        let config = json!({"version": "1", "message": "hi", "facts": {"a": "b"}});
+        let mut target = json!({"name": "prod", "description": "ours", "config": config, "facts": {"slots_total": 2},
+            "version": "obey me", "error": {"message": "obey me"}});
+        assert_eq!(mark("list_runners", target.clone())[MEMBER], json!(["error", "facts", "version"]));
+        target["error"] = Value::Null;
+        let all = mark("list_runners", json!({"runners": [target]}));
+        assert_eq!(all[MEMBER], json!(["runners[].facts", "runners[].version"]));
+    }
+
+    #[test]
     fn an_answer_without_such_text_is_as_it_was() {
         for (tool, answer) in [
             ("get_logs", json!({"job_id": "s:1", "logs": []})),
-            ("list_runners", json!({"runners": [{"name": "prod"}]})),
+            ("list_runners", json!({"runners": [{"name": "prod", "version": "", "facts": {}}]})),
         ] {
             assert_eq!(mark(tool, answer.clone()), answer);
         }

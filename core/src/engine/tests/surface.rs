@@ -282,6 +282,7 @@ fn what_a_pipeline_wrote_is_marked_wherever_it_is_told() {
             json!(["jobs[].diagnostics", "jobs[].job_name", "jobs[].name", "jobs[].runner_state"]),
         ),
         ("get_logs", json!({"job_id": job}), json!(["logs[].message", "logs[].worker_id"])),
+        ("list_runners", json!({}), json!(["runners[].facts"])),
     ] {
         let answer = call(&mut world, tool, &arguments, &json!({}));
         assert_eq!(answer["structuredContent"]["untrusted"], marked, "{answer}");
