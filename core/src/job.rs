@@ -17,6 +17,8 @@ pub use checkpoints::{Checkpoint, CheckpointCounts, Checkpoints, RestoredFrom};
 pub use graph::{Graph, Stage};
 pub use id::JobId;
 pub use logs::{LogEntry, LogPage, LogQuery, Severity};
+#[cfg(feature = "server")]
+pub(crate) use metrics::unit_of;
 pub use metrics::{Metric, MetricKind, MetricValue, Metrics};
 pub use operation::{Operation, OperationKind, OperationState};
 pub use record::{EndedBy, Job, LastCheckpoint, Origin, Phase, token_of};

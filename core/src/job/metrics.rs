@@ -41,6 +41,20 @@ pub enum MetricValue {
     Set(Vec<String>),
 }
 
+/// Unit of a metric of Beam's own or of a runner, whose names say it: `total_msecs`, `sampled_byte_size`.
+#[cfg(feature = "server")]
+pub(crate) fn unit_of(name: &str) -> &'static str {
+    let name = name.to_ascii_lowercase();
+    let says = |words: &[&str]| words.iter().any(|word| name.contains(word));
+    if says(&["msec", "_millis"]) || name.ends_with("_ms") {
+        "ms"
+    } else if says(&["bytes", "byte_size", "bytecount"]) {
+        "bytes"
+    } else {
+        ""
+    }
+}
+
 impl MetricValue {
     /// What two steps count under one name, together; `None` for values of different kinds.
     pub fn with(self, other: Self) -> Option<Self> {
@@ -82,7 +96,7 @@ pub struct Metric {
     /// Value of committed work only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub committed: Option<MetricValue>,
-    /// Unit: `ms`, `bytes`, `records/s`, … empty where it is a count.
+    /// Unit: `ms`, `bytes`, `records/s`, … empty where it is a count, or where nobody says: a pipeline's own have none.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub unit: String,
 }
@@ -107,4 +121,23 @@ pub struct Metrics {
     /// What a reader should know, for instance that numbers come only at the end.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
+}
+
+#[cfg(all(test, feature = "server"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_beams_own_metrics_say_their_unit() {
+        for (name, unit) in [
+            ("beam:metric:pardo_execution_time:process_bundle_msecs:v1", "ms"),
+            ("beam:metric:sampled_byte_size:v1", "bytes"),
+            ("TotalShuffleDataBytes", "bytes"),
+            ("processing_time_ms", "ms"),
+            ("beam:metric:element_count:v1", ""),
+            ("ElementCount", ""),
+        ] {
+            assert_eq!(unit_of(name), unit, "{name}");
+        }
+    }
 }

@@ -83,7 +83,9 @@ class Run:
     @property
     def goes_on(self) -> bool:
         """True for a pipeline that its runner lets go on after `run` has returned."""
-        return self.result is not None and known_state(metrics.aside(self.result)) not in ENDED_STATES
+        return (
+            self.result is not None and known_state(metrics.aside(self.result)) not in ENDED_STATES
+        )
 
 
 @dataclass(frozen=True)
@@ -288,11 +290,12 @@ def pipeline_error(runs: list[Run]) -> Row | None:
 def tell(runs: list[Run], write: Callable[[Row], None]) -> bool:
     """Writes what the runners say of the pipelines; True as long as one goes on."""
     states = [
-        known_state(metrics.aside(run.result)) if run.result is not None else run.state for run in runs
+        known_state(metrics.aside(run.result)) if run.result is not None else run.state
+        for run in runs
     ]
     told = metrics.collect([run.result for run in runs])
     if not told["errors"] or any(told[kind] for kind in metrics.CONVERT):
-        states_told = states[:metrics.METRICS]
+        states_told = states[: metrics.METRICS]
         write({"metrics": told, "pipeline_states": states_told, "metrics_at_ms": now_ms()})
     going = zip(runs, states, strict=True)
     return any(run.result is not None and state not in ENDED_STATES for run, state in going)
@@ -352,7 +355,7 @@ def report(ending: Ending, runs: list[Run]) -> Row:
         "python_version": platform.python_version(),
         "error": error,
         "metrics": metrics.collect([run.result for run in runs]),
-        "pipeline_states": [run.state for run in runs[:metrics.METRICS]],
+        "pipeline_states": [run.state for run in runs[: metrics.METRICS]],
         "finished_at_ms": now_ms(),
     }
 

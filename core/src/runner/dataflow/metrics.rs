@@ -9,7 +9,7 @@ use super::{Dataflow, flow::native_id, request, response};
 use crate::{
     clock::moment_ms,
     error::Error,
-    job::{Job, Metric, MetricKind, MetricValue, Metrics},
+    job::{Job, Metric, MetricKind, MetricValue, Metrics, unit_of},
     text::clean_line,
 };
 
@@ -106,8 +106,9 @@ fn key(name: &Named) -> Key {
     (is_user, namespace, clean_line(&name.word, NAME_BYTES), step)
 }
 
-fn blank((_, namespace, name, step): Key, kind: MetricKind) -> Metric {
-    Metric { name, namespace, step, kind, attempted: None, committed: None, unit: String::new() }
+fn blank((is_user, namespace, name, step): Key, kind: MetricKind) -> Metric {
+    let unit = if is_user { "" } else { unit_of(&name) }.to_owned();
+    Metric { name, namespace, step, kind, attempted: None, committed: None, unit }
 }
 
 fn value(update: &Update) -> Option<(MetricKind, MetricValue)> {

@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use super::response::finite;
 use crate::{
-    job::{Metric, MetricKind, MetricValue},
+    job::{Metric, MetricKind, MetricValue, unit_of},
     text::clean_line,
 };
 
@@ -125,6 +125,7 @@ impl MonitoringInfo {
         let payload = STANDARD.decode(&self.payload).ok()?;
         let (kind, value) = decode(&self.r#type, &payload)?;
         let label = |name: &str| self.labels.get(name).map(|text| clean_line(text, NAME_BYTES));
+        let unit = if self.labels.contains_key("NAME") { "" } else { unit_of(&self.urn) };
         Some(Metric {
             name: label("NAME").unwrap_or_else(|| clean_line(&self.urn, NAME_BYTES)),
             namespace: label("NAMESPACE").unwrap_or_else(|| "beam".into()),
@@ -132,7 +133,7 @@ impl MonitoringInfo {
             kind,
             attempted: Some(value),
             committed: None,
-            unit: String::new(),
+            unit: unit.to_owned(),
         })
     }
 }

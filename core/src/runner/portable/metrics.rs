@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::flow;
 use crate::{
     error::Error,
-    job::{Job, Metric, MetricKind, MetricValue, Metrics},
+    job::{Job, Metric, MetricKind, MetricValue, Metrics, unit_of},
     job_api::{
         message,
         metric::{Decoded, MonitoringInfo, Results},
@@ -49,7 +49,8 @@ fn read(results: &Results) -> Metrics {
         let Place { namespace, name, step } = place;
         // Where data came from and went to is Beam's own.
         let list = if system || namespace == "lineage" { &mut metrics.system } else { &mut metrics.user };
-        list.push(Metric { name, namespace, step, kind, attempted, committed, unit: String::new() });
+        let unit = if system { unit_of(&name) } else { "" }.to_owned();
+        list.push(Metric { name, namespace, step, kind, attempted, committed, unit });
     }
     note(&mut metrics, unread);
     metrics
