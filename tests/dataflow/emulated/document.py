@@ -124,20 +124,24 @@ class Document:
             self._fits(inner, item, f"{at}.{name}".lstrip("."))
 
 
+def _whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
 def _plain(schema: dict[str, Any], value: Any, at: str) -> None:
     kind = schema.get("type")
     kind = NUMBERS.get(schema.get("format", ""), kind)
     if "enum" in schema:
         # Clients may send an enumeration's number.
-        fits = isinstance(value, int) or value in schema["enum"]
+        fits = _whole(value) or value in schema["enum"]
     elif schema.get("format") in ("int64", "uint64"):
-        fits = isinstance(value, int) or (isinstance(value, str) and value.lstrip("-").isdigit())
+        fits = _whole(value) or (isinstance(value, str) and value.lstrip("-").isdigit())
     elif kind == "string":
         fits = isinstance(value, str)
     elif kind == "boolean":
         fits = isinstance(value, bool)
     elif kind == "integer":
-        fits = isinstance(value, int) and not isinstance(value, bool)
+        fits = _whole(value)
     elif kind == "number":
         fits = isinstance(value, (int, float)) and not isinstance(value, bool)
     else:

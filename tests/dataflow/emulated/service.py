@@ -48,6 +48,7 @@ class Service:
         self.number = 0
         self._handlers: dict[str, Callable[[Call], dict[str, Any]]] = {
             "templates.get": self._template,
+            "templates.create": self._create_from_template,
             "templates.launch": self._launch_classic,
             "flexTemplates.launch": self._launch_flex,
             "jobs.create": self._create,
@@ -107,6 +108,13 @@ class Service:
         if template.flex:
             raise invalid("The template is a flex template.")
         return self._launch(template, call.body, call.query.get("validateOnly") == "true")
+
+    def _create_from_template(self, call: Call) -> dict[str, Any]:
+        template = self._find_template(call.body.get("gcsPath", ""))
+        if template.flex:
+            raise invalid("The template is a flex template.")
+        job: dict[str, Any] = self._launch(template, call.body, False)["job"]
+        return job
 
     def _launch_flex(self, call: Call) -> dict[str, Any]:
         launch = call.body.get("launchParameter", {})
