@@ -154,6 +154,7 @@ def check_lag(api: Api, job: str) -> None:
         assert time.monotonic() < end, metrics
         time.sleep(1)
     assert 0 < metrics["metrics"]["watermark_lag_ms"] < 120_000, metrics["metrics"]
+    assert metrics["metrics"]["watermark_ms"] <= time.time() * 1_000, metrics["metrics"]
 
 
 @pytest.mark.parametrize("door", DOORS)

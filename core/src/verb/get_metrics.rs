@@ -36,7 +36,8 @@ pub struct Output {
     /// Where they were read.
     pub source: String,
     /// Unified names this runner really reports: `elements_processed`, `processing_rate` (records/s), `worker_count`,
-    /// `elapsed_time_ms`, … and the pipeline's own counters as `<namespace>.<name>`.
+    /// `elapsed_time_ms`, `watermark_ms` (Unix), `watermark_lag_ms`, … and the pipeline's own counters as
+    /// `<namespace>.<name>`.
     pub metrics: Map<String, Value>,
     /// Metrics the pipeline counts.
     pub user: Vec<Metric>,

@@ -6,6 +6,7 @@
 //! - `elements_processed`, `processing_rate`: records the source operators put out, in all and per second. After the
 //!   job's end only whole vertices are counted, so it is what source vertices handed to other vertices.
 //! - `worker_count`: task managers that run the job.
+//! - `watermark_ms`: the slowest vertex's event time, in Unix milliseconds, once it has one and before its last.
 //! - `watermark_lag_ms`: how far the slowest vertex's event time is behind the `JobManager`'s clock.
 
 use std::collections::BTreeMap;

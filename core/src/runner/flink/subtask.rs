@@ -33,6 +33,8 @@ const AVERAGED: [Row; 3] = [
 ];
 
 const WATERMARK: &str = "currentInputWatermark";
+/// No moment that is a date lies behind it; what is, stands for the end of all.
+const LAST_MOMENT_MS: f64 = 8.64e15;
 
 /// One metric of a vertex over its subtasks.
 #[derive(Deserialize)]
@@ -158,12 +160,15 @@ impl Live {
         }
         metrics.system.extend(self.system);
         let workers = u32::try_from(self.workers.len()).ok().filter(|count| *count > 0).map(f64::from);
-        let lag = self.watermark.filter(|_| details.job_type() == Some(JobType::Streaming));
+        // Flink writes the smallest long before the first watermark and the largest after the last.
+        let streams = details.job_type() == Some(JobType::Streaming);
+        let watermark = self.watermark.filter(|at| streams && (1.0..LAST_MOMENT_MS).contains(at));
         let rows = [
             ("elements_processed", self.emitted),
             ("processing_rate", self.rate),
             ("worker_count", workers),
-            ("watermark_lag_ms", lag.and_then(|watermark| lag_ms(details.now, watermark))),
+            ("watermark_ms", watermark),
+            ("watermark_lag_ms", watermark.and_then(|watermark| lag_ms(details.now, watermark))),
         ];
         metrics.unified.extend(rows.into_iter().filter_map(|(name, number)| Some((name.to_owned(), number?))));
         metrics.notes.extend(incomplete_notes(details));
@@ -176,10 +181,9 @@ fn add(total: &mut Option<f64>, number: Option<f64>) {
     }
 }
 
-/// Flink writes the smallest long before the first watermark and the largest after the last.
 fn lag_ms(now: i64, watermark: f64) -> Option<f64> {
     let now = finite(&now.into())?;
-    (watermark > 0.0 && watermark <= now).then_some(now - watermark)
+    (watermark <= now).then_some(now - watermark)
 }
 
 #[cfg(test)]
@@ -262,6 +266,7 @@ mod tests {
                 ("elements_processed", 1500.0),
                 ("processing_rate", 200.5),
                 ("watermark_lag_ms", 1000.0),
+                ("watermark_ms", 1_795_173_500_712.0),
                 ("worker_count", 1.0),
             ]
         );
@@ -291,7 +296,9 @@ mod tests {
         let count = recorded!("2.2.1/vertex-subtasks-metrics");
         let metrics = metrics(vec![nan(), empty(), gone(), count, empty(), gone()]);
         assert!(
-            !metrics.unified.contains_key("elements_processed") && !metrics.unified.contains_key("watermark_lag_ms")
+            !metrics.unified.contains_key("elements_processed")
+                && !metrics.unified.contains_key("watermark_lag_ms")
+                && !metrics.unified.contains_key("watermark_ms")
         );
         assert!(find(&metrics.system, "numRecordsIn", Some("count -> discard: Writer")).is_some());
     }
