@@ -4,6 +4,8 @@
 //! `apache_beam/yaml/pipeline.schema.yaml` of Apache Beam 2.77: the shape; and the names of its transforms, of which a
 //! near miss is a fault: what is far from all of them may come from a provider, or from a later Beam.
 
+#![expect(clippy::zero_sized_map_values, reason = "serde reads objects into maps, of which only the names matter here")]
+
 use std::{
     collections::BTreeMap,
     fs::File,
@@ -21,8 +23,10 @@ use serde_saphyr::{Location, Spanned};
 const MOST: u64 = 1 << 20;
 /// The transforms Beam has.
 const TRANSFORMS: &str = include_str!("transforms.txt");
-/// What a transform says of itself, besides its type and name and what it is made of.
-const MEMBERS: [&str; 6] = ["config", "input", "output", "output_schema", "windowing", "resource_hints"];
+/// Members that are read.
+const OWN: [&str; 8] = ["type", "name", "config", "resource_hints", "transforms", "extra_transforms", "source", "sink"];
+/// What a transform says of itself, besides its type, name and configuration and what it is made of.
+const MEMBERS: [&str; 4] = ["input", "output", "output_schema", "windowing"];
 /// Longest message kept.
 const TEXT: usize = 400;
 
@@ -96,10 +100,16 @@ struct Transform {
     name: Option<String>,
     #[serde(flatten)]
     block: Block,
-    #[expect(clippy::zero_sized_map_values, reason = "what is left over is flattened into a map")]
+    #[serde(default, rename = "config")]
+    _config: Option<Members>,
+    #[serde(default, rename = "resource_hints")]
+    _resource_hints: Option<Members>,
     #[serde(flatten)]
-    members: BTreeMap<String, IgnoredAny>,
+    members: Members,
 }
+
+/// An object of which only the names matter.
+type Members = BTreeMap<String, IgnoredAny>;
 
 impl Block {
     fn all(&self) -> impl Iterator<Item = &Spanned<Transform>> {
@@ -131,7 +141,7 @@ fn untyped(transform: &Transform) -> Option<String> {
 }
 
 fn misspelt(transform: &Transform) -> Option<String> {
-    let known = || ["type", "name", "transforms", "extra_transforms", "source", "sink"].into_iter().chain(MEMBERS);
+    let known = || OWN.into_iter().chain(MEMBERS);
     let mut unknown = transform.members.keys().filter(|name| known().all(|known| known != name.as_str()));
     unknown.find_map(|name| {
         let near = || known().filter_map(|known| Some((slip(name, known)?, known))).min().map(|(_, known)| known);
@@ -193,6 +203,7 @@ mod tests {
             ("pipeline:\n  transforms:\n    - type: Create\n    - name: Second\n      config: {}\n", 4, "`Second`"),
             ("pipeline:\n  transforms:\n    - type: Create\n      config: {a: 1}\n     bad\n", 5, ""),
             ("pipeline:\n  transforms: five\n", 2, ""),
+            ("pipeline:\n  transforms:\n    - type: Create\n      config: [1]\n", 4, ""),
             ("pipeline:\n  transforms:\n    - type: Create\n      confg: {a: 1}\n", 3, "did you mean `config`?"),
             (
                 "pipeline:\n  transforms:\n    - type: Create\n    - {typ: Create, inputs: a}\n",
