@@ -89,7 +89,7 @@ def job(one: Tenant) -> str:
     spec = {"target": "sim", "name": "canary-one", "options": {"simulator_script": "running"}}
     answer = one.ask("tools/call", name="create_job", arguments=spec)["result"]
     made = str(answer["taskId"] if "taskId" in answer else answer["structuredContent"]["job_id"])
-    made = made.split("/")[0]
+    made = made.split("/", maxsplit=1)[0]
     until(lambda: runs(one, made), "the job runs")
     return made
 
