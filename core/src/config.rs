@@ -198,6 +198,9 @@ pub struct AuthConfig {
     pub allowed_hosts: Vec<String>,
     /// Origins accepted; none by default.
     pub allowed_origins: Vec<String>,
+    /// Requests a minute that each caller may send to one process over HTTP, those of ten seconds at once; no limit when
+    /// left out.
+    pub calls_per_minute: Option<std::num::NonZeroU32>,
 }
 
 /// Where jobs are kept.

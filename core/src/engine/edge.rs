@@ -7,7 +7,7 @@ use super::{
     cors::{allowed_origin, cors, preflight},
 };
 use crate::{
-    auth::{Caller, Role, bearer, find_token},
+    auth::{Caller, Rates, Role, bearer, find_token},
     call::{Call, Labels, Peer},
     config::Config,
     effect::Response,
@@ -46,7 +46,7 @@ pub(super) async fn http(
     let is_mcp = surface.is_some();
     let state = Arc::clone(&engine.state);
     let route = |io, request, call| async move { route(&engine, io, request, call).await };
-    let gate = Gate { config: &state.config, host: &state.host, is_mcp, verb };
+    let gate = Gate { config: &state.config, host: &state.host, rates: Some(&state.rates), is_mcp, verb };
     at_edge(gate, io, request, call, route).await
 }
 
@@ -65,7 +65,7 @@ pub async fn serve_surface<S: mcp::Surface>(
 ) -> Result<Response, Error> {
     let (request, call) = (Box::new(request), Box::new(call));
     let verb = mcp::unserved(&*surface, &request.method);
-    let gate = Gate { config, host, is_mcp: true, verb };
+    let gate = Gate { config, host, rates: None, is_mcp: true, verb };
     at_edge(gate, io, request, call, |io, request, call| mcp::http(io, surface, request, call)).await
 }
 
@@ -73,6 +73,7 @@ pub async fn serve_surface<S: mcp::Surface>(
 struct Gate<'a> {
     config: &'a Config,
     host: &'a Host,
+    rates: Option<&'a Rates>,
     is_mcp: bool,
     /// The answer to a verb that is not served there, which goes before all else (mcp.md 1.5).
     verb: Option<Response>,
@@ -80,7 +81,7 @@ struct Gate<'a> {
 
 /// Checks a request, has it answered, and dresses the answer.
 async fn at_edge<F: Future<Output = Result<Response, Error>>>(
-    Gate { config, host, is_mcp, verb }: Gate<'_>,
+    Gate { config, host, rates, is_mcp, verb }: Gate<'_>,
     io: Io,
     request: Box<HttpRequest>,
     mut call: Box<Call>,
@@ -91,7 +92,9 @@ async fn at_edge<F: Future<Output = Result<Response, Error>>>(
     let connection = request.header("x-mcp-connection-id").and_then(label);
     let (labels, seed) = (call.labels.clone(), call.seed);
     let request_id = call.request_id();
-    let admitted = verb.map_or_else(|| admit(config, host, &request, call, io.now().mono), |no| Ok(Admitted::No(no)));
+    let now = io.now().mono;
+    let admitted = verb.map_or_else(|| admit(config, host, &request, call, now), |no| Ok(Admitted::No(no)));
+    let admitted = admitted.and_then(|admitted| paced(admitted, config, rates, now));
     let answer = match admitted {
         Ok(Admitted::No(response)) => Ok(response),
         Ok(Admitted::Preflight) => Ok(preflight(request.header("access-control-request-headers"))),
@@ -151,6 +154,23 @@ fn admit(
         call.deadline = call.deadline.min(now + limit);
     }
     Ok(Admitted::Call(call))
+}
+
+/// Counts the call of a known caller.
+fn paced(admitted: Admitted, config: &Config, rates: Option<&Rates>, now: Duration) -> Result<Admitted, Error> {
+    let (Some(most), Some(rates), Admitted::Call(call)) = (config.auth.calls_per_minute, rates, &admitted) else {
+        return Ok(admitted);
+    };
+    if call.caller == Caller::nobody() {
+        return Ok(admitted);
+    }
+    let counted = rates.admit(&call.caller, most.get(), now);
+    counted.map(|()| admitted).map_err(|wait| {
+        let text = format!("more than {most} requests a minute of this caller");
+        Error::new(ErrorKind::RateLimited, "caller_rate", text)
+            .retry_as(Retry::After(wait))
+            .suggest("call again after the time in Retry-After; wait_for_change waits for news in one request")
+    })
 }
 
 /// The caller's own limit: seconds, of which at most 120 count.

@@ -9,6 +9,7 @@ use std::{
 
 use super::Host;
 use crate::{
+    auth::Rates,
     config::{Config, Target},
     error::Error,
     guard::Guard,
@@ -29,6 +30,8 @@ pub struct State {
     pub jobs: Arc<ReadJobs>,
     /// What was sent lately, and when by the own clock.
     pub launches: Arc<Launches>,
+    /// How much callers have called.
+    pub rates: Rates,
     targets: BTreeMap<String, Arc<Target>>,
     guards: BTreeMap<String, Arc<Guard>>,
     live: Mutex<Live>,
@@ -84,6 +87,7 @@ impl State {
             host,
             jobs: Arc::default(),
             launches: Arc::default(),
+            rates: Rates::default(),
             targets,
             guards,
             live: Mutex::default(),

@@ -184,3 +184,17 @@ fn the_graph_is_a_picture_too_which_runs_nothing() {
     let picture = response.body.text();
     assert!(picture.starts_with("<svg") && !picture.contains("<script"), "{picture}");
 }
+
+#[test]
+fn a_caller_who_asks_too_often_is_told_when_to_come_again() {
+    let mut world = World::configured(&json!({}), &json!({"auth": {"calls_per_minute": 12}}));
+    let ask = |world: &mut World, path: &str| world.http("GET", path, &Value::Null);
+    assert_eq!([ask(&mut world, "/api/v1/jobs").0.status, ask(&mut world, "/api/v1/jobs").0.status], [200, 200]);
+    let (refused, body) = ask(&mut world, "/api/v1/jobs");
+    assert_eq!((refused.status, refused.header("retry-after").is_some()), (429, true), "{body}");
+    assert_eq!(body["error"]["details"]["reason"], "caller_rate");
+    assert_eq!(world.http("POST", "/mcp", &json!({})).0.status, 429, "at the other door too");
+    assert_eq!(ask(&mut world, "/health/live").0.status, 200, "what everybody may ask is not counted");
+    world.advance(5_000);
+    assert_eq!(ask(&mut world, "/api/v1/jobs").0.status, 200);
+}
