@@ -141,8 +141,8 @@ pub(super) async fn refresh(context: &Context, job: &Job, sighting: Option<Sight
     Ok(())
 }
 
-/// A list does not show checkpoints, and a runner that takes some and is gone has forgotten them: one streaming job of ours is looked
-/// at in a round, the first that is due, so that each is known from where it can be restored.
+/// A list does not show checkpoints, and a runner that is gone has forgotten them. Where a runner takes any, one streaming
+/// job of ours is looked at in a round, the first that is due, so that each is known from where it can be restored.
 async fn watch_checkpoint(context: &Context, jobs: &[&Due]) -> Result<(), Error> {
     let keeps_some = |job: &Job| {
         let target = context.state.target(job.id.target());

@@ -66,12 +66,12 @@ impl Define for GetMetrics {
         submitted(&job)?;
         let mut metrics = context.runner(job.id.target())?.metrics(&job).await?;
         let mut all: Map<String, Value> = metrics.unified.iter().map(|(k, v)| (k.clone(), Value::from(*v))).collect();
-        for (name, value) in of_the_pipeline(&metrics.user) {
-            match value {
-                Some(value) => drop(all.insert(name, serde_json::to_value(value).unwrap_or_default())),
-                None => metrics.notes.push(format!("{name} has a value of its own in each step: see `user`")),
-            }
+        let whole = of_the_pipeline(&metrics.user);
+        if whole.values().any(Option::is_none) {
+            metrics.notes.push("what has a value of its own in each of several steps is in `user` alone".into());
         }
+        let named = whole.into_iter().filter_map(|(name, value)| Some((name, serde_json::to_value(value?).ok()?)));
+        all.extend(named);
         Ok(Output {
             job_id: job.id.to_string(),
             timestamp: rfc3339(context.now_ms()),
