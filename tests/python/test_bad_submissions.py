@@ -1,7 +1,8 @@
 """Every wrong way to submit, to each runner: answered before anything is sent to it, whatever the runner would say.
 
-The runners here answer every read with 404, so nothing that a refusal says can have come from them, and any request
-that would change something fails the test.
+Flink, Spark and Dataflow answer every read with 404 here, so nothing that a refusal says can have come from them, and
+any request that would change something fails the test. Nobody listens where the job service should be: who asked it
+anything would be told that.
 """
 
 from __future__ import annotations
