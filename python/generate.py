@@ -54,7 +54,7 @@ CONNECTION_WORDS = {
     "__enter__": "__aenter__",
     "__exit__": "__aexit__",
 }  # fmt: skip
-PLAIN = ("_connect", "create_context")
+PLAIN = ("_connect",)
 MADE = (
     ("client.py", "aio.py", WORDS, AWAITED),
     ("mcp/connection.py", "mcp/aio.py", CONNECTION_WORDS, ("_run", "close")),

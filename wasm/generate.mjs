@@ -14,6 +14,7 @@ const read = (file) => JSON.parse(readFileSync(new URL(file, vectors), "utf8"));
 const OPEN = {
   actual: "Record<string, number>",
   checkpoints: "Checkpoint[]",
+  contexts: "ExecutionContext[]",
   counts: "CheckpointCounts",
   job: "Job",
   jobs: "Job[]",
@@ -102,6 +103,9 @@ export type JobState = ${words(states)};
 
 /** A job as callers see it. */
 export type Job = GetJobOutput;
+
+/** A run profile of the catalogue. */
+export type ExecutionContext = GetContextOutput;
 
 /** The record of a savepoint, scale, drain, stop or cancel. */
 export type Operation = GetOperationOutput;

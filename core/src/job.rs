@@ -1,6 +1,8 @@
 //! Apache Beam's job vocabulary as plain types: no runner, no door.
 
 mod checkpoints;
+#[cfg(feature = "server")]
+mod execution_context;
 mod graph;
 #[cfg(feature = "server")]
 mod graph_svg;
@@ -14,6 +16,8 @@ mod spec;
 mod state;
 
 pub use checkpoints::{Checkpoint, CheckpointCounts, Checkpoints, RestoredFrom};
+#[cfg(feature = "server")]
+pub use execution_context::{ContextStatus, ContextType, ExecutionContext};
 pub use graph::{Graph, Stage};
 pub use id::JobId;
 pub use logs::{LogEntry, LogPage, LogQuery, Severity};

@@ -36,6 +36,7 @@ pub async fn handle(context: Context, request: HttpRequest) -> Result<Response, 
     match route.does {
         Does::Verb { name, adapt } => {
             read_key(&mut input, &request)?;
+            read_generation(&mut input, &request, name)?;
             adapt(&mut input, &context);
             let verb = verb::find(name).ok_or_else(|| verb::unknown(name))?;
             let output = verb.run(context.clone(), Value::Object(input)).await?;
@@ -89,4 +90,17 @@ fn read_key(input: &mut Map<String, Value>, request: &HttpRequest) -> Result<(),
         Some(key) if request.method != "GET" => put(input, "idempotency_key", key.into()),
         _ => Ok(()),
     }
+}
+
+/// `If-Match` is the generation of what is changed (RFC 9110, section 13.1.1); `*` is any.
+fn read_generation(input: &mut Map<String, Value>, request: &HttpRequest, verb: &str) -> Result<(), Error> {
+    let tag = request.header("if-match").filter(|_| matches!(verb, "update_context" | "delete_context"));
+    let Some(tag) = tag.map(str::trim).filter(|tag| *tag != "*") else { return Ok(()) };
+    let generation =
+        tag.strip_prefix('"').and_then(|tag| tag.strip_suffix('"')).and_then(|tag| tag.parse::<u64>().ok());
+    let generation = generation.ok_or_else(|| {
+        Error::invalid("bad_if_match", "`If-Match` is one entity tag")
+            .suggest("send the `ETag` of the answer that was read, for instance \"3\", or `*`")
+    })?;
+    put(input, "mcp_generation", generation.into())
 }

@@ -5,6 +5,7 @@
 
 mod audit;
 mod check;
+mod context_rows;
 mod job_rows;
 mod keys;
 mod op;
@@ -15,6 +16,7 @@ pub mod schema;
 
 pub use audit::{Audit, AuditChain, AuditHead, AuditRow, Seal, audit_head_key, audit_head_write, audit_key, seal};
 pub use check::faults;
+pub use context_rows::{context_key, context_write};
 pub use job_rows::{JobFilter, Owner, job_removal, job_writes, list_key, listed_job, owner_key};
 pub use keys::{Kind, SHARED, idempotency_key};
 pub use op::{Commit, Committed, Expect, Key, Name, Op, Page, Put, Record, Scan, StoreReply, Write};

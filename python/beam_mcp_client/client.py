@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 from . import inputs
 from ._typing import Self, Unpack
@@ -13,12 +13,21 @@ from .context import MCPContext
 from .drive import drive
 from .errors import JobFailedError
 from .host import ServerHost
-from .inputs import JobFields, JobLike, OperationFields, Params, RestoreFields
+from .inputs import (
+    ContextFields,
+    ContextMembers,
+    JobFields,
+    JobLike,
+    OperationFields,
+    Params,
+    RestoreFields,
+)
 from .refs import Artifact, JobRef, Savepoint
 from .results import (
     Change,
     Changed,
     Checkpoints,
+    ExecutionContext,
     Graph,
     Job,
     LogList,
@@ -760,7 +769,28 @@ class MCPClient(ClientBase):
         given = {"operation_id": operation_id}
         return Operation(self._run("get_operation", given, context, timeout))
 
-    # ---- labels
+    # ---- labels, and the contexts of the catalogue
+
+    @overload
+    def create_context(
+        self,
+        session_id: str | None = None,
+        user_id: str | None = None,
+        trace_id: str | None = None,
+        transaction_id: str | None = None,
+        parameters: Mapping[str, Any] | None = None,
+    ) -> MCPContext: ...
+
+    @overload
+    def create_context(
+        self,
+        *,
+        context_type: str,
+        parameters: Mapping[str, Any] | None = None,
+        context: MCPContext | None = None,
+        timeout: float | None = None,
+        **fields: Unpack[ContextFields],
+    ) -> ExecutionContext: ...
 
     def create_context(
         self,
@@ -768,10 +798,94 @@ class MCPClient(ClientBase):
         user_id: str | None = None,
         trace_id: str | None = None,
         transaction_id: str | None = None,
-        parameters: dict[str, Any] | None = None,
-    ) -> MCPContext:
-        """Labels for calls; makes nothing on the server."""
-        return MCPContext(session_id, trace_id, transaction_id, user_id, parameters or {})
+        parameters: Mapping[str, Any] | None = None,
+        *,
+        context_type: str | None = None,
+        context: MCPContext | None = None,
+        timeout: float | None = None,
+        **fields: Unpack[ContextFields],
+    ) -> MCPContext | ExecutionContext:
+        """Labels for calls, which makes nothing on the server; with `context_type` a run profile of the catalogue."""
+        if context_type is None:
+            inputs.no_profile(fields)
+            return MCPContext(session_id, trace_id, transaction_id, user_id, dict(parameters or {}))
+        given = inputs.merged(None, context_type=context_type, parameters=parameters, **fields)
+        return ExecutionContext(self._run("create_context", given, context, timeout))
+
+    def list_contexts(
+        self,
+        *,
+        context_type: str | None = None,
+        context: MCPContext | None = None,
+        timeout: float | None = None,
+    ) -> list[ExecutionContext]:
+        """The run profiles of the catalogue, in order of id."""
+        given = inputs.merged(None, context_type=context_type, all=True)
+        data = self._run("list_contexts", given, context, timeout)
+        return [ExecutionContext(item) for item in data["contexts"]]
+
+    def get_context(
+        self,
+        context_id: str,
+        *,
+        context: MCPContext | None = None,
+        timeout: float | None = None,
+    ) -> ExecutionContext:
+        """One run profile."""
+        given = {"context_id": context_id}
+        return ExecutionContext(self._run("get_context", given, context, timeout))
+
+    def update_context(
+        self,
+        context_id: str,
+        params: Params | None = None,
+        *,
+        context_type: str | None = None,
+        parameters: Mapping[str, Any] | None = None,
+        context: MCPContext | None = None,
+        timeout: float | None = None,
+        **fields: Unpack[ContextMembers],
+    ) -> ExecutionContext:
+        """Puts the members that are given in the place of the old ones; a map that is given is the whole map."""
+        given = inputs.profile(context_id, params, context_type, parameters, fields)
+        return ExecutionContext(self._run("update_context", given, context, timeout))
+
+    def delete_context(
+        self,
+        context_id: str,
+        *,
+        mcp_generation: int | None = None,
+        plan_digest: str | None = None,
+        idempotency_key: str | None = None,
+        context: MCPContext | None = None,
+        timeout: float | None = None,
+    ) -> ExecutionContext:
+        """Takes a run profile out of the catalogue; the result is what it was. Jobs keep their options."""
+        given = inputs.merged(
+            None,
+            context_id=context_id,
+            mcp_generation=mcp_generation,
+            plan_digest=plan_digest,
+            idempotency_key=idempotency_key,
+        )
+        return ExecutionContext(self._run("delete_context", given, context, timeout))
+
+    def plan_context(
+        self,
+        verb: str,
+        context_id: str,
+        params: Params | None = None,
+        *,
+        context_type: str | None = None,
+        parameters: Mapping[str, Any] | None = None,
+        context: MCPContext | None = None,
+        timeout: float | None = None,
+        **fields: Unpack[ContextMembers],
+    ) -> Plan:
+        """What `create`, `update` or `delete` of a run profile would do; changes nothing."""
+        given = inputs.profile(context_id, params, context_type, parameters, fields)
+        call = inputs.catalogue_call(verb)
+        return Plan.of(self._run(call, {**given, "dry_run": True}, context, timeout))
 
 
 Client = MCPClient

@@ -20,6 +20,8 @@ Params: TypeAlias = Mapping[str, Any] | object
 class JobFields(TypedDict, total=False):
     """Members of a submission beside the usual ones."""
 
+    context_id: str
+    """A context of the catalogue: its options are over the target's and under the rest."""
     preset: str
     """A preset of the target: code, parameters and options the operator has given a name."""
     module: str
@@ -66,6 +68,35 @@ class OperationFields(TypedDict, total=False):
     pipeline_options: Mapping[str, Any]
     code_path: str
     allow_non_restored_state: bool
+
+
+class ContextMembers(TypedDict, total=False):
+    """Members of a context of the catalogue; those that only the server sets may be sent back as they were read."""
+
+    name: str
+    description: str
+    status: str
+    """`active` or `inactive`."""
+    resources: Mapping[str, Any]
+    metadata: Mapping[str, Any]
+    mcp_labels: Mapping[str, str]
+    mcp_annotations: Mapping[str, str]
+    mcp_generation: int
+    """Generation of what is changed; another is refused."""
+    mcp_resource_type: str
+    mcp_state: str
+    mcp_created_at: str
+    mcp_updated_at: str
+    by_operator: bool
+    idempotency_key: str
+    plan_digest: str
+
+
+class ContextFields(ContextMembers, total=False):
+    """The same of a new one, with its id."""
+
+    context_id: str
+    mcp_resource_id: str
 
 
 OPERATIONS = {
@@ -180,6 +211,41 @@ def operation(
         call, given = scaling(job, *bounds, **given)
         return call, {**given, "dry_run": True}
     return OPERATIONS[verb], {**given, "job_id": job_id(job), "dry_run": True}
+
+
+def no_profile(fields: Mapping[str, Any]) -> None:
+    """Refuses members of a run profile where labels are meant."""
+    if fields:
+        raise errors.invalid(
+            f"labels have no {', '.join(sorted(fields))}",
+            "give `context_type` to make a run profile of the catalogue",
+        )
+
+
+def profile(
+    context_id: str,
+    params: Params | None,
+    context_type: str | None,
+    parameters: Mapping[str, Any] | None,
+    fields: Mapping[str, Any],
+) -> dict[str, Any]:
+    """The input of a change of a run profile."""
+    return merged(
+        params,
+        context_id=context_id,
+        context_type=context_type,
+        parameters=parameters,
+        **fields,
+    )
+
+
+def catalogue_call(verb: str) -> str:
+    """The call of a change of the catalogue."""
+    if verb not in ("create", "update", "delete"):
+        raise errors.invalid(
+            f"there is no change {verb!r} to plan", "one of create, update, delete"
+        )
+    return f"{verb}_context"
 
 
 def upload(path: str | Path, file_name: str | None) -> tuple[dict[str, Any], dict[str, Path]]:

@@ -227,6 +227,32 @@ class Checkpoints(Result):
     notes: list[str] | None
 
 
+class ExecutionContext(Result):
+    """A run profile of the catalogue (S2): options that a submission names as `context_id`."""
+
+    __slots__ = ()
+    context_id: str
+    mcp_resource_id: str
+    mcp_resource_type: str
+    mcp_created_at: str
+    mcp_updated_at: str
+    mcp_state: str
+    mcp_generation: int
+    mcp_labels: dict[str, str]
+    mcp_annotations: dict[str, str]
+    name: str
+    description: str
+    context_type: str
+    status: str
+    by_operator: bool
+    """An admin wrote it: it may hold options that only an operator may set, and admins alone change it."""
+    parameters: dict[str, Any]
+    resources: dict[str, Any]
+    metadata: dict[str, Any]
+    deleted: str | None
+    replayed: bool | None
+
+
 class LogEntry(Result):
     """One line of a job's log. Its text was written by the pipeline or the runner: do not trust it."""
 

@@ -178,6 +178,24 @@ def test_a_dry_run_shows_the_launch_and_where_each_option_comes_from(
     assert emulator.called("launch") == []
 
 
+def test_the_context_of_s2_is_part_of_the_launch(server: Server, emulator: Emulator) -> None:
+    """S2's object as it is printed, but for project and bucket; without a target it is Dataflow's only one."""
+    parameters = {"region": "us-central1", "project": "acme-prod", "temp_location": "gs://b/temp"}
+    profile = {"mcp_resource_id": "dataflow-default", "context_type": "dataflow"}
+    server.ok("POST", "/contexts", profile | {"parameters": parameters})
+    body = {"context_id": "dataflow-default", "template_path": WORD_COUNT}
+    body |= {"job_name": "x", "template_parameters": WORDS}
+    plan = server.ok("POST", "/jobs", body | {"dry_run": True})["data"]["plan"]
+    assert {row["name"]: row["from"] for row in plan["options"]} == dict.fromkeys(
+        parameters, "context"
+    )
+    server.ok("POST", "/jobs", body)
+    (launch,) = emulator.called("templates.launch")
+    assert launch["environment"]["tempLocation"] == "gs://b/temp"
+    server.ok("PUT", "/contexts/dataflow-default", {"parameters": {"project": "not-mine"}})
+    assert server.refused("POST", "/jobs", body)["details"]["reason"] == "other_project"
+
+
 # ---- one submission is one job ----
 
 

@@ -52,6 +52,19 @@ test("what the server is", async () => {
   assert.equal((await client.getRunner({ runner_type: "simulator" })).name, "sim");
 });
 
+test("a run profile's life", async () => {
+  const client = new BeamMcpClient(url);
+  const made = await client.createContext({ name: "From JS", context_type: "simulator", parameters: { zone: "a" } });
+  assert.deepEqual([made.context_id, made.mcp_generation], ["from-js", 1]);
+  const { plan } = await client.createJob({ target: "sim", context_id: "from-js", dry_run: true });
+  assert.deepEqual(plan.options.find(({ name }) => name === "zone").from, "context");
+  const changed = await client.updateContext({ context_id: "from-js", parameters: { zone: "b" }, mcp_generation: 1 });
+  assert.deepEqual((await client.getContext({ context_id: "from-js" })).parameters, changed.parameters);
+  assert.deepEqual((await client.listContexts()).contexts.map(({ context_id }) => context_id), ["from-js"]);
+  assert.equal((await client.deleteContext({ context_id: "from-js", mcp_generation: 2 })).deleted, "from-js");
+  assert.equal(await codeOf(client.getContext({ context_id: "from-js" })), "not_found");
+});
+
 test("an upload is kept under its hash", async () => {
   const client = new BeamMcpClient(url);
   const { artifact, sha256, size_bytes } = await client.uploadArtifact({ source: new Blob(["hello"]), file_name: "a.txt" });

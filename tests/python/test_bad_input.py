@@ -46,6 +46,8 @@ PATHS = {
     "get_graph": "/jobs/{job_id}/graph",
     "get_checkpoints": "/jobs/{job_id}/checkpoints",
     "get_operation": "/jobs/{job_id}/operations/{operation_id}",
+    "get_context": "/contexts/{context_id}",
+    "create_context": "/contexts",
 }
 EXITS = {400: 2, 401: 4, 403: 4, 404: 3, 409: 5, 413: 2, 422: 6, 503: 1, 504: 124}
 

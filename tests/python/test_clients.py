@@ -522,7 +522,7 @@ def test_the_seed_of_llm_integration() -> None:
         )
         manifest = await mcp_client.get_manifest()
         assert manifest["tools"][0]["name"] == "create_job"
-        context = mcp_client.create_context(session_id="unique-session", user_id="user-123")
+        context = await mcp_client.create_context(session_id="unique-session", user_id="user-123")
         created = await mcp_client.create_job(params={"job_name": "n"}, context=context)
         metrics = await mcp_client.get_metrics(job_id=created.job_id, context=context)
         assert metrics.metrics == {"worker_count": 2.0}

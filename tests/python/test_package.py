@@ -58,10 +58,15 @@ OPERATIONS = {
     "get_checkpoints": ["get_checkpoints"],
     "get_logs": ["get_logs", "get_job_logs"],
     "wait_for_change": ["wait_for_change", "watch_job", "wait_for_job"],
+    "list_contexts": ["list_contexts"],
+    "create_context": ["create_context", "plan_context"],
+    "get_context": ["get_context"],
+    "update_context": ["update_context", "plan_context"],
+    "delete_context": ["delete_context", "plan_context"],
     "upload_artifact": ["upload_artifact"],
 }
 """The methods behind each call of the core's client."""
-LOCAL = {"create_context", "with_options", "close"}
+LOCAL = {"with_options", "close"}
 
 
 def tool(*command: str) -> None:

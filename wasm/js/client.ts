@@ -215,6 +215,31 @@ export class BeamMcpClient {
     return this.#call("get_checkpoints", input, options);
   }
 
+  /** Run profiles of the catalogue, in order of id. */
+  listContexts(input: v.ListContextsInput & AllPages = {}, options?: CallOptions): Promise<v.ListContextsOutput> {
+    return this.#call("list_contexts", input, options);
+  }
+
+  /** One run profile. */
+  getContext(input: v.GetContextInput, options?: CallOptions): Promise<v.GetContextOutput> {
+    return this.#call("get_context", input, options);
+  }
+
+  /** Makes a run profile, which `createJob` takes as `context_id`. */
+  createContext(input: v.CreateContextInput, options?: CallOptions): Promise<v.CreateContextOutput> {
+    return this.#call("create_context", input, options);
+  }
+
+  /** Puts the members that are sent in the place of those of a run profile. */
+  updateContext(input: v.UpdateContextInput, options?: CallOptions): Promise<v.UpdateContextOutput> {
+    return this.#call("update_context", input, options);
+  }
+
+  /** Takes a run profile out of the catalogue. */
+  deleteContext(input: v.DeleteContextInput, options?: CallOptions): Promise<v.DeleteContextOutput> {
+    return this.#call("delete_context", input, options);
+  }
+
   /** One page of the log. */
   getLogs(input: v.GetLogsInput, options?: CallOptions): Promise<v.GetLogsOutput> {
     return this.#call("get_logs", input, options);

@@ -13,6 +13,9 @@ export type JobState = "SUBMITTING" | "SUBMIT_UNKNOWN" | "PARKED" | "PENDING" | 
 /** A job as callers see it. */
 export type Job = GetJobOutput;
 
+/** A run profile of the catalogue. */
+export type ExecutionContext = GetContextOutput;
+
 /** The record of a savepoint, scale, drain, stop or cancel. */
 export type Operation = GetOperationOutput;
 
@@ -99,6 +102,72 @@ export interface CancelJobOutput {
   state?: JobState;
 }
 
+export interface CreateContextInput {
+  /** The server's. */
+  by_operator?: boolean;
+  /** Id: lower-case letters, digits, `.`, `_` and `-`, at most 64; of a new one by default made of its name. */
+  context_id?: string;
+  /** Runner of the targets it is for, or `custom` for any, which is the default. */
+  context_type?: "dataflow" | "direct" | "flink" | "portable" | "simulator" | "spark" | "custom";
+  /** Text for people, at most 4 KiB. */
+  description?: string;
+  /** Only show the plan. */
+  dry_run?: boolean;
+  /** Makes a repeated call answer as the first. */
+  idempotency_key?: string;
+  /** Annotations. */
+  mcp_annotations?: Record<string, unknown>;
+  /** The server's. */
+  mcp_created_at?: string;
+  /** Generation of what is changed; another is refused. Also as `If-Match`. */
+  mcp_generation?: number;
+  /** Labels. */
+  mcp_labels?: Record<string, unknown>;
+  /** Same as `context_id`. */
+  mcp_resource_id?: string;
+  /** `context`. */
+  mcp_resource_type?: string;
+  /** The server's. */
+  mcp_state?: string;
+  /** The server's. */
+  mcp_updated_at?: string;
+  /** For people and programs: no runner reads it. */
+  metadata?: Record<string, unknown>;
+  /** Name for people, at most 128 bytes; default: the id. */
+  name?: string;
+  /** Pipeline options by name, over the target's and under those of a preset and of the call. */
+  parameters?: Record<string, unknown>;
+  /** Digest of the plan a dry run showed; another is refused. */
+  plan_digest?: string;
+  /** For people, for instance `cpu` and `memory`: no runner reads it. */
+  resources?: Record<string, unknown>;
+  /** `inactive`: jobs may not name it. */
+  status?: "active" | "inactive";
+}
+
+export interface CreateContextOutput {
+  by_operator?: boolean;
+  context_id?: string;
+  context_type?: string;
+  deleted?: string;
+  description?: string;
+  mcp_annotations?: Record<string, unknown>;
+  mcp_created_at?: string;
+  mcp_generation?: number;
+  mcp_labels?: Record<string, unknown>;
+  mcp_resource_id?: string;
+  mcp_resource_type?: string;
+  mcp_state?: string;
+  mcp_updated_at?: string;
+  metadata?: Record<string, unknown>;
+  name?: string;
+  parameters?: Record<string, unknown>;
+  plan?: Plan;
+  replayed?: boolean;
+  resources?: Record<string, unknown>;
+  status?: string;
+}
+
 export interface CreateJobInput {
   /** Start although the savepoint holds state the pipeline no longer has. */
   allow_non_restored_state?: boolean;
@@ -106,6 +175,8 @@ export interface CreateJobInput {
   args?: string[];
   /** Path on the server beneath its roots, or `artifact:sha256:<hex>` of an uploaded file. */
   code_path?: string;
+  /** A context of the catalogue: its options are over the target's and under the rest. */
+  context_id?: string;
   /** Only show the plan. */
   dry_run?: boolean;
   /** Main class of the jar, where its manifest names none. */
@@ -222,6 +293,42 @@ export interface CreateSavepointOutput {
   state?: JobState;
 }
 
+export interface DeleteContextInput {
+  /** Its id. */
+  context_id: string;
+  /** Only show the plan. */
+  dry_run?: boolean;
+  /** Makes a repeated call answer as the first. */
+  idempotency_key?: string;
+  /** Generation of what is deleted; another is refused. Also as `If-Match`. */
+  mcp_generation?: number;
+  /** Digest of the plan a dry run showed; another is refused. */
+  plan_digest?: string;
+}
+
+export interface DeleteContextOutput {
+  by_operator?: boolean;
+  context_id?: string;
+  context_type?: string;
+  deleted?: string;
+  description?: string;
+  mcp_annotations?: Record<string, unknown>;
+  mcp_created_at?: string;
+  mcp_generation?: number;
+  mcp_labels?: Record<string, unknown>;
+  mcp_resource_id?: string;
+  mcp_resource_type?: string;
+  mcp_state?: string;
+  mcp_updated_at?: string;
+  metadata?: Record<string, unknown>;
+  name?: string;
+  parameters?: Record<string, unknown>;
+  plan?: Plan;
+  replayed?: boolean;
+  resources?: Record<string, unknown>;
+  status?: string;
+}
+
 export interface GetCheckpointsInput {
   /** The job. */
   job_id: string;
@@ -234,6 +341,31 @@ export interface GetCheckpointsOutput {
   notes?: string[];
   restored_from?: RestoredFrom;
   timestamp: string;
+}
+
+export interface GetContextInput {
+  /** Its id. */
+  context_id: string;
+}
+
+export interface GetContextOutput {
+  by_operator: boolean;
+  context_id: string;
+  context_type: string;
+  description: string;
+  mcp_annotations: Record<string, unknown>;
+  mcp_created_at: string;
+  mcp_generation: number;
+  mcp_labels: Record<string, unknown>;
+  mcp_resource_id: string;
+  mcp_resource_type: string;
+  mcp_state: string;
+  mcp_updated_at: string;
+  metadata: Record<string, unknown>;
+  name: string;
+  parameters: Record<string, unknown>;
+  resources: Record<string, unknown>;
+  status: string;
 }
 
 export interface GetGraphInput {
@@ -354,6 +486,15 @@ export interface GetOperationOutput {
   state: OperationState;
   terminal: boolean;
   trigger_id: string;
+}
+
+export interface ListContextsInput {
+  /** Only those for this runner, or only `custom` ones. */
+  context_type?: "dataflow" | "direct" | "flink" | "portable" | "simulator" | "spark" | "custom";
+}
+
+export interface ListContextsOutput {
+  contexts: ExecutionContext[];
 }
 
 export interface ListJobsInput {
@@ -491,6 +632,72 @@ export interface ScaleJobOutput {
   state?: JobState;
 }
 
+export interface UpdateContextInput {
+  /** The server's. */
+  by_operator?: boolean;
+  /** Id: lower-case letters, digits, `.`, `_` and `-`, at most 64; of a new one by default made of its name. */
+  context_id?: string;
+  /** Runner of the targets it is for, or `custom` for any, which is the default. */
+  context_type?: "dataflow" | "direct" | "flink" | "portable" | "simulator" | "spark" | "custom";
+  /** Text for people, at most 4 KiB. */
+  description?: string;
+  /** Only show the plan. */
+  dry_run?: boolean;
+  /** Makes a repeated call answer as the first. */
+  idempotency_key?: string;
+  /** Annotations. */
+  mcp_annotations?: Record<string, unknown>;
+  /** The server's. */
+  mcp_created_at?: string;
+  /** Generation of what is changed; another is refused. Also as `If-Match`. */
+  mcp_generation?: number;
+  /** Labels. */
+  mcp_labels?: Record<string, unknown>;
+  /** Same as `context_id`. */
+  mcp_resource_id?: string;
+  /** `context`. */
+  mcp_resource_type?: string;
+  /** The server's. */
+  mcp_state?: string;
+  /** The server's. */
+  mcp_updated_at?: string;
+  /** For people and programs: no runner reads it. */
+  metadata?: Record<string, unknown>;
+  /** Name for people, at most 128 bytes; default: the id. */
+  name?: string;
+  /** Pipeline options by name, over the target's and under those of a preset and of the call. */
+  parameters?: Record<string, unknown>;
+  /** Digest of the plan a dry run showed; another is refused. */
+  plan_digest?: string;
+  /** For people, for instance `cpu` and `memory`: no runner reads it. */
+  resources?: Record<string, unknown>;
+  /** `inactive`: jobs may not name it. */
+  status?: "active" | "inactive";
+}
+
+export interface UpdateContextOutput {
+  by_operator?: boolean;
+  context_id?: string;
+  context_type?: string;
+  deleted?: string;
+  description?: string;
+  mcp_annotations?: Record<string, unknown>;
+  mcp_created_at?: string;
+  mcp_generation?: number;
+  mcp_labels?: Record<string, unknown>;
+  mcp_resource_id?: string;
+  mcp_resource_type?: string;
+  mcp_state?: string;
+  mcp_updated_at?: string;
+  metadata?: Record<string, unknown>;
+  name?: string;
+  parameters?: Record<string, unknown>;
+  plan?: Plan;
+  replayed?: boolean;
+  resources?: Record<string, unknown>;
+  status?: string;
+}
+
 export interface UpdateJobInput {
   /** Only show the plan. */
   dry_run?: boolean;
@@ -575,19 +782,24 @@ export interface Verbs {
   abandon_job: { input: AbandonJobInput; output: AbandonJobOutput };
   adopt_job: { input: AdoptJobInput; output: AdoptJobOutput };
   cancel_job: { input: CancelJobInput; output: CancelJobOutput };
+  create_context: { input: CreateContextInput; output: CreateContextOutput };
   create_job: { input: CreateJobInput; output: CreateJobOutput };
   create_savepoint: { input: CreateSavepointInput; output: CreateSavepointOutput };
+  delete_context: { input: DeleteContextInput; output: DeleteContextOutput };
   get_checkpoints: { input: GetCheckpointsInput; output: GetCheckpointsOutput };
+  get_context: { input: GetContextInput; output: GetContextOutput };
   get_graph: { input: GetGraphInput; output: GetGraphOutput };
   get_job: { input: GetJobInput; output: GetJobOutput };
   get_logs: { input: GetLogsInput; output: GetLogsOutput };
   get_metrics: { input: GetMetricsInput; output: GetMetricsOutput };
   get_operation: { input: GetOperationInput; output: GetOperationOutput };
+  list_contexts: { input: ListContextsInput; output: ListContextsOutput };
   list_jobs: { input: ListJobsInput; output: ListJobsOutput };
   list_runners: { input: ListRunnersInput; output: ListRunnersOutput };
   restore_job: { input: RestoreJobInput; output: RestoreJobOutput };
   resubmit_job: { input: ResubmitJobInput; output: ResubmitJobOutput };
   scale_job: { input: ScaleJobInput; output: ScaleJobOutput };
+  update_context: { input: UpdateContextInput; output: UpdateContextOutput };
   update_job: { input: UpdateJobInput; output: UpdateJobOutput };
   wait_for_change: { input: WaitForChangeInput; output: WaitForChangeOutput };
 }

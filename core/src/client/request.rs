@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use super::{Class, ClientOptions, Route, SERVER};
 use crate::{
     call::{Call, Labels},
-    effect::{Body, CredentialId, Request, SourceId},
+    effect::{Body, CredentialId, Method, Request, SourceId},
     error::Error,
     url,
 };
@@ -125,7 +125,7 @@ fn body(route: &Route, mut input: Map<String, Value>) -> Result<Body, Error> {
         nothing_left(route, &input)?;
         return Ok(Body::Source(SourceId(source)));
     }
-    if matches!(route.class, Class::Read | Class::Watch) {
+    if matches!(route.class, Class::Read | Class::Watch) || route.method == Method::Delete {
         nothing_left(route, &input)?;
         return Ok(Body::Empty);
     }

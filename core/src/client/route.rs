@@ -51,6 +51,7 @@ const fn post(verb: &'static str, path: &'static str, class: Class) -> Route {
 }
 
 const JOB: &str = "/api/v1/jobs/{job_id}";
+const CONTEXT: &str = "/api/v1/contexts/{context_id}";
 const LOG_QUERY: &[&str] =
     &["max_results", "page_token", "duration_seconds", "until", "min_severity", "contains", "worker", "step"];
 const JOB_FILTER: &[&str] = &["target", "state", "job_type", "name_contains", "limit", "page_token"];
@@ -87,6 +88,14 @@ pub const ROUTES: &[Route] = &[
     Route {
         query: &["cursor", "timeout_seconds", "timeout_s", "until_terminal"],
         ..row("wait_for_change", Method::Get, "/api/v1/jobs/{job_id}/wait", Class::Watch)
+    },
+    list("list_contexts", "/api/v1/contexts", &["context_type"], "contexts"),
+    post("create_context", "/api/v1/contexts", Class::Write),
+    read("get_context", CONTEXT, &[]),
+    row("update_context", Method::Put, CONTEXT, Class::Write),
+    Route {
+        query: &["mcp_generation", "dry_run", "plan_digest"],
+        ..row("delete_context", Method::Delete, CONTEXT, Class::Write)
     },
     Route { query: &["file_name"], ..post("upload_artifact", "/api/v1/artifacts", Class::Upload) },
 ];

@@ -73,7 +73,8 @@ fn every_vector_replays() {
 
 #[test]
 fn every_route_builds_a_request_that_names_the_server() {
-    let everything = json!({"job_id": "a:b", "operation_id": "scale-1", "runner_type": "flink", "source": "s"});
+    let everything = json!({"job_id": "a:b", "operation_id": "scale-1", "runner_type": "flink", "source": "s",
+        "context_id": "c"});
     for route in ROUTES {
         let mut input = everything.clone();
         input.as_object_mut().unwrap().retain(|name, _| {

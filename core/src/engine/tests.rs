@@ -1,6 +1,7 @@
 //! The engine end to end: verbs, REST and MCP over scripted clusters, with invented time.
 
 mod asking;
+mod catalogue;
 mod doors;
 mod faults;
 mod lengths;

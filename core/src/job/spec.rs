@@ -59,6 +59,15 @@ pub struct JobSpec {
     /// Pipeline options by Beam's names, and the runner's own settings (`parallelism`, …).
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub pipeline_options: Map<String, Value>,
+    /// Context of the catalogue the caller named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub context_id: Option<String>,
+    /// Pipeline options of the context, as they were then.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub context_options: Map<String, Value>,
+    /// The context was an operator's: it may hold what only an operator may set.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub context_by_operator: bool,
     /// Preset of the target the caller named.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub preset: Option<String>,

@@ -22,6 +22,7 @@ pub(super) fn success(context: &Context, verb: &str, data: Value) -> Response {
 /// An answer with data.
 pub(super) fn answer(context: &Context, status: u16, message: String, data: Value) -> Response {
     let mut all = Map::new();
+    let tag = data.get("mcp_generation").map(|generation| ("etag".to_owned(), format!("\"{generation}\"")));
     if data.get("job_id").is_some() {
         for name in MIRRORED {
             let value = data.get(name).or_else(|| data.get("job").and_then(|job| job.get(name)));
@@ -32,7 +33,9 @@ pub(super) fn answer(context: &Context, status: u16, message: String, data: Valu
     all.insert("message".into(), message.into());
     all.insert("data".into(), data);
     all.insert("error".into(), Value::Null);
-    finish(all, &context.call.labels, &context.call.request_id(), context.now_ms(), status)
+    let mut response = finish(all, &context.call.labels, &context.call.request_id(), context.now_ms(), status);
+    response.headers.extend(tag);
+    response
 }
 
 /// The answer to a failure.
@@ -118,6 +121,7 @@ fn status(verb: &str, data: &Value) -> u16 {
         "create_job" | "restore_job" if data.get("plan").is_some() || flag("replayed") => 200,
         "create_job" | "restore_job" if matches!(state, "SUBMITTING" | "SUBMIT_UNKNOWN" | "PARKED") => 202,
         "create_job" | "restore_job" => 201,
+        "create_context" if data.get("plan").is_none() && !flag("replayed") => 201,
         _ if flag("pending") => 202,
         _ => 200,
     }

@@ -53,10 +53,15 @@ fn operation(route: &Route) -> Value {
     if !is_public(route.path) {
         map.insert("security".into(), json!([{}, {"bearer": []}, {"apiKey": []}]));
     }
-    if let (true, Some(verb)) = (route.method != "GET", verb) {
+    if let (true, Some(verb)) = (has_body(route), verb) {
         map.insert("requestBody".into(), json!({"content": {"application/json": {"schema": body(route, verb)}}}));
     }
     operation
+}
+
+/// What takes no body has the rest of its input in the query.
+fn has_body(route: &Route) -> bool {
+    !matches!(route.method, "GET" | "DELETE")
 }
 
 fn path_names(path: &str) -> impl Iterator<Item = &str> {
@@ -66,7 +71,7 @@ fn path_names(path: &str) -> impl Iterator<Item = &str> {
 fn parameters(route: &Route, verb: Option<&verb::Verb>) -> Vec<Value> {
     let in_path = path_names(route.path)
         .map(|name| json!({"name": name, "in": "path", "required": true, "schema": {"type": "string"}}));
-    let schema = verb.filter(|_| route.method == "GET").map(|verb| (verb.input_schema)()).unwrap_or_default();
+    let schema = verb.filter(|_| !has_body(route)).map(|verb| (verb.input_schema)()).unwrap_or_default();
     let properties = schema.get("properties").and_then(Value::as_object).cloned().unwrap_or_default();
     let in_query = properties
         .into_iter()

@@ -69,6 +69,8 @@ const fn page(
     Route { method, path, summary, does: Does::Page(page) }
 }
 
+const CONTEXT: &str = "/api/v1/contexts/{context_id}";
+
 /// Every route. A trailing slash is the same route.
 pub static ROUTES: &[Route] = &[
     page("GET", "/health/live", "The process answers", health::live),
@@ -123,6 +125,11 @@ pub static ROUTES: &[Route] = &[
     verb("GET", "/api/v1/jobs/{job_id}/checkpoints", "get_checkpoints", "Checkpoints as the runner lists them"),
     verb("GET", "/api/v1/jobs/{job_id}/logs", "get_logs", "One page of the log"),
     verb("GET", "/api/v1/jobs/{job_id}/wait", "wait_for_change", "Wait up to 25 s for a change"),
+    verb("GET", "/api/v1/contexts", "list_contexts", "Run profiles of the catalogue"),
+    verb("POST", "/api/v1/contexts", "create_context", "Make a run profile"),
+    verb("GET", CONTEXT, "get_context", "One run profile"),
+    verb("PUT", CONTEXT, "update_context", "Change the members of a run profile that are sent"),
+    verb("DELETE", CONTEXT, "delete_context", "Take a run profile out of the catalogue"),
     page("POST", "/api/v1/artifacts", "Upload a file: answers artifact:sha256:<hex>", documents::artifact),
     page("POST", "/api/v1/mcp/initialize", "S1's handshake; the protocol itself is at /mcp", shim::initialize),
     page("POST", "/api/v1/mcp/initialized", "S1's handshake", shim::accepted),
@@ -226,13 +233,15 @@ fn matches(pattern: &'static str, path: &str) -> Option<Vec<(&'static str, Strin
 pub(super) fn typed(name: &str, value: String) -> Result<Value, Error> {
     let number = || value.parse::<f64>().ok().filter(|number| number.is_finite());
     match name {
-        "limit" | "max_results" | "duration_seconds" | "max_age_ms" => {
+        "limit" | "max_results" | "duration_seconds" | "max_age_ms" | "mcp_generation" => {
             value.parse::<u64>().map(Value::from).map_err(|_| bad_number(name))
         }
         // A number where a change is waited for, and another name of a page's token in lists.
         "cursor" => Ok(value.parse::<u64>().map_or(Value::String(value), Value::from)),
         "timeout_s" | "timeout_seconds" => number().map(Value::from).ok_or_else(|| bad_number(name)),
-        "until_terminal" | "svg" | "reasons" => value.parse::<bool>().map(Value::from).map_err(|_| bad_number(name)),
+        "until_terminal" | "svg" | "reasons" | "dry_run" => {
+            value.parse::<bool>().map(Value::from).map_err(|_| bad_number(name))
+        }
         _ => Ok(Value::String(value)),
     }
 }

@@ -124,6 +124,8 @@ pub enum Provenance {
     Product,
     /// The operator's configuration of the target.
     Target,
+    /// The context of the catalogue that the caller named.
+    Context,
     /// The operator's preset that the caller named.
     Preset,
     /// The caller said so.

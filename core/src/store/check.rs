@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     error::Error,
-    job::{Job, Operation},
+    job::{ExecutionContext, Job, Operation},
 };
 
 /// What is wrong with a stored row, in words; nothing for a sound one. `get` reads other rows of the same moment.
@@ -28,6 +28,7 @@ pub fn faults(record: &Record, get: &mut dyn FnMut(&Key) -> Option<Record>) -> V
         | Kind::JobByTime
         | Kind::JobDue
         | Kind::JobEnded => index_faults(record, get),
+        Kind::Context => unreadable(parse_record::<ExecutionContext>(record)),
         Kind::Operation => unreadable(parse_record::<Operation>(record)),
         Kind::Idempotency | Kind::Secret => unreadable(parse_record::<serde_json::Value>(record)),
         Kind::Owner => unreadable(parse_record::<Owner>(record)),

@@ -10,6 +10,8 @@ pub enum Kind {
     AuditHead,
     /// Audit rows that wait for their seal: `<process>/<12 digits of its sequence>`.
     AuditNew,
+    /// Contexts of the catalogue by id.
+    Context,
     /// Answers by idempotency key.
     Idempotency,
     /// Jobs by id.
@@ -38,10 +40,11 @@ pub enum Kind {
 pub const SHARED: &str = "~";
 
 impl Kind {
-    const ALL: [Self; 14] = [
+    const ALL: [Self; 15] = [
         Self::Audit,
         Self::AuditHead,
         Self::AuditNew,
+        Self::Context,
         Self::Idempotency,
         Self::Job,
         Self::JobByState,
@@ -71,6 +74,7 @@ impl Kind {
             Self::Audit => "audit",
             Self::AuditHead => "audit.head",
             Self::AuditNew => "audit.new",
+            Self::Context => "context",
             Self::Idempotency => "idempotency",
             Self::Job => "job",
             Self::JobByState => "job.by_state",

@@ -14,6 +14,7 @@ pub(super) async fn complete(context: Context, partial: Partial) -> Result<Compl
     let mut found = match partial.name.as_str() {
         "target" | "to" => targets(&context),
         "job_id" => jobs(&context, None).await?,
+        "context_id" => contexts(&context).await?,
         "id" => {
             let found = jobs(&context, partial.settled.get("target")).await?;
             Completion { values: found.values.iter().filter_map(|id| token(id)).collect(), ..found }
@@ -26,6 +27,13 @@ pub(super) async fn complete(context: Context, partial: Partial) -> Result<Compl
 
 fn targets(context: &Context) -> Completion {
     Completion { values: context.state.targets().map(|target| target.name.clone()).collect(), others: false }
+}
+
+async fn contexts(context: &Context) -> Result<Completion, Error> {
+    let all = run(context, "list_contexts", json!({})).await?;
+    let contexts = all.get("contexts").and_then(Value::as_array).into_iter().flatten();
+    let ids = contexts.filter_map(|one| one.get("context_id")?.as_str().map(str::to_owned));
+    Ok(Completion { values: ids.collect(), others: false })
 }
 
 /// Ids of the newest jobs.

@@ -1,4 +1,4 @@
-//! What can be read under `beam://`: the guide, the targets, and each job with its logs, metrics, plan, checkpoints,
+//! What can be read under `beam://`: the guide, the targets, the contexts of the catalogue, and each job with its logs, metrics, plan, checkpoints,
 //! operations and savepoints; and the view of a job for hosts that render MCP Apps.
 
 use std::sync::LazyLock;
@@ -20,7 +20,7 @@ const SVG: &str = "image/svg+xml";
 const GUIDE: &str = include_str!("guide.md");
 
 /// Patterns: path below `beam://`, name, title, what it holds.
-const TEMPLATES: [(&str, &str, &str, &str); 9] = [
+const TEMPLATES: [(&str, &str, &str, &str); 10] = [
     (
         "{target}/runner",
         "runner",
@@ -49,6 +49,12 @@ const TEMPLATES: [(&str, &str, &str, &str); 9] = [
         "job-savepoints",
         "Savepoints of a job",
         "Operations that made one, oldest first.",
+    ),
+    (
+        "catalog/contexts/{context_id}",
+        "context",
+        "A context",
+        "A run profile: pipeline options that create_job takes by its id as `context_id`.",
     ),
 ];
 
@@ -81,6 +87,8 @@ enum Place {
     Checkpoints(String),
     Operations(String),
     Savepoints(String),
+    Contexts,
+    Profile(String),
 }
 
 impl Place {
@@ -93,6 +101,8 @@ impl Place {
         match words.as_slice() {
             ["guide"] => Some(Self::Guide),
             ["runners"] => Some(Self::Runners),
+            ["catalog", "contexts"] => Some(Self::Contexts),
+            ["catalog", "contexts", id] => Some(Self::Profile((*id).to_owned())),
             [target, "runner"] => Some(Self::Runner((*target).to_owned())),
             [target, "jobs", id] => Some(Self::Job(job(target, id))),
             [target, "jobs", id, "logs"] => Some(Self::Logs(job(target, id))),
@@ -113,6 +123,7 @@ pub(super) async fn list(context: Context, cursor: Option<String>, apps: bool) -
     if cursor.is_none() {
         resources.push(Resource { mime_type: Some("text/markdown".into()), ..named("beam://guide", "guide", "Guide") });
         resources.push(named("beam://runners", "runners", "All targets"));
+        resources.push(named("beam://catalog/contexts", "contexts", "All contexts"));
         resources.extend(app::resource().filter(|_| apps));
     }
     let page = run(&context, "list_jobs", json!({"limit": 50, "page_token": cursor})).await?;
@@ -190,6 +201,8 @@ async fn unmarked(context: &Context, place: Place) -> Result<Value, Error> {
         Place::Guide | Place::Picture(_) => Ok(Value::Null),
         Place::Runners => run(context, "list_runners", json!({"reasons": true})).await,
         Place::Runner(target) => runner(context, &target).await,
+        Place::Contexts => run(context, "list_contexts", json!({})).await,
+        Place::Profile(id) => run(context, "get_context", json!({"context_id": id})).await,
         Place::Job(id) => run(context, "get_job", json!({"job_id": id})).await,
         Place::Logs(id) => run(context, "get_logs", json!({"job_id": id})).await,
         Place::Metrics(id) => run(context, "get_metrics", json!({"job_id": id})).await,
@@ -248,6 +261,8 @@ mod tests {
         for (uri, place) in [
             ("beam://guide", Some(Place::Guide)),
             ("beam://runners", Some(Place::Runners)),
+            ("beam://catalog/contexts", Some(Place::Contexts)),
+            ("beam://catalog/contexts/a.b", Some(Place::Profile("a.b".into()))),
             ("beam://sim/runner", Some(Place::Runner("sim".into()))),
             ("beam://sim/jobs/abc", Some(Place::Job("sim:abc".into()))),
             ("beam://flink/jobs/%40abc/logs", Some(Place::Logs("flink:@abc".into()))),

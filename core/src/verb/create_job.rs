@@ -9,7 +9,7 @@ pub(crate) use input::{is_off, replaces};
 
 use serde_json::{Map, Value};
 
-use super::{Context, Hints, Plan, Submitted, registry::Define};
+use super::{Context, Hints, Plan, Submitted, catalogue, registry::Define};
 use crate::{
     auth::Scope,
     config::Target,
@@ -36,7 +36,11 @@ impl Define for CreateJob {
 
     async fn run(context: Context, input: Input) -> Result<Submitted, Error> {
         let ask = Ask { key: input.idempotency_key.clone(), dry_run: input.dry_run, digest: input.plan_digest.clone() };
-        let meant = input.normalise(&context.state.config)?;
+        let profile = match &input.context_id {
+            Some(id) => Some(catalogue::usable(&context, id).await),
+            None => None,
+        };
+        let meant = input.normalise(&context.state.config, profile)?;
         submit_asked(context, digest_of(&meant.asked), meant.spec, &meant.target, ask, Self::NAME).await
     }
 }
@@ -125,8 +129,9 @@ fn plan(spec: &JobSpec, submission: &Submission, token: &str) -> Plan {
     let unnamed = |call: &PlannedCall| PlannedCall { body: without(&call.body, token), ..call.clone() };
     let code = submission.file_name.as_deref().or(spec.module.as_deref()).unwrap_or("a script");
     let preset = spec.preset.as_ref().map(|name| format!(" as its preset `{name}` has it")).unwrap_or_default();
+    let profile = spec.context_id.as_ref().map(|id| format!(" in the context `{id}`")).unwrap_or_default();
     let plan = Plan {
-        summary: format!("submit `{}` ({code}) to target `{}`{preset}", spec.job_name, spec.target),
+        summary: format!("submit `{}` ({code}) to target `{}`{preset}{profile}", spec.job_name, spec.target),
         calls: submission.calls.iter().map(unnamed).collect(),
         options: submission.options.clone(),
         changes: changes(spec, submission),

@@ -5,9 +5,9 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
 use super::{
-    Context, abandon_job, adopt_job, cancel_job, create_job, create_savepoint, get_checkpoints, get_graph, get_job,
-    get_logs, get_metrics, get_operation, list_jobs, list_runners, restore_job, resubmit_job, scale_job, update_job,
-    wait_for_change,
+    Context, abandon_job, adopt_job, cancel_job, create_context, create_job, create_savepoint, delete_context,
+    get_checkpoints, get_context, get_graph, get_job, get_logs, get_metrics, get_operation, list_contexts, list_jobs,
+    list_runners, restore_job, resubmit_job, scale_job, update_context, update_job, wait_for_change,
 };
 use crate::{auth::Scope, error::Error};
 
@@ -76,7 +76,7 @@ const fn row<V: Define + 'static>() -> Verb {
 }
 
 /// Every verb, in the order tools are listed.
-pub static VERBS: [Verb; 18] = [
+pub static VERBS: [Verb; 23] = [
     row::<list_runners::ListRunners>(),
     row::<list_jobs::ListJobs>(),
     row::<get_job::GetJob>(),
@@ -95,6 +95,11 @@ pub static VERBS: [Verb; 18] = [
     row::<adopt_job::AdoptJob>(),
     row::<abandon_job::AbandonJob>(),
     row::<resubmit_job::ResubmitJob>(),
+    row::<list_contexts::ListContexts>(),
+    row::<get_context::GetContext>(),
+    row::<create_context::CreateContext>(),
+    row::<update_context::UpdateContext>(),
+    row::<delete_context::DeleteContext>(),
 ];
 
 /// The verb of a name.

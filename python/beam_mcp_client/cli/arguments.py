@@ -9,7 +9,7 @@ from typing import Any
 from .. import worker_pool
 from .._core import __version__
 from ..local import PIPE
-from . import config, demo, job, mcp, resolve, runner
+from . import config, context, demo, job, mcp, resolve, runner
 
 Run = Callable[[argparse.Namespace], "int | None"]
 
@@ -28,6 +28,9 @@ exit codes: 0 done, 1 fault, 2 usage, 3 not found, 4 not allowed, 5 refused, 6 u
 environment: BEAM_MCP_URL, BEAM_MCP_TRANSPORT, BEAM_MCP_TOKEN, BEAM_MCP_API_KEY, MCP_CLIENT_TIMEOUT,
   MCP_MAX_RETRIES, NO_COLOR
 """
+
+
+CONTEXT_TYPES = ("dataflow", "direct", "flink", "portable", "simulator", "spark", "custom")
 
 
 def parse(argv: Sequence[str]) -> argparse.Namespace:
@@ -58,6 +61,7 @@ def _parser() -> argparse.ArgumentParser:
     nouns = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     _jobs(nouns)
     _runners(nouns)
+    _contexts(nouns)
     _mcp(nouns)
     _config(nouns)
     nouns.add_parser("serve", help="run a server; its arguments are those of beam-mcp-server serve")
@@ -185,6 +189,11 @@ def _submit(command: argparse.ArgumentParser) -> None:
         help="parameter of the template; may repeat",
     )
     add(
+        "--context",
+        metavar="ID",
+        help="context of the catalogue whose options it has; `context list` shows them",
+    )
+    add(
         "--preset",
         metavar="NAME",
         help="what the operator has given a name; `runner list -o json` shows them",
@@ -274,6 +283,46 @@ def _runners(nouns: Any) -> None:
         title="commands", required=True, metavar="COMMAND"
     )
     _command(verbs, "list", runner.listing, "List the targets and what each can do.")
+
+
+def _contexts(nouns: Any) -> None:
+    verbs = nouns.add_parser("context", help="run profiles that jobs name").add_subparsers(
+        title="commands", required=True, metavar="COMMAND"
+    )
+    listing = _command(verbs, "list", context.listing, "List the run profiles.")
+    listing.add_argument("--type", choices=CONTEXT_TYPES, help="only those for this runner")
+    for name, run, text in (
+        ("get", context.get, "Show a run profile."),
+        ("create", context.create, "Make a run profile."),
+        ("update", context.update, "Change a run profile."),
+        ("delete", context.delete, "Delete a run profile; jobs keep their options."),
+    ):
+        command = _command(verbs, name, run, text)
+        command.add_argument("context_id", metavar="CONTEXT_ID")
+        if name != "get":
+            _dry_run(command)
+        if name in ("create", "update"):
+            _profile(command)
+    verbs.choices["update"].add_argument(
+        "--unset",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="option to leave out; may repeat",
+    )
+
+
+def _profile(command: argparse.ArgumentParser) -> None:
+    add = command.add_argument
+    add("--name", help="name for people")
+    add("--description", help="text for people")
+    add("--type", choices=CONTEXT_TYPES, help="runner of the targets it is for; custom: any")
+    add("--status", choices=("active", "inactive"), help="whether jobs may name it")
+    for flag, text in (
+        ("--parameter", "pipeline option of the jobs that name it; may repeat"),
+        ("--resource", "for people, for instance cpu=2; may repeat"),
+    ):
+        add(flag, action="append", default=[], metavar="NAME=VALUE", help=text)
 
 
 def _mcp(nouns: Any) -> None:

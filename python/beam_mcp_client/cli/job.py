@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -14,6 +13,7 @@ from ..inputs import RestoreFields
 from ..results import Changed, Job, LogList
 from . import show
 from .connect import connected
+from .pairs import pairs
 from .progress import Progress
 
 JOB_FAILED = 7
@@ -104,7 +104,7 @@ def _submitted(client: MCPClient, job: Job, options: argparse.Namespace) -> int:
 
 def _options(options: argparse.Namespace, flags: Sequence[str]) -> dict[str, Any]:
     """Pipeline options, given as such or by flags of their own."""
-    pipeline_options = _pairs("--option", options.option)
+    pipeline_options = pairs("--option", options.option)
     for name in flags:
         value = getattr(options, name)
         if value is not None and pipeline_options.setdefault(name, value) != value:
@@ -127,11 +127,12 @@ def _submission(client: MCPClient, options: argparse.Namespace) -> dict[str, Any
         "target": options.target,
         "job_type": options.type,
         "code_path": code,
+        "context_id": options.context,
         "preset": options.preset,
         "module": options.module,
         "yaml": sys.stdin.read() if options.yaml == "-" else options.yaml,
         "template_path": options.template,
-        "template_parameters": _pairs("--parameter", options.parameter) or None,
+        "template_parameters": pairs("--parameter", options.parameter) or None,
         "entry_class": options.entry_class,
         "args": options.arg or None,
         "pipeline_options": pipeline_options or None,
@@ -139,26 +140,6 @@ def _submission(client: MCPClient, options: argparse.Namespace) -> dict[str, Any
         "idempotency_key": options.idempotency_key,
     }
     return {name: value for name, value in given.items() if value is not None}
-
-
-def _pairs(flag: str, texts: Sequence[str]) -> dict[str, Any]:
-    pairs: dict[str, Any] = {}
-    for name, value in (_pair(flag, text) for text in texts):
-        if pairs.setdefault(name, value) != value:
-            raise errors.invalid(f"{flag} {name} is given twice, with different values")
-    return pairs
-
-
-def _pair(flag: str, text: str) -> tuple[str, Any]:
-    """`name=value`; a value that is a JSON number, flag, list or object is one, any other is text."""
-    name, sign, value = text.partition("=")
-    if not sign or not name:
-        raise errors.invalid(f"{flag} {text!r} is not NAME=VALUE")
-    try:
-        parsed = json.loads(value)
-    except ValueError:
-        return name, value
-    return name, value if parsed is None or isinstance(parsed, str) else parsed
 
 
 def status(options: argparse.Namespace) -> int:

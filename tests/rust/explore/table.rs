@@ -18,6 +18,7 @@ use Cell::{Graphs, None as No};
 
 const REFUSED: &str = "this runner refuses it before anything is stored";
 const STORE_ONLY: &str = "reads the store alone: one graph for all runners, `list_jobs`";
+const CATALOGUE: &str = "no runner is asked: a read of the store, and one commit";
 const CHILD: &str = "a child that left no trace was never let go, and is started anew";
 const MARKED: &str = "as on Spark, whose jobs are known by a marker too: `spark_resubmit_job`";
 const NAMED: &str = "as on Flink, where a second submission is the first too: `flink_resubmit_job`";
@@ -215,6 +216,11 @@ const TABLE: &[(&str, [Cell; 6])] = &[
             No(MARKED),
         ],
     ),
+    ("list_contexts", [No(CATALOGUE); 6]),
+    ("get_context", [No(CATALOGUE); 6]),
+    ("create_context", [No(CATALOGUE); 6]),
+    ("update_context", [No(CATALOGUE); 6]),
+    ("delete_context", [No(CATALOGUE); 6]),
     (
         "tick",
         [

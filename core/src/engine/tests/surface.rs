@@ -57,7 +57,7 @@ fn resources_show_what_the_verbs_show() {
     let uri = format!("beam://{}", job.replacen(':', "/jobs/", 1));
     let uris: Vec<&str> =
         listed["result"]["resources"].as_array().unwrap().iter().map(|one| one["uri"].as_str().unwrap()).collect();
-    assert_eq!(uris, ["beam://guide", "beam://runners", uri.as_str()]);
+    assert_eq!(uris, ["beam://guide", "beam://runners", "beam://catalog/contexts", uri.as_str()]);
     for (path, member) in [("", "state"), ("/logs", "logs"), ("/metrics", "metrics"), ("/savepoints", "savepoints")] {
         let read = ask(&mut world, "", "resources/read", json!({"uri": format!("{uri}{path}")}), &json!({}));
         let text = read["result"]["contents"][0]["text"].as_str().unwrap_or_else(|| panic!("{read}"));

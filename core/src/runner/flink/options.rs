@@ -60,9 +60,15 @@ pub(super) fn resolve(spec: &JobSpec, target: &Target, operator: bool) -> Result
     for (from, entries) in sources.take(CONFIGURATION)? {
         resolved.configure(entries, from, sources.may(from))?;
     }
+    let by_operator = [Provenance::Context, Provenance::Caller].map(|from| sources.may(from));
     for option in sources.resolve()? {
-        if option.from == Provenance::Caller && same(&option.name, STORAGE_PATH) {
-            check_path(target, &text(&option.value), operator)?;
+        let is_operators = match option.from {
+            Provenance::Context => by_operator[0],
+            Provenance::Caller => by_operator[1],
+            Provenance::Product | Provenance::Target | Provenance::Preset => true,
+        };
+        if same(&option.name, STORAGE_PATH) {
+            check_path(target, &text(&option.value), is_operators)?;
         }
         resolved.add(option)?;
     }

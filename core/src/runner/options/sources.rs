@@ -10,12 +10,14 @@ use crate::{
     runner::{Provenance, ResolvedOption},
 };
 
-/// Who says what about the options of one job: the target, the preset that was named, the caller. The later wins.
+/// Who says what about the options of one job: the target, the context and the preset that were named, the caller. The
+/// later wins.
 #[derive(Debug)]
 pub struct Sources {
     runner: RunnerKind,
-    layers: [(Provenance, Map<String, Value>); 3],
+    layers: [(Provenance, Map<String, Value>); 4],
     operator: bool,
+    context_by_operator: bool,
     own: Vec<String>,
 }
 
@@ -24,10 +26,12 @@ impl Sources {
     pub fn of(target: &Target, spec: &JobSpec, operator: bool) -> Self {
         let layers = [
             (Provenance::Target, target.options.clone()),
+            (Provenance::Context, spec.context_options.clone()),
             (Provenance::Preset, spec.preset_options.clone()),
             (Provenance::Caller, spec.pipeline_options.clone()),
         ];
-        Self { runner: target.runner, layers, operator, own: Vec::new() }
+        let context_by_operator = spec.context_by_operator;
+        Self { runner: target.runner, layers, operator, context_by_operator, own: Vec::new() }
     }
 
     /// The program says that it has options of these names: they are none of Beam's.
@@ -37,9 +41,14 @@ impl Sources {
         self
     }
 
-    /// True where a source may set what only an operator may: everywhere but in a plain caller's call.
+    /// True where a source may set what only an operator may: not in a plain caller's call, nor in a context that such a
+    /// one wrote, whoever names it.
     pub fn may(&self, from: Provenance) -> bool {
-        self.operator || from != Provenance::Caller
+        match from {
+            Provenance::Caller => self.operator,
+            Provenance::Context => self.context_by_operator,
+            Provenance::Product | Provenance::Target | Provenance::Preset => true,
+        }
     }
 
     /// Takes an option out of every source, in whichever spelling, the least particular first.
@@ -137,6 +146,30 @@ mod tests {
     fn what_a_preset_says_is_the_operators_word() {
         let merged = sources(json!({}), json!({"setup_file": "s.py"}), json!({}), false).resolve().unwrap();
         assert_eq!(merged[0].from, Provenance::Preset);
+    }
+
+    #[test]
+    fn a_context_is_over_the_target_and_under_the_preset_and_as_trusted_as_who_wrote_it() {
+        let target =
+            Target { options: map(json!({"region": "t", "zone": "t"})), ..Target::new("f", RunnerKind::Flink) };
+        let spec = |context: Value, by_operator| JobSpec {
+            context_options: map(context),
+            context_by_operator: by_operator,
+            preset_options: map(json!({"zone": "p"})),
+            ..JobSpec::default()
+        };
+        let plain = spec(json!({"region": "c", "zone": "c"}), false);
+        let merged = Sources::of(&target, &plain, false).resolve().unwrap();
+        let origins: Vec<_> = merged.iter().map(|option| (option.value.clone(), option.from)).collect();
+        assert_eq!(origins, [(json!("c"), Provenance::Context), (json!("p"), Provenance::Preset)]);
+        let code = |by_operator, operator| {
+            let spec = spec(json!({"setup_file": "s.py"}), by_operator);
+            Sources::of(&target, &spec, operator).resolve().map(|_| ())
+        };
+        code(true, false).unwrap();
+        for operator in [false, true] {
+            assert_eq!(code(false, operator).unwrap_err().reason(), "operator_only_option", "whoever names it");
+        }
     }
 
     #[test]

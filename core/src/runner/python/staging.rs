@@ -33,7 +33,7 @@ pub(in crate::runner) fn check(target: &Target, spec: &JobSpec) -> Result<(), Er
 /// An option that the target or the preset sets, and the caller does not unset.
 fn configured<'a>(target: &'a Target, spec: &'a JobSpec, is_meant: impl Fn(&str) -> bool) -> Option<&'a str> {
     let unset = |name: &str| spec.pipeline_options.iter().any(|(own, value)| same(own, name) && !is_set(value));
-    let all = target.options.iter().chain(&spec.preset_options);
+    let all = target.options.iter().chain(&spec.context_options).chain(&spec.preset_options);
     let mut set = all.filter(|(_, value)| is_set(value)).map(|(name, _)| name.as_str());
     set.find(|name| is_meant(name) && !unset(name))
 }

@@ -75,7 +75,7 @@ fn chosen(
     let fits = script.either || spec.job_type.is_none_or(|job_type| job_type == script.job_type);
     match (fits, from) {
         (true, _) => Ok((script, None)),
-        (false, Provenance::Caller | Provenance::Preset) => Err(contradiction(script)),
+        (false, Provenance::Caller | Provenance::Preset | Provenance::Context) => Err(contradiction(script)),
         (false, Provenance::Target | Provenance::Product) => {
             let other = script::find(if spec.job_type == Some(JobType::Batch) { "batch" } else { "running" })?;
             let note = format!("the target's script `{}` is for {} jobs", script.name, script.job_type.as_str());

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use crate::{
     config::{Config, Preset, RunnerKind, Target},
     error::Error,
-    job::{JobSpec, JobType},
+    job::{ExecutionContext, JobSpec, JobType},
     runner::options::same as same_option,
     text::clean_line,
     verb::create_savepoint::{contradiction, same},
@@ -28,6 +28,8 @@ pub struct Input {
     pub runner: Option<String>,
     /// BATCH or STREAMING.
     pub job_type: Option<String>,
+    /// A context of the catalogue: its options are over the target's and under the rest.
+    pub context_id: Option<String>,
     /// A preset of the target.
     pub preset: Option<String>,
     /// Path on the server beneath its roots, or `artifact:sha256:<hex>` of an uploaded file.
@@ -74,28 +76,41 @@ pub struct Input {
 
 /// What a call of `create_job` means.
 pub(crate) struct Normalised {
-    /// What the caller said, with nothing of the preset but its name: the same call is the same after the operator has
-    /// edited the preset.
+    /// What the caller said, with nothing of the preset and the context but their names: the same call is the same after
+    /// they were edited.
     pub(crate) asked: JobSpec,
-    /// What is submitted; refused where the target has no such preset, which a call that is repeated may not care about.
+    /// What is submitted; refused where there is no such preset or context, which a call that is repeated may not care
+    /// about.
     pub(crate) spec: Result<JobSpec, Error>,
     /// Where.
     pub(crate) target: Target,
 }
 
 impl Input {
-    /// The spec that is meant, and its target.
+    /// The spec that is meant, and its target; `profile` is the context that is named, or why there is none. Where no
+    /// target and no runner is named, its runner is.
     ///
     /// # Errors
     /// `invalid_argument` for contradicting aliases and bad values, or [`Config::target`]'s.
-    pub(crate) fn normalise(mut self, config: &Config) -> Result<Normalised, Error> {
+    pub(crate) fn normalise(
+        mut self,
+        config: &Config,
+        profile: Option<Result<ExecutionContext, Error>>,
+    ) -> Result<Normalised, Error> {
         let runner = same("runner_type", self.runner_type.take(), "runner", self.runner.take())?;
+        let runner = match (&self.target, runner, &profile) {
+            (None, None, Some(profile)) => {
+                profile.as_ref().map_err(Error::clone)?.context_type.runner().map(|kind| kind.as_str().to_owned())
+            }
+            (_, runner, _) => runner,
+        };
         let target = find_target(config, self.target.as_deref(), runner.as_deref())?.clone();
         let asked = self.clone().spec(&target, None)?;
         let spec = match self.preset.clone() {
             Some(name) => target.preset(&name).and_then(|preset| self.spec(&target, Some(preset))),
             None => Ok(asked.clone()),
         };
+        let spec = spec.and_then(|spec| in_context(spec, profile.transpose()?, &target));
         Ok(Normalised { asked, spec, target })
     }
 
@@ -127,6 +142,9 @@ impl Input {
             template_path: self.template_path,
             template_parameters: self.template_parameters,
             pipeline_options,
+            context_id: self.context_id,
+            context_options: Map::new(),
+            context_by_operator: false,
             preset: self.preset,
             preset_options,
             savepoint_path: self.savepoint_path,
@@ -160,13 +178,22 @@ impl Input {
 /// preset's, and that before the target's; what cannot be read is refused later.
 pub(crate) fn replaces(config: &Config, arguments: &Map<String, Value>) -> bool {
     let input = serde_json::from_value::<Input>(arguments.clone().into());
-    let Ok(meant) = input.map_err(|_| ()).and_then(|input| input.normalise(config).map_err(|_| ())) else {
-        return false;
-    };
-    let Ok(spec) = meant.spec else { return false };
-    let all = [&spec.pipeline_options, &spec.preset_options, &meant.target.options];
-    let named = all.into_iter().flatten().find(|(name, _)| same_option(name, "update"));
-    named.is_some_and(|(_, value)| !is_off(value))
+    let Ok(input) = input else { return false };
+    if let Ok(meant) = input.clone().normalise(config, None) {
+        return meant.replaces();
+    }
+    // The context may say which target it is: any that replaces counts.
+    let on = |target: &String| Input { target: Some(target.clone()), ..input.clone() }.normalise(config, None);
+    input.context_id.is_some() && config.targets.keys().map(on).any(|meant| meant.is_ok_and(|meant| meant.replaces()))
+}
+
+impl Normalised {
+    fn replaces(&self) -> bool {
+        let Ok(spec) = &self.spec else { return false };
+        let all = [&spec.pipeline_options, &spec.preset_options, &self.target.options];
+        let named = all.into_iter().flatten().find(|(name, _)| same_option(name, "update"));
+        named.is_some_and(|(_, value)| !is_off(value))
+    }
 }
 
 /// True for `false`, also as text.
@@ -198,6 +225,20 @@ fn find_target<'a>(config: &'a Config, target: Option<&str>, runner: Option<&str
     let found = config.target(target.or(runner))?;
     let agrees = runner.is_none_or(|runner| runner == found.name || RunnerKind::parse(runner) == Some(found.runner));
     if agrees { Ok(found) } else { Err(contradiction("target", "runner_type")) }
+}
+
+/// The spec with the options of the context it names.
+fn in_context(spec: JobSpec, profile: Option<ExecutionContext>, target: &Target) -> Result<JobSpec, Error> {
+    let Some(profile) = profile else { return Ok(spec) };
+    let kind = profile.context_type;
+    if kind.runner().is_some_and(|runner| runner != target.runner) {
+        let message =
+            format!("the context `{}` is for {}, and the target `{}` is none", profile.id, kind.as_str(), target.name);
+        return Err(Error::invalid("context_of_another_runner", message)
+            .with("context_id", &profile.id)
+            .suggest("name a target of that runner, or another context of GET /api/v1/contexts"));
+    }
+    Ok(JobSpec { context_options: profile.parameters, context_by_operator: profile.by_operator, ..spec })
 }
 
 fn job_type(text: &str) -> Result<JobType, Error> {
@@ -250,7 +291,7 @@ mod tests {
     fn read(input: Value) -> Result<JobSpec, Error> {
         let config = Config::from_json(&json!({"targets": {
             "flink": {"runner": "flink", "url": "http://127.0.0.1:8081"}, "sim": {"runner": "simulator"}}}))?;
-        serde_json::from_value::<Input>(input).unwrap().normalise(&config)?.spec
+        serde_json::from_value::<Input>(input).unwrap().normalise(&config, None)?.spec
     }
 
     #[test]
@@ -296,7 +337,7 @@ mod tests {
         let read = |more: Value| {
             let mut input = json!({"target": "sim", "preset": "nightly"});
             input.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-            serde_json::from_value::<Input>(input).unwrap().normalise(&config).and_then(|meant| meant.spec)
+            serde_json::from_value::<Input>(input).unwrap().normalise(&config, None).and_then(|meant| meant.spec)
         };
         let plain = read(json!({})).unwrap();
         assert_eq!((plain.job_name.as_str(), plain.code_path.as_deref()), ("nightly", Some("words.py")));

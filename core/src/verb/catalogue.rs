@@ -1,0 +1,96 @@
+//! Contexts of the catalogue (S2): run profiles that jobs name by `context_id`. The verbs on them have one input, one
+//! view and one way to change a row.
+//!
+//! What an admin wrote is the operator's word, as a preset is: whoever submits may name it, and admins alone change it.
+//! What another wrote holds no option that only an operator may set, whoever names it.
+
+mod change;
+mod input;
+mod view;
+
+pub(super) use change::{Ask, carry_out, unchanged};
+pub use input::Input;
+pub use view::{ContextView, Written};
+
+use super::Context;
+use crate::{
+    config::{RunnerKind, Target, nearest},
+    error::{Error, ErrorKind},
+    job::{ContextStatus, ExecutionContext, JobSpec},
+    runner::{ResolvedOption, options::Sources},
+    store::{Kind, Scan, Stored, context_key, parse_record},
+};
+
+/// Most contexts of a tenant.
+pub(super) const MOST: u32 = 200;
+
+/// A context by its id.
+///
+/// # Errors
+/// `not_found` with reason `unknown_context`, that names the nearest.
+pub(super) async fn read(context: &Context, id: &str) -> Result<Stored<ExecutionContext>, Error> {
+    match find(context, id).await? {
+        Some(found) => Ok(found),
+        None => Err(unknown(id, &all(context).await?)),
+    }
+}
+
+/// The same, if it is there.
+pub(super) async fn find(context: &Context, id: &str) -> Result<Option<Stored<ExecutionContext>>, Error> {
+    context.rows.read(context_key(context.rows.tenant(), id)).await
+}
+
+/// All there are, in order of id.
+pub(super) async fn all(context: &Context) -> Result<Vec<ExecutionContext>, Error> {
+    let page = context.rows.scan(Kind::Context, Scan { limit: MOST, ..Scan::default() }).await?;
+    page.records.iter().map(parse_record).collect()
+}
+
+/// What a job that names a context is submitted with.
+///
+/// # Errors
+/// `invalid_argument` with reason `unknown_context` or `inactive_context`.
+pub(super) async fn usable(context: &Context, id: &str) -> Result<ExecutionContext, Error> {
+    let found = read(context, id).await.map_err(|error| match error.kind() {
+        ErrorKind::NotFound => {
+            let suggestion = error.suggestion().to_owned();
+            Error::invalid("unknown_context", error.message()).with("context_id", id).suggest(suggestion)
+        }
+        _ => error,
+    })?;
+    match found.value.status {
+        ContextStatus::Active => Ok(found.value),
+        ContextStatus::Inactive => Err(Error::invalid("inactive_context", format!("the context `{id}` is inactive"))
+            .with("context_id", id)
+            .suggest("name another of GET /api/v1/contexts, or have an admin set its `status` to active")),
+    }
+}
+
+fn unknown(id: &str, there: &[ExecutionContext]) -> Error {
+    let id = crate::text::clean_line(id, 64);
+    let error = Error::not_found("unknown_context", format!("there is no context `{id}`")).with("context_id", &id);
+    match nearest(&id, there.iter().map(|one| one.id.as_str())) {
+        Some(near) => error.suggest(format!("did you mean `{near}`?")),
+        None => error.suggest("GET /api/v1/contexts and beam://catalog/contexts list them"),
+    }
+}
+
+/// Its options as a job on a target of its kind would have them.
+///
+/// # Errors
+/// As [`Sources::resolve`]; `invalid_argument` with reason `not_for_a_context`.
+pub(super) fn resolved(profile: &ExecutionContext) -> Result<Vec<ResolvedOption>, Error> {
+    // What a job service runs on may read any of Beam's options.
+    let runner = profile.context_type.runner().unwrap_or(RunnerKind::Portable);
+    let spec = JobSpec {
+        context_options: profile.parameters.clone(),
+        context_by_operator: profile.by_operator,
+        ..JobSpec::default()
+    };
+    let mut sources = Sources::of(&Target::new("context", runner), &spec, false);
+    if !sources.take("update")?.is_empty() {
+        return Err(Error::invalid("not_for_a_context", "`update` ends a running job: a context does not say so")
+            .suggest("send it with the call that is to replace the job"));
+    }
+    sources.resolve()
+}

@@ -1,0 +1,41 @@
+//! `update_context`: other members of a run profile.
+
+use super::{
+    Context, Hints,
+    catalogue::{self, Ask, Input, Written},
+    registry::Define,
+};
+use crate::{auth::Scope, error::Error, job::ExecutionContext};
+
+pub(super) struct UpdateContext;
+
+impl Define for UpdateContext {
+    const NAME: &'static str = "update_context";
+    const TITLE: &'static str = "Change a context";
+    const DESCRIPTION: &'static str = "Puts the members that are sent in the place of those of a run profile; a map that \
+        is sent is the whole map. Jobs that were submitted keep their options.";
+    const SCOPE: Scope = Scope::JobsWrite;
+    const HINTS: Hints = Hints::Write;
+    /// As `create_context`.
+    const TOOL: bool = false;
+    type Input = Input;
+    type Output = Written;
+
+    async fn run(context: Context, input: Input) -> Result<Written, Error> {
+        let id = input.named()?;
+        let mut ask = Ask::new(&context, Self::NAME, &input)?;
+        if let Some(before) = ask.replayed(&context).await? {
+            return Ok(before);
+        }
+        let old = catalogue::unchanged(&context, &id, input.mcp_generation).await?;
+        let edited = input.over(old.value.clone())?;
+        let by_operator = context.call.caller.may(Scope::Admin);
+        let new = ExecutionContext {
+            by_operator,
+            generation: old.value.generation + 1,
+            updated_ms: context.now_ms(),
+            ..edited
+        };
+        catalogue::carry_out(&context, ask, Some(old), Some(new)).await
+    }
+}
