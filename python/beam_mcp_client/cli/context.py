@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from typing import Any
 
+from ..inputs import ContextMembers
 from . import show
 from .connect import connected
 from .pairs import pairs
@@ -44,18 +46,26 @@ def get(options: argparse.Namespace) -> None:
 
 def create(options: argparse.Namespace) -> None:
     """Makes one."""
-    given = {
-        **_said(options),
-        "context_type": options.type or "custom",
-        "parameters": pairs("--parameter", options.parameter),
-    }
+    said, kind = _said(options), options.type or "custom"
+    parameters = pairs("--parameter", options.parameter)
     with connected(options) as client:
         if options.dry_run:
-            plan = client.plan_context("create", options.context_id, given, timeout=options.timeout)
+            plan = client.plan_context(
+                "create",
+                options.context_id,
+                context_type=kind,
+                parameters=parameters,
+                timeout=options.timeout,
+                **said,
+            )
             show.plan(plan, options.output)
             return
         made = client.create_context(
-            context_id=options.context_id, timeout=options.timeout, **given
+            context_id=options.context_id,
+            context_type=kind,
+            parameters=parameters,
+            timeout=options.timeout,
+            **said,
         )
     show.record(made, FIELDS, options.output, "context_id")
 
@@ -68,16 +78,18 @@ def update(options: argparse.Namespace) -> None:
         if options.type:
             given["context_type"] = options.type
         if options.parameter or options.unset:
-            there = {**old.parameters, **pairs("--parameter", options.parameter)}
-            given["parameters"] = {
-                name: value for name, value in there.items() if name not in options.unset
-            }
+            given["parameters"] = _edited(old.parameters, options)
         if options.dry_run:
             plan = client.plan_context("update", options.context_id, given, timeout=options.timeout)
             show.plan(plan, options.output)
             return
         new = client.update_context(options.context_id, given, timeout=options.timeout)
     show.record(new, FIELDS, options.output, "context_id")
+
+
+def _edited(old: Mapping[str, Any], options: argparse.Namespace) -> dict[str, Any]:
+    there = {**old, **pairs("--parameter", options.parameter)}
+    return {name: value for name, value in there.items() if name not in options.unset}
 
 
 def delete(options: argparse.Namespace) -> None:
@@ -91,12 +103,14 @@ def delete(options: argparse.Namespace) -> None:
     show.record(gone, FIELDS, options.output, "deleted")
 
 
-def _said(options: argparse.Namespace) -> dict[str, Any]:
-    resources = pairs("--resource", options.resource)
-    said = {
-        "name": options.name,
-        "description": options.description,
-        "status": options.status,
-        "resources": resources or None,
-    }
-    return {name: value for name, value in said.items() if value is not None}
+def _said(options: argparse.Namespace) -> ContextMembers:
+    said: ContextMembers = {}
+    if options.name:
+        said["name"] = options.name
+    if options.description is not None:
+        said["description"] = options.description
+    if options.status:
+        said["status"] = options.status
+    if resources := pairs("--resource", options.resource):
+        said["resources"] = resources
+    return said
