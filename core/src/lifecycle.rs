@@ -20,7 +20,7 @@ mod submit;
 mod sweep;
 mod watch;
 
-pub use look::{fresh, look_now, note_outage};
+pub use look::{awaited, fresh, look_now, note_outage};
 pub use observe::{Seen, observe};
 pub use operate::{drive_operation, request_operation};
 pub(crate) use recent::Recent;

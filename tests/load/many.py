@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import json
 import statistics
 import sys
 from collections.abc import Awaitable, Callable
@@ -22,6 +23,8 @@ from watched import Process, table
 FEW = 5
 """Jobs of each neighbour."""
 MOST_MB = 256.0
+WAITERS = 100
+"""Callers who wait for news of a job of the large cluster, all the time it is watched."""
 ROUND = 0.2
 """Seconds between two looks of this rig."""
 
@@ -94,11 +97,30 @@ async def until(what: Callable[[], Awaitable[bool]], limit: float = 60) -> float
     return asyncio.get_running_loop().time() - begun
 
 
-async def watched(clusters: list[Cluster], seconds: float) -> tuple[int, float]:
-    """Calls the large cluster got in so many seconds, and the median of its neighbours; none may be about one job."""
+async def wait_on(server: Running, job: str, ends: float) -> None:
+    """Somebody who waits for news of one job, call after call."""
+    client, path = Client(server.port), f"/api/v1/jobs/{quote('big:@' + job)}/wait?timeout_s=20"
+    cursor = ""
+    while asyncio.get_running_loop().time() < ends:
+        answer = await client.call("GET", path + cursor)
+        if answer.status == 503:
+            await asyncio.sleep(int(answer.headers["retry-after"]))
+            continue
+        if answer.status != 200:
+            raise AssertionError(f"{path}: {answer.status} {answer.body.decode()}")
+        cursor = f"&cursor={json.loads(answer.body)['data']['cursor']}"
+    client.close()
+
+
+async def watched(server: Running, clusters: list[Cluster], seconds: float) -> tuple[int, float]:
+    """Calls the large cluster got in so many seconds, in which callers wait for jobs of it, and the median of its
+    neighbours; none may be about one job."""
+    ends, jobs = asyncio.get_running_loop().time() + seconds, list(clusters[0].states)
+    waiting = [asyncio.create_task(wait_on(server, job, ends)) for job in jobs[:: max(1, len(jobs) // WAITERS)]]
+    await asyncio.sleep(3)
     for cluster in clusters:
         cluster.asked.clear()
-    await asyncio.sleep(seconds)
+    await asyncio.gather(*waiting)
     about_one = sum(cluster.asked.get("job", 0) for cluster in clusters)
     if about_one:
         raise AssertionError(f"{about_one} calls were about one job")
@@ -138,8 +160,8 @@ async def rounds(server: Running, clusters: list[Cluster], seconds: float) -> bo
     jobs = len(clusters[0].states)
     took = await found(server, jobs, 900)
     print(f"{jobs:,} jobs of one cluster found in {took:.0f} s, beside {len(clusters) - 1} clusters with {FEW} each")
-    big, small = await watched(clusters, seconds)
-    print(f"calls in {seconds:.0f} s: {big} to the large cluster, {small:.0f} to each other, 0 about one job")
+    big, small = await watched(server, clusters, seconds)
+    print(f"calls in {seconds:.0f} s, in which {WAITERS} wait for a job each: {big} to the large cluster, {small:.0f} to each other, 0 about one job")
     await reads(server, clusters[0].first)
     print(f"a job that ended among {jobs:,} was listed so after {await change(server, clusters[0]):.1f} s")
     return big <= small * 1.25 + 1

@@ -9,3 +9,4 @@ mod errors;
 mod mcp_client;
 mod readme;
 mod tools;
+mod watching;

@@ -15,6 +15,8 @@ use crate::{
 const PATIENCE: Duration = Duration::from_secs(2);
 /// A row younger than this is served as it is.
 const FRESH_MS: u64 = 2_000;
+/// A list that is younger is one of the last rounds, which are 2 s apart.
+const LISTED: Duration = Duration::from_secs(5);
 /// Where processes come and go, a schedule has jobs looked at every minute; without an answer for this long, the runner
 /// was silent.
 const UNLOOKED_MS: u64 = 180_000;
@@ -34,6 +36,34 @@ pub async fn fresh(context: &Context, id: &JobId, max_age_ms: Option<u64>) -> Re
     }
     // In a box, as most calls find a row that is fresh, and every runner's look has its place in this.
     Box::pin(refreshed(context, id, stored, max_age_ms)).await
+}
+
+/// The job for one who waits for news of it, of whom there may be many: while the reconciler has its runner's list every
+/// few seconds, what the list shows comes with a commit, and nobody asks for one job.
+///
+/// # Errors
+/// As [`fresh`].
+pub async fn awaited(context: &Context, id: &JobId) -> Result<Stored<Arc<Job>>, Error> {
+    let (stored, seen_ms) = row(context, id).await?;
+    let Some(age) = listed(context, &stored.value, seen_ms) else { return fresh(context, id, None).await };
+    let at_ms = context.now_ms().saturating_sub(millis(age));
+    context.state.observed(context.rows.tenant(), id.as_str(), seen_ms.unwrap_or(0).max(at_ms));
+    Ok(stored)
+}
+
+/// How long ago a list of the last rounds showed the job as it is stored.
+fn listed(context: &Context, job: &Job, seen_ms: Option<u64>) -> Option<Duration> {
+    let (target, now) = (job.id.target(), context.io.now().mono);
+    let recent = |at: Duration| Some(now.saturating_sub(at)).filter(|age| *age <= LISTED);
+    context.state.health(target).listed.and_then(recent)?;
+    let since_seen = seen_ms.map(|at| Duration::from_millis(context.now_ms().saturating_sub(at)));
+    let shown = |id: &String| context.state.watch(|watch| watch.last_shown(&format!("{target}/{id}")));
+    let since_shown = job.native_id.as_ref().and_then(shown).and_then(recent);
+    since_seen.into_iter().chain(since_shown).filter(|age| *age <= LISTED).min()
+}
+
+fn millis(age: Duration) -> u64 {
+    u64::try_from(age.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// The job after a look: its own, or that of another flow which is at one.

@@ -110,7 +110,8 @@ async fn list(
         }
     };
     context.state.answered(target, context.now_ms());
-    context.state.set_health(target, |health| health.next_call = Duration::ZERO);
+    let now = context.io.now().mono;
+    context.state.set_health(target, |health| (health.next_call, health.listed) = (Duration::ZERO, Some(now)));
     Ok(seen.into_iter().map(|sighting| (sighting.native_id.clone(), sighting)).collect())
 }
 

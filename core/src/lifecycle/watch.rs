@@ -126,6 +126,11 @@ impl Watch {
         })
     }
 
+    /// When a runner last showed what was taken in.
+    pub(super) fn last_shown(&self, sighting: &str) -> Option<Duration> {
+        self.shown.get(sighting).map(|(_, at)| *at)
+    }
+
     /// Remembers what was taken in.
     pub(super) fn took_in(&mut self, sighting: String, print: u64, now: Duration) {
         self.shown.insert(sighting, (print, now), |(_, at)| *at + GONE < now);

@@ -11,10 +11,10 @@ use crate::{
     error::Error,
     flow::Wake,
     job::{Job, JobId},
-    lifecycle::fresh,
+    lifecycle::awaited,
 };
 
-/// Distance of looks at the runner while nothing else moves the job.
+/// Distance of looks at the job while nothing moves it.
 const LOOKS: Duration = Duration::from_secs(2);
 /// Longest wait of one call.
 const LONGEST: Duration = Duration::from_secs(25);
@@ -74,14 +74,14 @@ impl Define for WaitForChange {
         let until = context.until(asked.min(LONGEST));
         let (topic, mut seen) = (format!("job/{id}"), 0);
         loop {
-            let job = fresh(&context, &id, None).await?.value;
+            let job = awaited(&context, &id).await?.value;
             let changed = news(&job, &input);
             let left = until.saturating_sub(context.io.now().mono);
             if changed || left.is_zero() {
                 return Ok(Output::told(&context, &job, changed));
             }
             context.tell("job", job.state.as_str()).await;
-            // A commit of any flow announces the row; a look at the runner comes where nothing else does.
+            // A commit of any flow announces the row; the runner is asked for the job where nobody has its list.
             if let Wake::Topics(moved) = context.io.wait(vec![(topic.clone(), seen)], left.min(LOOKS)).await? {
                 seen = moved.iter().map(|(_, seq, _)| *seq).max().unwrap_or(seen);
             }

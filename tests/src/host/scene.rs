@@ -90,6 +90,23 @@ impl Scene {
         (end.expect("the call ends"), labels)
     }
 
+    /// Names of the effects of a call in a process whose last round was `age` ago.
+    ///
+    /// # Panics
+    /// When the round or the call does not end well.
+    pub fn ask_after_a_round(&self, age: Duration, verb: &str, input: &Value) -> Vec<String> {
+        let (mut scene, state) = (self.clone(), state(&self.config));
+        let (end, _) = scene.walk(&mut round(state.clone(), DEADLINE), |_| false, None);
+        end.expect("the round ends").expect("the round ends well");
+        scene.wall_ms += u64::try_from(age.as_millis()).expect("an invented time");
+        let verb = verb::find(verb).expect("a verb");
+        let input = input.clone();
+        let mut flow = Flow::new(move |io| verb.run(verb::Context::new(io, call(9, DEADLINE), state), input));
+        let (end, labels) = scene.walk_from(age, &mut flow, |_| false, None);
+        end.expect("the call ends").expect("the call ends well");
+        labels
+    }
+
     /// With another number of troubles in a row that are told apart.
     #[must_use]
     pub fn with_troubles(self, troubles: usize) -> Self {
@@ -120,13 +137,18 @@ impl Scene {
         self.walk(&mut flow, dies, other)
     }
 
-    fn walk<T>(
+    fn walk<T>(&mut self, flow: &mut Flow<T>, dies: impl Fn(&str) -> bool, other: Option<(&str, &str)>) -> Played<T> {
+        self.walk_from(Duration::ZERO, flow, dies, other)
+    }
+
+    fn walk_from<T>(
         &mut self,
+        mut mono: Duration,
         flow: &mut Flow<T>,
         dies: impl Fn(&str) -> bool,
         mut other: Option<(&str, &str)>,
     ) -> Played<T> {
-        let (mut reply, mut labels, mut mono) = (None, Vec::new(), Duration::ZERO);
+        let (mut reply, mut labels) = (None, Vec::new());
         loop {
             let now = Now { mono, wall_ms: self.wall_ms };
             let effect = match flow.step(now, reply.take()) {
