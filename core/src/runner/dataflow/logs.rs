@@ -17,6 +17,8 @@ use crate::{
 const MESSAGE_BYTES: usize = 8 << 10;
 /// Pages of messages that are read for one answer: 4,000 messages.
 const MOST_PAGES: usize = 20;
+/// The time before the end whose messages are asked for first, where there are more.
+const FIRST_SPAN_MS: u64 = 60_000;
 
 /// Where a page ended: the time of its last entry, and how many entries of that time were shown.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -35,7 +37,13 @@ impl Dataflow {
     pub(super) async fn log_page(&self, job: &Job, query: &LogQuery) -> Result<LogPage, Error> {
         let from = query.page_token.as_deref().map(place).transpose()?;
         let start_ms = from.map(|place| place.at_ms).max(query.since_ms).filter(|ms| *ms > 0);
-        let (mut placed, whole) = self.messages(job, query, start_ms).await?;
+        let (mut placed, mut whole) = self.messages(job, query, start_ms).await?;
+        if !whole && from.is_none() {
+            let reached_ms = placed.last().map_or(0, |placed| placed.at_ms);
+            if let Some(newest) = self.newest(job, query, reached_ms).await? {
+                (placed, whole) = (newest, true);
+            }
+        }
         let workers = self.worker_log(job, query, start_ms, from).await?;
         placed.extend(workers.placed);
         placed.retain(|placed| workers.read_until_ms.is_none_or(|until_ms| placed.at_ms <= until_ms));
@@ -54,6 +62,27 @@ impl Dataflow {
             page.next_page_token = Some(token(from.unwrap_or_default()));
         }
         Ok(page)
+    }
+
+    /// The newest messages of a job with more than are read from its first: Dataflow lists the oldest first, so those of
+    /// the last minute are asked for, then of eight times as long, until there are enough. `None`: the last minute alone
+    /// has more than are read.
+    async fn newest(&self, job: &Job, query: &LogQuery, reached_ms: u64) -> Result<Option<Vec<Placed>>, Error> {
+        let end_ms = query.end_ms().unwrap_or_else(|| job.ended_ms.unwrap_or(self.context.io.now().wall_ms));
+        let (mut found, mut span_ms) = (None, FIRST_SPAN_MS);
+        while end_ms.saturating_sub(span_ms) > reached_ms {
+            let (placed, whole) = self.messages(job, query, Some(end_ms.saturating_sub(span_ms))).await?;
+            if !whole {
+                break;
+            }
+            let fitting = placed.iter().filter(|placed| query.admits(&placed.entry, Some(placed.at_ms))).count();
+            found = Some(placed);
+            if u32::try_from(fitting).unwrap_or(u32::MAX) >= query.max_results {
+                break;
+            }
+            span_ms = span_ms.saturating_mul(8);
+        }
+        Ok(found)
     }
 
     /// Messages from a time on, and whether they are all.
@@ -241,6 +270,33 @@ mod tests {
         );
         let none = none.end.unwrap();
         assert_eq!((none.logs.len(), none.next_page_token.as_deref()), (0, Some("1795636804000.1")));
+    }
+
+    #[test]
+    fn the_newest_of_more_messages_than_are_read_are_asked_for_by_their_time() {
+        let page = |token: u32| match token {
+            0 => FIRST.to_owned(),
+            n => format!("{FIRST}&pageToken={n}"),
+        };
+        let old = |n: u32| json!({"jobMessages": [message(n, "old")], "nextPageToken": format!("{}", n + 1)});
+        let mut script: Vec<(&'static str, Reply)> =
+            (0..20).map(|n| (&*page(n).leak(), answer(200, old(n)))).collect();
+        // The job ended at 20:30:00: the last minute has one message, the eight before it enough.
+        let from = |time: &str| {
+            let start = format!("&startTime=2026-11-25T20%3A{time}.000Z&pageSize");
+            &*FIRST.replace("&pageSize", &start).leak()
+        };
+        let at = |time: &str, text: &str| json!({"time": format!("2026-11-25T20:{time}Z"), "messageText": text});
+        script.push((from("29%3A00"), answer(200, json!({"jobMessages": [at("29:59", "d")]}))));
+        let all = json!({"jobMessages": [at("23:00", "b"), at("24:00", "c"), at("29:59", "d")]});
+        script.push((from("22%3A00"), answer(200, all)));
+        let page = play(target(), script, |it| async move {
+            let job = Job { ended_ms: Some(1_795_638_600_000), ..job() };
+            it.logs(&job, &asked(2, None)).await
+        });
+        let page = page.end.unwrap();
+        assert_eq!(texts(&page), ["c", "d"]);
+        assert!(!page.notes.iter().any(|note| note.contains("more messages")), "{:?}", page.notes);
     }
 
     #[test]
