@@ -587,13 +587,19 @@ class BeamMCPClient(ClientBase):
         self,
         job_id: JobLike,
         *,
+        plan_digest: str | None = None,
         context: MCPContext | None = None,
         timeout: float | None = None,
         idempotency_key: str | None = None,
     ) -> Changed:
         """Stops a streaming job's input, flushes what is in flight, and ends it."""
         return await self.cancel_job(
-            job_id, mode="drain", context=context, timeout=timeout, idempotency_key=idempotency_key
+            job_id,
+            mode="drain",
+            plan_digest=plan_digest,
+            context=context,
+            timeout=timeout,
+            idempotency_key=idempotency_key,
         )
 
     async def stop_job(
@@ -601,6 +607,7 @@ class BeamMCPClient(ClientBase):
         job_id: JobLike,
         savepoint_path: str | None = None,
         *,
+        plan_digest: str | None = None,
         context: MCPContext | None = None,
         timeout: float | None = None,
         idempotency_key: str | None = None,
@@ -610,6 +617,7 @@ class BeamMCPClient(ClientBase):
             job_id,
             mode="stop",
             savepoint_path=savepoint_path,
+            plan_digest=plan_digest,
             context=context,
             timeout=timeout,
             idempotency_key=idempotency_key,

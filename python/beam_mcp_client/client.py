@@ -585,13 +585,19 @@ class MCPClient(ClientBase):
         self,
         job_id: JobLike,
         *,
+        plan_digest: str | None = None,
         context: MCPContext | None = None,
         timeout: float | None = None,
         idempotency_key: str | None = None,
     ) -> Changed:
         """Stops a streaming job's input, flushes what is in flight, and ends it."""
         return self.cancel_job(
-            job_id, mode="drain", context=context, timeout=timeout, idempotency_key=idempotency_key
+            job_id,
+            mode="drain",
+            plan_digest=plan_digest,
+            context=context,
+            timeout=timeout,
+            idempotency_key=idempotency_key,
         )
 
     def stop_job(
@@ -599,6 +605,7 @@ class MCPClient(ClientBase):
         job_id: JobLike,
         savepoint_path: str | None = None,
         *,
+        plan_digest: str | None = None,
         context: MCPContext | None = None,
         timeout: float | None = None,
         idempotency_key: str | None = None,
@@ -608,6 +615,7 @@ class MCPClient(ClientBase):
             job_id,
             mode="stop",
             savepoint_path=savepoint_path,
+            plan_digest=plan_digest,
             context=context,
             timeout=timeout,
             idempotency_key=idempotency_key,

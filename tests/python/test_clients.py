@@ -238,14 +238,14 @@ def test_cancel_takes_a_savepoint_by_default_where_the_seed_says_so(run: Any) ->
         run(server, lambda client: client.cancel_job(JOB_ID))
         run(server, lambda client: client.cancel_job(JOB_ID, True))
         run(server, lambda client: client.cancel_job(JOB_ID, mode="force"))
-        run(server, lambda client: client.drain_job(JOB_ID))
-        run(server, lambda client: client.stop_job(JOB_ID, "/sp"))
+        run(server, lambda client: client.drain_job(JOB_ID, plan_digest="d"))
+        run(server, lambda client: client.stop_job(JOB_ID, "/sp", plan_digest="s"))
     assert [seen.json for seen in server.seen] == [
         {"with_savepoint": run is blocking},
         {"with_savepoint": True},
         {"mode": "force"},
-        {"mode": "drain"},
-        {"mode": "stop", "savepoint_path": "/sp"},
+        {"mode": "drain", "plan_digest": "d"},
+        {"mode": "stop", "savepoint_path": "/sp", "plan_digest": "s"},
     ]
 
 
