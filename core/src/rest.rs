@@ -4,6 +4,7 @@ mod documents;
 mod envelope;
 mod health;
 mod openapi;
+mod precondition;
 mod route;
 mod shim;
 
@@ -36,9 +37,11 @@ pub async fn handle(context: Context, request: HttpRequest) -> Result<Response, 
     match route.does {
         Does::Verb { name, adapt } => {
             read_key(&mut input, &request)?;
-            read_generation(&mut input, &request, name)?;
             adapt(&mut input, &context);
             let verb = verb::find(name).ok_or_else(|| verb::unknown(name))?;
+            if let Some(unlike) = precondition::unmet(&context, name, &mut input, &request).await? {
+                return Ok(unlike);
+            }
             let output = verb.run(context.clone(), Value::Object(input)).await?;
             Ok(envelope::success(&context, name, output))
         }
@@ -90,17 +93,4 @@ fn read_key(input: &mut Map<String, Value>, request: &HttpRequest) -> Result<(),
         Some(key) if request.method != "GET" => put(input, "idempotency_key", key.into()),
         _ => Ok(()),
     }
-}
-
-/// `If-Match` is the generation of what is changed (RFC 9110, section 13.1.1); `*` is any.
-fn read_generation(input: &mut Map<String, Value>, request: &HttpRequest, verb: &str) -> Result<(), Error> {
-    let tag = request.header("if-match").filter(|_| matches!(verb, "update_context" | "delete_context"));
-    let Some(tag) = tag.map(str::trim).filter(|tag| *tag != "*") else { return Ok(()) };
-    let generation =
-        tag.strip_prefix('"').and_then(|tag| tag.strip_suffix('"')).and_then(|tag| tag.parse::<u64>().ok());
-    let generation = generation.ok_or_else(|| {
-        Error::invalid("bad_if_match", "`If-Match` is one entity tag")
-            .suggest("send the `ETag` of the answer that was read, for instance \"3\", or `*`")
-    })?;
-    put(input, "mcp_generation", generation.into())
 }

@@ -823,6 +823,7 @@ class BeamMCPClient(ClientBase):
         if context_type is None:
             inputs.no_profile(fields)
             return MCPContext(session_id, trace_id, transaction_id, user_id, dict(parameters or {}))
+        inputs.no_labels(session_id, user_id, trace_id, transaction_id)
         given = inputs.merged(None, context_type=context_type, parameters=parameters, **fields)
         return ExecutionContext(await self._run("create_context", given, context, timeout))
 

@@ -222,6 +222,15 @@ def no_profile(fields: Mapping[str, Any]) -> None:
         )
 
 
+def no_labels(*labels: str | None) -> None:
+    """Refuses labels where a run profile is meant."""
+    if any(label is not None for label in labels):
+        raise errors.invalid(
+            "a run profile of the catalogue has no labels",
+            "give labels of the call as `context=MCPContext(...)`",
+        )
+
+
 def profile(
     context_id: str,
     params: Params | None,

@@ -89,7 +89,7 @@ pub const ROUTES: &[Route] = &[
         query: &["cursor", "timeout_seconds", "timeout_s", "until_terminal"],
         ..row("wait_for_change", Method::Get, "/api/v1/jobs/{job_id}/wait", Class::Watch)
     },
-    list("list_contexts", "/api/v1/contexts", &["context_type"], "contexts"),
+    list("list_contexts", "/api/v1/contexts", &["context_type", "limit", "page_token"], "contexts"),
     post("create_context", "/api/v1/contexts", Class::Write),
     read("get_context", CONTEXT, &[]),
     row("update_context", Method::Put, CONTEXT, Class::Write),

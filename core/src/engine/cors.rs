@@ -6,10 +6,10 @@ use crate::{
     engine::HttpRequest,
 };
 
-const HEADERS: &str = "authorization, content-type, accept, idempotency-key, x-api-key, mcp-protocol-version, \
+const HEADERS: &str = "authorization, content-type, accept, idempotency-key, if-match, x-api-key, mcp-protocol-version, \
     mcp-method, mcp-name, mcp-session-id, last-event-id, mcp-trace-id, mcp-transaction-id, mcp-user-id, \
     x-mcp-connection-id, x-request-timeout";
-const EXPOSED: &str = "x-mcp-connection-id, x-request-id, mcp-session-id, www-authenticate";
+const EXPOSED: &str = "etag, x-mcp-connection-id, x-request-id, mcp-session-id, www-authenticate";
 /// Headers that repeat arguments of tools, whatever those are called.
 const MIRRORED: &str = "mcp-param-";
 

@@ -73,8 +73,6 @@ pub struct Health {
     pub failures: u32,
     /// When the reconciler calls it next, by the own clock.
     pub next_call: Duration,
-    /// When the reconciler last had its list, by the own clock.
-    pub listed: Option<Duration>,
     /// The last probe, with Unix milliseconds.
     pub probe: Option<(u64, Result<Probe, Error>)>,
 }

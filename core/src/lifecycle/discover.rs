@@ -22,7 +22,7 @@ pub(super) async fn discover(
 ) -> Result<(), Error> {
     let (mut left, now) = (MOST, context.io.now().mono);
     for sighting in seen {
-        let (name, print) = (format!("{target}/{}", sighting.native_id), print(&sighting));
+        let (name, print) = (name(target, &sighting), print(&sighting));
         if left == 0 || context.state.watch(|watch| watch.is_known(&name, print, now)) {
             continue;
         }
@@ -36,8 +36,13 @@ pub(super) async fn discover(
     Ok(())
 }
 
+/// What a sighting is remembered by.
+pub(super) fn name(target: &str, sighting: &Sighting) -> String {
+    format!("{target}/{}", sighting.native_id)
+}
+
 /// A number that differs when what is shown differs.
-fn print(sighting: &Sighting) -> u64 {
+pub(super) fn print(sighting: &Sighting) -> u64 {
     let text = format!("{} {:?} {:?}", sighting.runner_state, sighting.started_ms, sighting.ended_ms);
     // FNV-1a: short, and nobody gains from a collision.
     text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))

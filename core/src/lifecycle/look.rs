@@ -45,25 +45,20 @@ pub async fn fresh(context: &Context, id: &JobId, max_age_ms: Option<u64>) -> Re
 /// As [`fresh`].
 pub async fn awaited(context: &Context, id: &JobId) -> Result<Stored<Arc<Job>>, Error> {
     let (stored, seen_ms) = row(context, id).await?;
-    let Some(age) = listed(context, &stored.value, seen_ms) else { return fresh(context, id, None).await };
-    let at_ms = context.now_ms().saturating_sub(millis(age));
+    if stored.value.state.is_terminal() || stored.value.phase != Phase::Submitted {
+        return Ok(stored);
+    }
+    let Some(age) = listed(context, &stored.value) else { return fresh(context, id, None).await };
+    let at_ms = context.now_ms().saturating_sub(u64::try_from(age.as_millis()).unwrap_or(u64::MAX));
     context.state.observed(context.rows.tenant(), id.as_str(), seen_ms.unwrap_or(0).max(at_ms));
     Ok(stored)
 }
 
-/// How long ago a list of the last rounds showed the job as it is stored.
-fn listed(context: &Context, job: &Job, seen_ms: Option<u64>) -> Option<Duration> {
-    let (target, now) = (job.id.target(), context.io.now().mono);
-    let recent = |at: Duration| Some(now.saturating_sub(at)).filter(|age| *age <= LISTED);
-    context.state.health(target).listed.and_then(recent)?;
-    let since_seen = seen_ms.map(|at| Duration::from_millis(context.now_ms().saturating_sub(at)));
-    let shown = |id: &String| context.state.watch(|watch| watch.last_shown(&format!("{target}/{id}")));
-    let since_shown = job.native_id.as_ref().and_then(shown).and_then(recent);
-    since_seen.into_iter().chain(since_shown).filter(|age| *age <= LISTED).min()
-}
-
-fn millis(age: Duration) -> u64 {
-    u64::try_from(age.as_millis()).unwrap_or(u64::MAX)
+/// How long ago a list of the last rounds showed the job as it was taken in.
+fn listed(context: &Context, job: &Job) -> Option<Duration> {
+    let name = format!("{}/{}", job.id.target(), job.native_id.as_ref()?);
+    let at = context.state.watch(|watch| watch.last_shown(&name))?;
+    Some(context.io.now().mono.saturating_sub(at)).filter(|age| *age <= LISTED)
 }
 
 /// The job after a look: its own, or that of another flow which is at one.

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use super::{
     Seen, Share,
-    discover::discover,
+    discover::{self, discover},
     drive_operation, drive_submission,
     due::{Due, due_jobs},
     look::{look_now, note_outage},
@@ -83,7 +83,7 @@ async fn reconcile_target(context: &Context, target: &str, jobs: &[&Due]) -> Res
     let tenants = Tenants::of(context, jobs.iter().copied());
     for due in jobs.iter().filter(|due| due.job.phase == Phase::Submitted) {
         let sighting = due.job.native_id.as_ref().and_then(|id| seen.remove(id));
-        swallow_runner_errors(refresh(tenants.context(due), &due.job, sighting).await)?;
+        swallow_runner_errors(refresh(tenants.context(due), &due.job, sighting).await.map(drop))?;
     }
     watch_checkpoint(context, jobs).await?;
     discover(context, &runner, target, seen.into_values()).await
@@ -110,8 +110,7 @@ async fn list(
         }
     };
     context.state.answered(target, context.now_ms());
-    let now = context.io.now().mono;
-    context.state.set_health(target, |health| (health.next_call, health.listed) = (Duration::ZERO, Some(now)));
+    context.state.set_health(target, |health| health.next_call = Duration::ZERO);
     Ok(seen.into_iter().map(|sighting| (sighting.native_id.clone(), sighting)).collect())
 }
 
@@ -124,22 +123,32 @@ fn pause(context: &Context, target: &str) {
     });
 }
 
-/// Takes in what the list shows of a job. What it does not show, and how a job ended, is asked for by itself.
-pub(super) async fn refresh(context: &Context, job: &Job, sighting: Option<Sighting>) -> Result<(), Error> {
+/// Takes in what the list shows of a job. What it does not show, and how a job ended or why it recovers, is asked for by
+/// itself. False where that is too much now: a later round does it.
+pub(super) async fn refresh(context: &Context, job: &Job, sighting: Option<Sighting>) -> Result<bool, Error> {
     let Some(sighting) = sighting else {
-        return if job.state.is_terminal() { Ok(()) } else { look_closely(context, job).await };
+        return if job.state.is_terminal() { Ok(true) } else { look_closely(context, job).await.map(|()| true) };
     };
     let at_ms = context.now_ms();
     let seen = Seen::new(Look::Seen(sighting.clone()), at_ms);
-    let ends = sighting.state.is_some_and(JobState::is_terminal);
-    if ends && !job.state.is_terminal() {
-        return ended(context, job).await;
+    if needs_a_look(job, &sighting) {
+        return looked(context, job).await;
     }
+    let (target, print) = (job.id.target(), discover::print(&sighting));
+    let name = discover::name(target, &sighting);
     if sweep::would_change(job, &seen) {
         sweep::found(context, job, sighting).await?;
     }
+    context.state.watch(|watch| watch.took_in(name, print, context.io.now().mono));
     context.state.observed(context.rows.tenant(), job.id.as_str(), at_ms);
-    Ok(())
+    Ok(true)
+}
+
+/// A list does not say why a job ended, or why it is being recovered.
+fn needs_a_look(job: &Job, sighting: &Sighting) -> bool {
+    let ends = sighting.state.is_some_and(JobState::is_terminal) && !job.state.is_terminal();
+    let recovers = sighting.state == Some(JobState::Recovering) && job.state != JobState::Recovering;
+    ends || (recovers && job.phase == Phase::Submitted && sighting.diagnostics.is_empty())
 }
 
 /// A list does not show checkpoints, and a runner that is gone has forgotten them. Where a runner takes any, one streaming
@@ -160,13 +169,13 @@ async fn watch_checkpoint(context: &Context, jobs: &[&Due]) -> Result<(), Error>
     swallow_runner_errors(look_closely(&context.for_tenant(&due.tenant), &due.job).await)
 }
 
-/// A list does not say why a job ended, so the job is asked for; where that is too much now, a later round does it.
-async fn ended(context: &Context, job: &Job) -> Result<(), Error> {
+/// One look at one job, where the runner may be asked about one now.
+async fn looked(context: &Context, job: &Job) -> Result<bool, Error> {
     if !afford(context, job) {
-        return Ok(());
+        return Ok(false);
     }
     let whole = context.rows.job(&job.id).await?.value;
-    look_now(context, &whole).await.map(|_| ())
+    look_now(context, &whole).await.map(|_| true)
 }
 
 /// True when the runner may be asked about one job now.

@@ -30,8 +30,7 @@ pub(super) async fn take_in(context: &Context, stored: &Stored<Job>, sighting: S
     let unsent = job.phase == Phase::Intent && !job.ambiguous;
     let ours = job.phase != Phase::Submitted || job.native_id.as_ref() == Some(&sighting.native_id);
     if ours && !unsent && !job.state.is_terminal() {
-        super::reconcile::refresh(context, job, Some(sighting)).await?;
-        return Ok(true);
+        return super::reconcile::refresh(context, job, Some(sighting)).await;
     }
     // A service that gives ids again runs what was left prepared when it is told to run another's.
     Ok(!(unsent && runs(&sighting)))

@@ -120,9 +120,9 @@ impl Watch {
 
     /// True when a runner showed exactly this the last time, and it was taken in.
     pub(super) fn is_known(&mut self, sighting: &str, print: u64, now: Duration) -> bool {
-        self.shown.get_mut(sighting).is_some_and(|(known, at)| {
+        self.shown.get_mut(sighting).filter(|(known, _)| *known == print).is_some_and(|(_, at)| {
             *at = now;
-            *known == print
+            true
         })
     }
 

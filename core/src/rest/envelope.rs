@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::precondition;
 use crate::{
     call::Labels,
     clock::rfc3339,
@@ -22,7 +23,7 @@ pub(super) fn success(context: &Context, verb: &str, data: Value) -> Response {
 /// An answer with data.
 pub(super) fn answer(context: &Context, status: u16, message: String, data: Value) -> Response {
     let mut all = Map::new();
-    let tag = data.get("mcp_generation").map(|generation| ("etag".to_owned(), format!("\"{generation}\"")));
+    let tag = precondition::tag(&data).filter(|_| data.get("deleted").is_none()).map(|tag| ("etag".to_owned(), tag));
     if data.get("job_id").is_some() {
         for name in MIRRORED {
             let value = data.get(name).or_else(|| data.get("job").and_then(|job| job.get(name)));

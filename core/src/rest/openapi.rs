@@ -77,7 +77,9 @@ fn parameters(route: &Route, verb: Option<&verb::Verb>) -> Vec<Value> {
         .into_iter()
         .filter(|(name, _)| !path_names(route.path).any(|there| there == name))
         .map(|(name, schema)| json!({"name": name, "in": "query", "required": false, "schema": schema}));
-    in_path.chain(in_query).collect()
+    let if_match = matches!(route.verb(), Some("update_context" | "delete_context"))
+        .then(|| json!({"name": "If-Match", "in": "header", "required": false, "schema": {"type": "string"}}));
+    in_path.chain(in_query).chain(if_match).collect()
 }
 
 /// The verb's input without what the path holds.

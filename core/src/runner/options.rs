@@ -10,7 +10,7 @@ mod withheld;
 pub use beam::{in_python, is_of_another};
 pub use operator::is_operator_only;
 pub use sources::Sources;
-pub use withheld::{WITHHELD, withhold, withhold_arguments, withhold_members};
+pub use withheld::{WITHHELD, operators_entry, withhold, withhold_arguments, withhold_members};
 
 use serde_json::Value;
 

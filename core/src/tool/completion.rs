@@ -30,10 +30,10 @@ fn targets(context: &Context) -> Completion {
 }
 
 async fn contexts(context: &Context) -> Result<Completion, Error> {
-    let all = run(context, "list_contexts", json!({})).await?;
+    let all = run(context, "list_contexts", json!({"limit": 100})).await?;
     let contexts = all.get("contexts").and_then(Value::as_array).into_iter().flatten();
     let ids = contexts.filter_map(|one| one.get("context_id")?.as_str().map(str::to_owned));
-    Ok(Completion { values: ids.collect(), others: false })
+    Ok(Completion { values: ids.collect(), others: all.get("next_page_token").is_some() })
 }
 
 /// Ids of the newest jobs.

@@ -191,6 +191,7 @@ fn hidden(error: Error) -> Error {
 async fn facts(context: &Context, place: Place) -> Result<Value, Error> {
     let told_by = match place {
         Place::Runners | Place::Runner(_) => "list_runners",
+        Place::Contexts | Place::Profile(_) => "get_context",
         _ => "get_job",
     };
     unmarked(context, place).await.map(|facts| untrusted::mark(told_by, facts))
@@ -201,7 +202,7 @@ async fn unmarked(context: &Context, place: Place) -> Result<Value, Error> {
         Place::Guide | Place::Picture(_) => Ok(Value::Null),
         Place::Runners => run(context, "list_runners", json!({"reasons": true})).await,
         Place::Runner(target) => runner(context, &target).await,
-        Place::Contexts => run(context, "list_contexts", json!({})).await,
+        Place::Contexts => run(context, "list_contexts", json!({"limit": 100})).await,
         Place::Profile(id) => run(context, "get_context", json!({"context_id": id})).await,
         Place::Job(id) => run(context, "get_job", json!({"job_id": id})).await,
         Place::Logs(id) => run(context, "get_logs", json!({"job_id": id})).await,

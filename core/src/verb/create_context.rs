@@ -5,11 +5,7 @@ use super::{
     catalogue::{self, Ask, Input, Written},
     registry::Define,
 };
-use crate::{
-    auth::Scope,
-    error::{Error, ErrorKind},
-    job::ExecutionContext,
-};
+use crate::{auth::Scope, error::Error, job::ExecutionContext};
 
 pub(super) struct CreateContext;
 
@@ -26,6 +22,7 @@ impl Define for CreateContext {
     type Output = Written;
 
     async fn run(context: Context, input: Input) -> Result<Written, Error> {
+        let input = input.folded()?;
         let mut ask = Ask::new(&context, Self::NAME, &input)?;
         if let Some(before) = ask.replayed(&context).await? {
             return Ok(before);
@@ -43,11 +40,9 @@ impl Define for CreateContext {
 /// Refuses an id that is there, and one more than a tenant may have.
 fn refuse_one_more(there: &[&str], id: &str) -> Result<(), Error> {
     if there.contains(&id) {
-        return Err(Error::new(ErrorKind::Conflict, "context_exists", format!("there is a context `{id}` already"))
-            .with("context_id", id)
-            .suggest("change it with PUT /api/v1/contexts/{context_id}, or take another `context_id`"));
+        return Err(catalogue::exists(id));
     }
-    if there.len() >= usize::try_from(catalogue::MOST).unwrap_or(usize::MAX) {
+    if there.len() >= catalogue::MOST {
         return Err(Error::precondition(
             "too_many_contexts",
             format!("there are {} contexts already", catalogue::MOST),

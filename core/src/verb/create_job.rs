@@ -41,7 +41,7 @@ impl Define for CreateJob {
             None => None,
         };
         let meant = input.normalise(&context.state.config, profile)?;
-        submit_asked(context, digest_of(&meant.asked), meant.spec, &meant.target, ask, Self::NAME).await
+        submit_asked(context, digest_of(&meant.asked), meant.meant, ask, Self::NAME).await
     }
 }
 
@@ -85,15 +85,15 @@ pub(super) async fn submit(
     ask: Ask,
     verb: &'static str,
 ) -> Result<Submitted, Error> {
-    submit_asked(context, digest_of(&spec), Ok(spec), target, ask, verb).await
+    submit_asked(context, digest_of(&spec), Ok((spec, target.clone())), ask, verb).await
 }
 
-/// The same; `said` is the digest of what the caller said, and a repeated call needs no `spec` that still can be had.
+/// The same; `said` is the digest of what the caller said, and a repeated call needs no preset or context that still is
+/// there.
 async fn submit_asked(
     context: Context,
     said: String,
-    spec: Result<JobSpec, Error>,
-    target: &Target,
+    meant: Result<(JobSpec, Target), Error>,
     ask: Ask,
     verb: &'static str,
 ) -> Result<Submitted, Error> {
@@ -101,8 +101,8 @@ async fn submit_asked(
     if let Some(id) = keyed.subject(&context).await? {
         return apply::replay(&context, &JobId::parse(&id)?).await;
     }
-    let spec = spec?;
-    let token = token(&context, target, ask.key.as_deref());
+    let (spec, target) = meant?;
+    let token = token(&context, &target, ask.key.as_deref());
     let submission =
         context.runner(&target.name)?.prepare(&spec, &token, context.call.caller.may(Scope::Admin)).await?;
     let plan = plan(&spec, &submission, &token);
@@ -111,7 +111,7 @@ async fn submit_asked(
         return Ok(Submitted { plan: Some(plan.shown_to(&context.call.caller)), ..Submitted::default() });
     }
     let id = JobId::own(&target.name, &token);
-    apply::apply(&context, &mut keyed, id, target, spec, submission, verb).await
+    apply::apply(&context, &mut keyed, id, &target, spec, submission, verb).await
 }
 
 /// Minted once; where nothing is stored, the same for the same key.
@@ -129,7 +129,8 @@ fn plan(spec: &JobSpec, submission: &Submission, token: &str) -> Plan {
     let unnamed = |call: &PlannedCall| PlannedCall { body: without(&call.body, token), ..call.clone() };
     let code = submission.file_name.as_deref().or(spec.module.as_deref()).unwrap_or("a script");
     let preset = spec.preset.as_ref().map(|name| format!(" as its preset `{name}` has it")).unwrap_or_default();
-    let profile = spec.context_id.as_ref().map(|id| format!(" in the context `{id}`")).unwrap_or_default();
+    let profile =
+        spec.context_id.as_ref().map(|id| format!(" with the options of the context `{id}`")).unwrap_or_default();
     let plan = Plan {
         summary: format!("submit `{}` ({code}) to target `{}`{preset}{profile}", spec.job_name, spec.target),
         calls: submission.calls.iter().map(unnamed).collect(),

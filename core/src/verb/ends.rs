@@ -31,7 +31,7 @@ mod tests {
 
     fn ends(tool: &str, arguments: &Value) -> bool {
         let config = Config::from_json(
-            &json!({"default_runner": "cloud", "targets": {"cloud": {"runner": "dataflow", "project": "acme-prod",
+            &json!({"default_runner": "cloud", "targets": {"sim": {"runner": "simulator"}, "cloud": {"runner": "dataflow", "project": "acme-prod",
             "region": "us-central1", "presets": {"next": {"template_path": "gs://t/a", "options": {"update": true}}}}}}),
         );
         let verb = crate::verb::find(tool).unwrap();
@@ -47,6 +47,12 @@ mod tests {
             ("update_job", json!({"update_options": {"a": 1}}), Some(json!({"update_options": {}, "scaling": {}}))),
             ("restore_job", json!({"options": {"update": "true"}}), Some(json!({"options": {"updated": true}}))),
             ("create_job", json!({"options": {"update": true}}), Some(json!({"options": {"update": "False"}}))),
+            (
+                "create_job",
+                json!({"context_id": "a", "preset": "next"}),
+                Some(json!({"context_id": "a", "target": "sim"})),
+            ),
+            ("create_job", json!({"context_id": "a", "options": {"update": true}}), Some(json!({"context_id": "a"}))),
             ("create_job", json!({"preset": "next"}), Some(json!({"preset": "next", "options": {"update": false}}))),
         ];
         for (tool, ending, harmless) in &rows {

@@ -28,7 +28,7 @@ pub struct Plan {
 impl Plan {
     /// The plan as a caller reads it.
     #[must_use]
-    pub(super) fn shown_to(self, caller: &Caller) -> Self {
+    pub(in crate::verb) fn shown_to(self, caller: &Caller) -> Self {
         if caller.may(Scope::Admin) {
             return self;
         }

@@ -22,20 +22,19 @@ impl Define for UpdateContext {
     type Output = Written;
 
     async fn run(context: Context, input: Input) -> Result<Written, Error> {
+        let input = input.folded()?;
         let id = input.named()?;
         let mut ask = Ask::new(&context, Self::NAME, &input)?;
         if let Some(before) = ask.replayed(&context).await? {
             return Ok(before);
         }
         let old = catalogue::unchanged(&context, &id, input.mcp_generation).await?;
-        let edited = input.over(old.value.clone())?;
-        let by_operator = context.call.caller.may(Scope::Admin);
-        let new = ExecutionContext {
-            by_operator,
-            generation: old.value.generation + 1,
-            updated_ms: context.now_ms(),
-            ..edited
-        };
+        // Who writes all of its options vouches for them; who edits the rest does not.
+        let vouches = input.parameters.is_some() && context.call.caller.may(Scope::Admin);
+        let by_operator = old.value.by_operator || vouches;
+        let edited = ExecutionContext { by_operator, ..input.over(old.value.clone())? };
+        let generation = old.value.generation + 1;
+        let new = ExecutionContext { generation, updated_ms: context.now_ms(), ..edited };
         catalogue::carry_out(&context, ask, Some(old), Some(new)).await
     }
 }

@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Mapping
 from typing import Any
 
+from .. import errors
 from ..inputs import ContextMembers
 from . import show
 from .connect import connected
@@ -74,11 +75,14 @@ def update(options: argparse.Namespace) -> None:
     """Changes one: of its options those that are named, unless another changed it meanwhile."""
     with connected(options) as client:
         old = client.get_context(options.context_id, timeout=options.timeout)
-        given = {**_said(options), "mcp_generation": old.mcp_generation}
+        given: dict[str, Any] = {**_said(options)}
         if options.type:
             given["context_type"] = options.type
         if options.parameter or options.unset:
             given["parameters"] = _edited(old.parameters, options)
+        if not given:
+            raise errors.invalid("nothing to change", "name a member, for instance --parameter")
+        given["mcp_generation"] = old.mcp_generation
         if options.dry_run:
             plan = client.plan_context("update", options.context_id, given, timeout=options.timeout)
             show.plan(plan, options.output)
@@ -88,8 +92,15 @@ def update(options: argparse.Namespace) -> None:
 
 
 def _edited(old: Mapping[str, Any], options: argparse.Namespace) -> dict[str, Any]:
-    there = {**old, **pairs("--parameter", options.parameter)}
-    return {name: value for name, value in there.items() if name not in options.unset}
+    given = pairs("--parameter", options.parameter)
+    replaced = {_plain(name) for name in [*options.unset, *given]}
+    kept = {name: value for name, value in old.items() if _plain(name) not in replaced}
+    return {**kept, **given}
+
+
+def _plain(name: str) -> str:
+    """`temp_location`, `temp-location` and `tempLocation` are one option."""
+    return name.replace("_", "").replace("-", "").lower()
 
 
 def delete(options: argparse.Namespace) -> None:

@@ -17,6 +17,8 @@ use crate::{
 const MESSAGE_BYTES: usize = 8 << 10;
 /// Pages of messages that are read for one answer: 4,000 messages.
 const MOST_PAGES: usize = 20;
+const MORE: &str = "there are more messages than are read at once: go on with next_page_token";
+const OLDER: &str = "there are older messages than these: read them from `page_token` `start` on";
 /// The time before the end whose messages are asked for first, where there are more.
 const FIRST_SPAN_MS: u64 = 60_000;
 
@@ -37,12 +39,10 @@ impl Dataflow {
     pub(super) async fn log_page(&self, job: &Job, query: &LogQuery) -> Result<LogPage, Error> {
         let from = query.page_token.as_deref().map(place).transpose()?;
         let start_ms = from.map(|place| place.at_ms).max(query.since_ms).filter(|ms| *ms > 0);
-        let (mut placed, mut whole) = self.messages(job, query, start_ms).await?;
+        let (mut placed, whole) = self.messages(job, query, start_ms).await?;
+        let mut more = (!whole).then_some(MORE);
         if !whole && from.is_none() {
-            let reached_ms = placed.last().map_or(0, |placed| placed.at_ms);
-            if let Some(newest) = self.newest(job, query, reached_ms).await? {
-                (placed, whole) = (newest, true);
-            }
+            (placed, more) = self.newest(job, query, placed).await?;
         }
         let workers = self.worker_log(job, query, start_ms, from).await?;
         placed.extend(workers.placed);
@@ -50,9 +50,7 @@ impl Dataflow {
         placed.sort_by_key(|placed| placed.at_ms);
         let mut page = cut(placed, query, from);
         page.notes.push(workers.note);
-        if !whole {
-            page.notes.push("there are more messages than are read at once: go on with next_page_token".into());
-        }
+        page.notes.extend(more.map(str::to_owned));
         if page.next_page_token.is_none() {
             page.next_page_token =
                 workers.read_until_ms.map(|until_ms| token(from.unwrap_or_default().or_at(until_ms)));
@@ -64,25 +62,37 @@ impl Dataflow {
         Ok(page)
     }
 
-    /// The newest messages of a job with more than are read from its first: Dataflow lists the oldest first, so those of
-    /// the last minute are asked for, then of eight times as long, until there are enough. `None`: the last minute alone
-    /// has more than are read.
-    async fn newest(&self, job: &Job, query: &LogQuery, reached_ms: u64) -> Result<Option<Vec<Placed>>, Error> {
-        let end_ms = query.end_ms().unwrap_or_else(|| job.ended_ms.unwrap_or(self.context.io.now().wall_ms));
-        let (mut found, mut span_ms) = (None, FIRST_SPAN_MS);
-        while end_ms.saturating_sub(span_ms) > reached_ms {
-            let (placed, whole) = self.messages(job, query, Some(end_ms.saturating_sub(span_ms))).await?;
-            if !whole {
-                break;
+    /// The newest messages of a job with more than are read from its first on (`read`): Dataflow lists the oldest first, so
+    /// those of the last minute are asked for, then of eight times as long, until there are enough or they join what was
+    /// read. With a note where neither is so.
+    async fn newest(
+        &self,
+        job: &Job,
+        query: &LogQuery,
+        read: Vec<Placed>,
+    ) -> Result<(Vec<Placed>, Option<&'static str>), Error> {
+        let reached_ms = read.iter().map(|placed| placed.at_ms).max().unwrap_or_default();
+        let latest_ms = job.ended_ms.unwrap_or(self.context.io.now().wall_ms);
+        let end_ms = query.end_ms().map_or(latest_ms, |end_ms| end_ms.min(latest_ms));
+        let (mut found, mut span_ms) = (Vec::new(), FIRST_SPAN_MS);
+        loop {
+            let start_ms = end_ms.saturating_sub(span_ms).max(reached_ms);
+            let newer = match self.messages(job, query, Some(start_ms)).await {
+                Ok((newer, true)) => newer,
+                Err(error) if error.gave_up() => return Err(error),
+                Ok((_, false)) | Err(_) if found.is_empty() => return Ok((read, Some(MORE))),
+                Ok((_, false)) | Err(_) => return Ok((found, Some(OLDER))),
+            };
+            if start_ms == reached_ms {
+                let older = read.into_iter().filter(|placed| placed.at_ms < reached_ms);
+                return Ok((older.chain(newer).collect(), None));
             }
-            let fitting = placed.iter().filter(|placed| query.admits(&placed.entry, Some(placed.at_ms))).count();
-            found = Some(placed);
+            let fitting = newer.iter().filter(|placed| query.admits(&placed.entry, Some(placed.at_ms))).count();
             if u32::try_from(fitting).unwrap_or(u32::MAX) >= query.max_results {
-                break;
+                return Ok((newer, None));
             }
-            span_ms = span_ms.saturating_mul(8);
+            (found, span_ms) = (newer, span_ms.saturating_mul(8));
         }
-        Ok(found)
     }
 
     /// Messages from a time on, and whether they are all.
@@ -279,8 +289,7 @@ mod tests {
             n => format!("{FIRST}&pageToken={n}"),
         };
         let old = |n: u32| json!({"jobMessages": [message(n, "old")], "nextPageToken": format!("{}", n + 1)});
-        let mut script: Vec<(&'static str, Reply)> =
-            (0..20).map(|n| (&*page(n).leak(), answer(200, old(n)))).collect();
+        let mut script: Vec<(&'static str, Reply)> = (0..20).map(|n| (&*page(n).leak(), answer(200, old(n)))).collect();
         // The job ended at 20:30:00: the last minute has one message, the eight before it enough.
         let from = |time: &str| {
             let start = format!("&startTime=2026-11-25T20%3A{time}.000Z&pageSize");
@@ -297,6 +306,39 @@ mod tests {
         let page = page.end.unwrap();
         assert_eq!(texts(&page), ["c", "d"]);
         assert!(!page.notes.iter().any(|note| note.contains("more messages")), "{:?}", page.notes);
+    }
+
+    #[test]
+    fn what_is_newer_than_what_was_read_joins_it_where_it_is_not_enough() {
+        let page = |token: u32| match token {
+            0 => FIRST.to_owned(),
+            n => format!("{FIRST}&pageToken={n}"),
+        };
+        let old = |n: u32| json!({"jobMessages": [message(n, "old")], "nextPageToken": format!("{}", n + 1)});
+        let script = |rest: Vec<(&'static str, Reply)>| {
+            let first = (0..20).map(|n| (&*page(n).leak(), answer(200, old(n))));
+            first.chain(rest).collect::<Vec<(&'static str, Reply)>>()
+        };
+        let from = |time: &str| {
+            let start = format!("&startTime=2026-11-25T20%3A{time}.000Z&pageSize");
+            &*FIRST.replace("&pageSize", &start).leak()
+        };
+        let logs = |script| {
+            play(target(), script, |it| async move {
+                let job = Job { ended_ms: Some(1_795_636_890_000), ..job() };
+                it.logs(&job, &asked(4, None)).await
+            })
+        };
+        // The job ended at 20:01:30, so eight minutes before are more than there is.
+        let (none, joined) = (json!({}), json!({"jobMessages": [message(19, "old"), message(40, "new")]}));
+        let rest = vec![(from("00%3A30"), answer(200, none.clone())), (from("00%3A19"), answer(200, joined))];
+        let page = logs(script(rest)).end.unwrap();
+        assert_eq!(texts(&page), ["old", "old", "old", "new"], "nothing between is left out");
+        // Where the second look fails, what is there is told, and that there is more.
+        let rest = vec![(from("00%3A30"), answer(200, none)), (from("00%3A19"), answer(400, json!({})))];
+        let page = logs(script(rest)).end.unwrap();
+        assert_eq!(texts(&page), ["old"; 4]);
+        assert!(page.notes.iter().any(|note| note == MORE), "{:?}", page.notes);
     }
 
     #[test]

@@ -60,15 +60,15 @@ pub(super) fn resolve(spec: &JobSpec, target: &Target, operator: bool) -> Result
     for (from, entries) in sources.take(CONFIGURATION)? {
         resolved.configure(entries, from, sources.may(from))?;
     }
-    let by_operator = [Provenance::Context, Provenance::Caller].map(|from| sources.may(from));
+    let context_is_operators = sources.may(Provenance::Context);
     for option in sources.resolve()? {
-        let is_operators = match option.from {
-            Provenance::Context => by_operator[0],
-            Provenance::Caller => by_operator[1],
-            Provenance::Product | Provenance::Target | Provenance::Preset => true,
+        let is_checked = match option.from {
+            Provenance::Caller => true,
+            Provenance::Context => !context_is_operators,
+            Provenance::Product | Provenance::Target | Provenance::Preset => false,
         };
-        if same(&option.name, STORAGE_PATH) {
-            check_path(target, &text(&option.value), is_operators)?;
+        if is_checked && same(&option.name, STORAGE_PATH) {
+            check_path(target, &text(&option.value), operator && option.from == Provenance::Caller)?;
         }
         resolved.add(option)?;
     }
@@ -284,6 +284,28 @@ mod tests {
         assert_eq!(from["flink_configuration.restart-strategy.type"], Provenance::Caller);
         assert_eq!(from["flink_configuration.taskmanager.cpu.cores"], Provenance::Target);
         assert_eq!(from["tempLocation"], Provenance::Caller);
+    }
+
+    #[test]
+    fn where_state_is_kept_is_checked_in_what_is_not_the_operators_word() {
+        let kept = |value: &str| serde_json::from_value(json!({STORAGE_PATH: value})).unwrap();
+        let mut target = Target::new("f", RunnerKind::Flink);
+        target.savepoint_dir = Some("s3://sp".into());
+        let of = |spec: &JobSpec| resolve(spec, &target, false).map(drop);
+        let context = |by_operator| JobSpec {
+            context_options: kept("s3://else"),
+            context_by_operator: by_operator,
+            ..JobSpec::default()
+        };
+        let caller = JobSpec { pipeline_options: kept("s3://else"), ..JobSpec::default() };
+        for spec in [&caller, &context(false)] {
+            assert_eq!(of(spec).unwrap_err().reason(), "savepoint_path_not_allowed");
+        }
+        of(&context(true)).unwrap();
+        of(&JobSpec { preset_options: kept("s3://else"), ..JobSpec::default() }).unwrap();
+        of(&JobSpec { pipeline_options: kept("s3://sp/a"), ..JobSpec::default() }).unwrap();
+        let own = Target { options: kept("/anywhere"), ..target.clone() };
+        resolve(&JobSpec::default(), &own, false).unwrap();
     }
 
     #[test]

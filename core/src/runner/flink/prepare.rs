@@ -41,8 +41,8 @@ impl Flink {
             return self.prepare_python(spec, token, operator).await;
         }
         let code_path = code_path(spec)?;
-        let target = &without_environment(&self.context.target);
-        let resolved = options::resolve(spec, target, operator)?;
+        let (target, own) = &without_environment(&self.context.target, spec);
+        let resolved = options::resolve(own, target, operator)?;
         if let Some(path) = spec.savepoint_path.as_ref().filter(|_| !spec.own_savepoint) {
             check_path(target, path, operator)?;
         }

@@ -24,6 +24,16 @@ fn is_withheld(name: &str) -> bool {
     }
 }
 
+/// An entry of Flink's or Spark's own settings that only an operator may set, among options.
+pub fn operators_entry(options: &Map<String, Value>) -> Option<&str> {
+    let kinds: [(&str, fn(&str) -> bool); 2] = [(FLINKS, is_operators_entry), (SPARKS, is_operators_property)];
+    let entries = kinds.into_iter().flat_map(|(map, is_operators)| {
+        let maps = options.iter().filter(move |(name, _)| same(name, map)).filter_map(|(_, value)| value.as_object());
+        maps.flatten().map(|(key, _)| key.as_str()).filter(move |key| is_operators(key))
+    });
+    entries.into_iter().next()
+}
+
 /// An option's name as a program writes it: job services write it longer.
 fn bare(name: &str) -> &str {
     name.trim_start_matches("beam:option:").trim_end_matches(":v1")

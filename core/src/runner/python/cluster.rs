@@ -67,12 +67,15 @@ pub(in crate::runner) struct Options {
     pub(in crate::runner) arguments: Vec<ResolvedOption>,
 }
 
-/// The options of a target that a jar's program must not be given: they say how Python pipelines run.
-pub(in crate::runner) fn without_environment(target: &Target) -> Target {
+/// Target and job without those options of the target and the context that a jar's program must not be given: they say how
+/// Python pipelines run.
+pub(in crate::runner) fn without_environment(target: &Target, spec: &JobSpec) -> (Target, JobSpec) {
     let pythons = |name: &str| same(name, "environment_type") || same(name, "environment_config");
-    let mut target = target.clone();
-    target.options.retain(|name, _| !pythons(name));
-    target
+    let (mut target, mut spec) = (target.clone(), spec.clone());
+    for options in [&mut target.options, &mut spec.context_options] {
+        options.retain(|name, _| !pythons(name));
+    }
+    (target, spec)
 }
 
 /// True while the program of the job has not been turned into a jar.

@@ -23,19 +23,19 @@ pub(in crate::runner) fn check(target: &Target, spec: &JobSpec) -> Result<(), Er
     }
     match configured(target, spec, brings_files) {
         Some(option) => Err(not_staged(format!(
-            "the target's option `{option}` brings files for the workers, which are not staged"
+            "the option `{option}` of the target, the context or the preset brings files for the workers, which are not staged"
         ))
         .with("option", option)),
         None => Ok(()),
     }
 }
 
-/// An option that the target or the preset sets, and the caller does not unset.
+/// An option that the target, the context or the preset sets, and no later source unsets.
 fn configured<'a>(target: &'a Target, spec: &'a JobSpec, is_meant: impl Fn(&str) -> bool) -> Option<&'a str> {
-    let unset = |name: &str| spec.pipeline_options.iter().any(|(own, value)| same(own, name) && !is_set(value));
-    let all = target.options.iter().chain(&spec.context_options).chain(&spec.preset_options);
-    let mut set = all.filter(|(_, value)| is_set(value)).map(|(name, _)| name.as_str());
-    set.find(|name| is_meant(name) && !unset(name))
+    let layers = [&target.options, &spec.context_options, &spec.preset_options, &spec.pipeline_options];
+    let last = |name: &str| layers.into_iter().flatten().filter(|(own, _)| same(own, name)).last();
+    let mut named = layers.into_iter().take(3).flatten().map(|(name, _)| name.as_str()).filter(|name| is_meant(name));
+    named.find(|name| last(name).is_some_and(|(_, value)| is_set(value)))
 }
 
 /// True for a value that names something.

@@ -47,9 +47,9 @@ impl Spark {
             return self.prepare_python(spec, token, operator).await;
         }
         let code_path = code_path(spec)?;
-        let target = &without_environment(&self.context.target);
+        let (target, own) = &without_environment(&self.context.target, spec);
         check_folder(target)?;
-        let resolved = options::resolve(spec, target, operator)?;
+        let resolved = options::resolve(own, target, operator)?;
         check_class(spec.entry_class.as_deref())?;
         let recipe = Recipe { entry_class: spec.entry_class.clone(), ..Recipe::plain(origin(code_path)?, JAR_BYTES) };
         let source = stage(&self.context.io, recipe).await?;

@@ -1,6 +1,6 @@
 use serde_json::{Map, Value};
 
-use super::{Input, Written, find, read, resolved, view::ContextView};
+use super::{Input, Written, read, resolved, view::ContextView};
 use crate::{
     auth::Scope,
     error::{Error, ErrorKind, Retry},
@@ -16,6 +16,7 @@ use crate::{
 pub(in crate::verb) struct Ask {
     verb: &'static str,
     keyed: Keyed,
+    deletes: bool,
     dry_run: bool,
     plan_digest: Option<String>,
 }
@@ -24,54 +25,66 @@ impl Ask {
     /// What the caller sent, for a verb.
     pub(in crate::verb) fn new(context: &Context, verb: &'static str, input: &Input) -> Result<Self, Error> {
         let keyed = Keyed::new(context, verb, input.idempotency_key.as_deref(), digest_of(input))?;
-        Ok(Self { verb, keyed, dry_run: input.dry_run, plan_digest: input.plan_digest.clone() })
+        let deletes = verb == "delete_context";
+        Ok(Self { verb, keyed, deletes, dry_run: input.dry_run, plan_digest: input.plan_digest.clone() })
     }
 
-    /// The answer to a repeated call: the context as it is now, if it still is.
+    /// The answer to a repeated call: that it is gone, or the context as it is now.
     pub(in crate::verb) async fn replayed(&mut self, context: &Context) -> Result<Option<Written>, Error> {
         let Some(id) = self.keyed.subject(context).await? else { return Ok(None) };
-        let found = find(context, &id).await?;
-        let deleted = found.is_none().then_some(id);
-        let view = found.map(|found| ContextView::of(context, found.value));
-        Ok(Some(Written { context: view, deleted, replayed: true, ..Written::default() }))
+        if self.deletes {
+            return Ok(Some(Written { deleted: Some(id), replayed: true, ..Written::default() }));
+        }
+        let view = ContextView::of(context, read(context, &id).await?.value);
+        Ok(Some(Written { context: Some(view), replayed: true, ..Written::default() }))
     }
 }
 
 /// Plans a change of the catalogue and carries it out, or answers with the plan. `new`: `None` deletes.
 pub(in crate::verb) async fn carry_out(
     context: &Context,
-    ask: Ask,
+    mut ask: Ask,
     old: Option<Stored<ExecutionContext>>,
     new: Option<ExecutionContext>,
 ) -> Result<Written, Error> {
     let plan = plan(old.as_ref(), new.as_ref())?;
     plan.confirm(ask.plan_digest.as_deref())?;
     if ask.dry_run {
-        return Ok(Written { plan: Some(plan), ..Written::default() });
+        return Ok(Written { plan: Some(plan.shown_to(&context.call.caller)), ..Written::default() });
     }
     let Some(id) = new.as_ref().or(old.as_ref().map(|old| &old.value)).map(|one| one.id.clone()) else {
         return Err(Error::misuse("a change of no context"));
     };
-    store(context, &ask, &id, old.as_ref(), new.as_ref()).await?;
+    if !store(context, &ask, &id, old.as_ref(), new.as_ref()).await? {
+        // Another call of the same key may have been first.
+        let lost = if old.is_none() { exists(&id) } else { changed(&id) };
+        return ask.replayed(context).await?.ok_or(lost.retry_as(Retry::Safe));
+    }
     let deleted = new.is_none().then_some(id);
     let view = new.or(old.map(|old| old.value)).map(|one| ContextView::of(context, one));
     Ok(Written { context: view, deleted, ..Written::default() })
 }
 
+/// False where a row was not as it was read.
 async fn store(
     context: &Context,
     ask: &Ask,
     id: &str,
     old: Option<&Stored<ExecutionContext>>,
     new: Option<&ExecutionContext>,
-) -> Result<(), Error> {
+) -> Result<bool, Error> {
     let mut writes = vec![context_write(context.rows.tenant(), id, old, new)?];
     writes.push(context.audit(&Audit { verb: ask.verb, subject: id, digest: ask.keyed.digest(), outcome: "" })?);
     writes.extend(ask.keyed.write(id, context.now_ms())?);
-    match context.rows.commit(&format!("{} {id}", ask.verb), writes).await? {
-        Committed::Written(_) => Ok(()),
-        Committed::Conflict { .. } => Err(changed(id).retry_as(Retry::Safe)),
-    }
+    let committed = context.rows.commit(&format!("{} {id}", ask.verb), writes).await?;
+    Ok(matches!(committed, Committed::Written(_)))
+}
+
+/// The id is taken.
+pub(in crate::verb) fn exists(id: &str) -> Error {
+    Error::new(ErrorKind::Conflict, "context_exists", format!("there is a context `{id}` already"))
+        .with("context_id", id)
+        .suggest("change it with update_context (PUT /api/v1/contexts/{context_id}), or take another `context_id`")
 }
 
 /// The context was changed by others since the caller, or this call, read it.
@@ -122,7 +135,8 @@ fn plan(old: Option<&Stored<ExecutionContext>>, new: Option<&ExecutionContext>) 
     }
     let options = new.map(resolved).transpose()?.unwrap_or_default();
     let plan = Plan { summary, options, changes, ..Plan::default() };
-    Ok(plan.sealed(&before.map(|before| before.generation.to_string()).unwrap_or_default()))
+    let bound_to = before.map(|before| format!("{} {}", before.generation, before.created_ms));
+    Ok(plan.sealed(&bound_to.unwrap_or_default()))
 }
 
 /// Each member that changes, and each option.

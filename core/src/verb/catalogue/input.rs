@@ -14,7 +14,7 @@ use crate::{
 /// Most bytes of a name, of a description and of all the rest together.
 const NAME_BYTES: usize = 128;
 const DESCRIPTION_BYTES: usize = 4 << 10;
-const TOTAL_BYTES: usize = 128 << 10;
+const TOTAL_BYTES: usize = 16 << 10;
 /// Longest id, in bytes.
 const ID_BYTES: usize = 64;
 
@@ -49,13 +49,21 @@ pub struct Input {
     pub mcp_generation: Option<u64>,
     /// `context`.
     pub mcp_resource_type: Option<String>,
-    /// The server's.
+    /// The server's: whether an admin wrote it.
+    #[schemars(extend("readOnly" = true))]
+    #[serde(skip_serializing)]
     pub by_operator: Option<bool>,
     /// The server's.
+    #[schemars(extend("readOnly" = true))]
+    #[serde(skip_serializing)]
     pub mcp_state: Option<String>,
     /// The server's.
+    #[schemars(extend("readOnly" = true))]
+    #[serde(skip_serializing)]
     pub mcp_created_at: Option<String>,
     /// The server's.
+    #[schemars(extend("readOnly" = true))]
+    #[serde(skip_serializing)]
     pub mcp_updated_at: Option<String>,
     /// Makes a repeated call answer as the first.
     #[serde(skip_serializing)]
@@ -69,6 +77,12 @@ pub struct Input {
 }
 
 impl Input {
+    /// The same in one spelling, as a key of idempotency is bound to it.
+    pub(in crate::verb) fn folded(self) -> Result<Self, Error> {
+        let id = self.id()?;
+        Ok(Self { context_id: id, mcp_resource_id: None, ..self })
+    }
+
     /// The id that is named.
     ///
     /// # Errors
@@ -83,7 +97,10 @@ impl Input {
     /// # Errors
     /// As [`Input::id`]; reason `unnamed_context` without one.
     pub(in crate::verb) fn named(&self) -> Result<String, Error> {
-        self.id()?.ok_or_else(|| Error::invalid("unnamed_context", "`context_id` says which context"))
+        self.id()?.ok_or_else(|| {
+            Error::invalid("unnamed_context", "`context_id` says which context")
+                .suggest("take one of GET /api/v1/contexts")
+        })
     }
 
     /// A new context.
@@ -126,6 +143,9 @@ impl Input {
         if self.mcp_resource_type.is_some_and(|kind| kind != "context") {
             return Err(bad("`mcp_resource_type` is `context`"));
         }
+        if self.by_operator.is_some_and(|says| says != old.by_operator) {
+            return Err(bad("`by_operator` is the server's: leave it out"));
+        }
         let new = ExecutionContext {
             name: self.name.unwrap_or(old.name),
             description: self.description.unwrap_or(old.description),
@@ -159,7 +179,7 @@ fn check(context: &ExecutionContext) -> Result<(), Error> {
 }
 
 fn bad(message: &str) -> Error {
-    Error::invalid("bad_context", message)
+    Error::invalid("bad_context", message).suggest("send the member as the input schema of the call describes it")
 }
 
 fn checked_id(id: String) -> Result<String, Error> {

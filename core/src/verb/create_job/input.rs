@@ -79,16 +79,14 @@ pub(crate) struct Normalised {
     /// What the caller said, with nothing of the preset and the context but their names: the same call is the same after
     /// they were edited.
     pub(crate) asked: JobSpec,
-    /// What is submitted; refused where there is no such preset or context, which a call that is repeated may not care
-    /// about.
-    pub(crate) spec: Result<JobSpec, Error>,
-    /// Where.
-    pub(crate) target: Target,
+    /// What is submitted, and where; refused where there is no such preset or context, which a call that is repeated may
+    /// not care about.
+    pub(crate) meant: Result<(JobSpec, Target), Error>,
 }
 
 impl Input {
-    /// The spec that is meant, and its target; `profile` is the context that is named, or why there is none. Where no
-    /// target and no runner is named, its runner is.
+    /// What is meant; `profile` is the context that is named, or why there is none. Where no target and no runner is named,
+    /// the context's runner is.
     ///
     /// # Errors
     /// `invalid_argument` for contradicting aliases and bad values, or [`Config::target`]'s.
@@ -98,28 +96,37 @@ impl Input {
         profile: Option<Result<ExecutionContext, Error>>,
     ) -> Result<Normalised, Error> {
         let runner = same("runner_type", self.runner_type.take(), "runner", self.runner.take())?;
-        let runner = match (&self.target, runner, &profile) {
-            (None, None, Some(profile)) => {
-                profile.as_ref().map_err(Error::clone)?.context_type.runner().map(|kind| kind.as_str().to_owned())
+        let (named, target) = match (self.target.as_deref(), runner.as_deref(), &profile) {
+            (None, None, Some(Err(error))) => (String::new(), Err(error.clone())),
+            (None, None, Some(Ok(profile))) => {
+                let kind = profile.context_type.runner().map(RunnerKind::as_str);
+                (String::new(), find_target(config, None, kind).cloned())
             }
-            (_, runner, _) => runner,
+            (target, runner, _) => {
+                let target = find_target(config, target, runner)?.clone();
+                (target.name.clone(), Ok(target))
+            }
         };
-        let target = find_target(config, self.target.as_deref(), runner.as_deref())?.clone();
-        let asked = self.clone().spec(&target, None)?;
-        let spec = match self.preset.clone() {
-            Some(name) => target.preset(&name).and_then(|preset| self.spec(&target, Some(preset))),
-            None => Ok(asked.clone()),
-        };
-        let spec = spec.and_then(|spec| in_context(spec, profile.transpose()?, &target));
-        Ok(Normalised { asked, spec, target })
+        let asked = self.clone().put_together(&named, Map::new())?;
+        Ok(Normalised { asked, meant: target.and_then(|target| self.meant(target, profile)) })
     }
 
-    fn spec(self, target: &Target, preset: Option<&Preset>) -> Result<JobSpec, Error> {
-        let this = preset.into_iter().fold(self, Self::over);
-        this.put_together(target, preset.map(|preset| preset.options.clone()).unwrap_or_default())
+    fn meant(
+        self,
+        target: Target,
+        profile: Option<Result<ExecutionContext, Error>>,
+    ) -> Result<(JobSpec, Target), Error> {
+        let spec = match self.preset.as_deref() {
+            Some(name) => {
+                let preset = target.preset(name)?;
+                self.over(preset).put_together(&target.name, preset.options.clone())?
+            }
+            None => self.put_together(&target.name, Map::new())?,
+        };
+        Ok((in_context(spec, profile.transpose()?, &target)?, target))
     }
 
-    fn put_together(self, target: &Target, preset_options: Map<String, Value>) -> Result<JobSpec, Error> {
+    fn put_together(self, target: &str, preset_options: Map<String, Value>) -> Result<JobSpec, Error> {
         let code_path = same("code_path", self.code_path, "pipeline_path", self.pipeline_path)?;
         let (yaml_path, yaml) = yaml_form(self.yaml)?;
         let code_path = same("code_path", code_path, "yaml", yaml_path)?;
@@ -131,7 +138,7 @@ impl Input {
         ])?;
         Ok(JobSpec {
             job_name: checked_name(job_name.or(self.preset.clone()), code_path.as_deref().or(self.module.as_deref()))?,
-            target: target.name.clone(),
+            target: target.to_owned(),
             job_type: self.job_type.as_deref().map(job_type).transpose()?,
             code_path,
             module: self.module,
@@ -179,18 +186,19 @@ impl Input {
 pub(crate) fn replaces(config: &Config, arguments: &Map<String, Value>) -> bool {
     let input = serde_json::from_value::<Input>(arguments.clone().into());
     let Ok(input) = input else { return false };
-    if let Ok(meant) = input.clone().normalise(config, None) {
-        return meant.replaces();
+    let replaces = |input: Input| input.normalise(config, None).is_ok_and(|meant| meant.replaces());
+    let says_where = [&input.target, &input.runner, &input.runner_type].into_iter().any(Option::is_some);
+    if says_where || input.context_id.is_none() {
+        return replaces(input);
     }
-    // The context may say which target it is: any that replaces counts.
-    let on = |target: &String| Input { target: Some(target.clone()), ..input.clone() }.normalise(config, None);
-    input.context_id.is_some() && config.targets.keys().map(on).any(|meant| meant.is_ok_and(|meant| meant.replaces()))
+    // The context says which target it is: any that replaces counts.
+    config.targets.keys().any(|target| replaces(Input { target: Some(target.clone()), ..input.clone() }))
 }
 
 impl Normalised {
     fn replaces(&self) -> bool {
-        let Ok(spec) = &self.spec else { return false };
-        let all = [&spec.pipeline_options, &spec.preset_options, &self.target.options];
+        let Ok((spec, target)) = &self.meant else { return false };
+        let all = [&spec.pipeline_options, &spec.preset_options, &target.options];
         let named = all.into_iter().flatten().find(|(name, _)| same_option(name, "update"));
         named.is_some_and(|(_, value)| !is_off(value))
     }
@@ -291,7 +299,7 @@ mod tests {
     fn read(input: Value) -> Result<JobSpec, Error> {
         let config = Config::from_json(&json!({"targets": {
             "flink": {"runner": "flink", "url": "http://127.0.0.1:8081"}, "sim": {"runner": "simulator"}}}))?;
-        serde_json::from_value::<Input>(input).unwrap().normalise(&config, None)?.spec
+        serde_json::from_value::<Input>(input).unwrap().normalise(&config, None)?.meant.map(|(spec, _)| spec)
     }
 
     #[test]
@@ -337,7 +345,7 @@ mod tests {
         let read = |more: Value| {
             let mut input = json!({"target": "sim", "preset": "nightly"});
             input.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-            serde_json::from_value::<Input>(input).unwrap().normalise(&config, None).and_then(|meant| meant.spec)
+            serde_json::from_value::<Input>(input).unwrap().normalise(&config, None).and_then(|all| Ok(all.meant?.0))
         };
         let plain = read(json!({})).unwrap();
         assert_eq!((plain.job_name.as_str(), plain.code_path.as_deref()), ("nightly", Some("words.py")));
