@@ -144,6 +144,11 @@ def test_bad_input_is_told_before_anything_is_launched(
         ("pipeline:\n  transforms: [", "2", ""),
         ("pipeline:\n  transforms:\n    - name: x\n", "3", "`type`"),
         ("pipeline:\n  transforms:\n    - type: ReadFromTxt\n", "3", "`ReadFromText`"),
+        (
+            "pipeline:\n  transforms:\n    - type: Create\n      config:\n        element: [1]\n",
+            "5",
+            "`elements`",
+        ),
     ],
 )
 def test_broken_beam_yaml_is_told_with_its_line(
@@ -155,6 +160,17 @@ def test_broken_beam_yaml_is_told_with_its_line(
         assert (error["details"]["reason"], error["details"]["line"]) == ("bad_yaml", line), error
         assert said in error["message"]
     assert emulator.called("get") == emulator.called("launch") == []
+
+
+def test_what_another_beam_may_take_is_a_note(server: Server, emulator: Emulator) -> None:
+    """The template brings a Beam that nobody tells us."""
+    text = "pipeline:\n  transforms:\n    - {type: ReadFromText, config: {path: a, lines: 9}}\n"
+    plan = server.ok("POST", "/jobs", {"target": "df", "yaml": text, "dry_run": True})
+    said = (
+        "the YAML would be refused by Beam 2.77: line 3, column 46: `ReadFromText` takes no `lines`"
+    )
+    assert [note for note in plan["data"]["plan"]["unknown"] if note.startswith(said)]
+    assert emulator.called("launch") == []
 
 
 def test_a_dry_run_shows_the_launch_and_where_each_option_comes_from(

@@ -292,6 +292,9 @@ ROWS: dict[str, Row] = {
     "YAML without a type": create(400, BAD, "bad_yaml", target="direct", yaml="pipeline: {transforms: [{name: x}]}"),
     "YAML with a slip": create(400, BAD, "bad_yaml", target="direct",
                                yaml="pipeline: {transforms: [{type: MapToField}]}"),
+    "YAML with a slip of a key": create(
+        400, BAD, "bad_yaml", target="direct",
+        yaml="pipeline: {transforms: [{type: Create, config: {element: [1]}}]}"),
     "a missing YAML file": code_path(404, "not_found", "not_found", "gone.yaml"),
     "a YAML file outside": code_path(403, DENIED, "outside_roots", "../outside/p.yaml"),
     "unknown job": Row("get_job", {"job_id": "{unknown}"}, 404, "not_found", "unknown_job", "job status {unknown}"),

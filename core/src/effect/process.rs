@@ -117,6 +117,9 @@ pub struct YamlFault {
     pub column: u64,
     /// What is wrong there.
     pub message: String,
+    /// The only Beam (major.minor) that surely finds it wrong; none: every one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub beam: Option<String>,
 }
 
 /// What a zip declares.

@@ -5,9 +5,11 @@
 
 mod archive;
 mod artifacts;
+mod beam_yaml;
 pub mod job_server;
 mod marks;
 mod outline;
+mod pipeline;
 mod place;
 mod roots;
 mod upload;

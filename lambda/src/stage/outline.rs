@@ -2,12 +2,10 @@
 //!
 //! # Source
 //! `apache_beam/yaml/pipeline.schema.yaml` of Apache Beam 2.77: the shape; and the names of its transforms, of which a
-//! near miss is a fault: what is far from all of them may come from a provider, or from a later Beam.
-
-#![expect(clippy::zero_sized_map_values, reason = "serde reads objects into maps, of which only the names matter here")]
+//! near miss is a fault: what is far from all of them may come from a provider, or from a later Beam. The keys of their
+//! configurations are in [`beam_yaml`](super::beam_yaml).
 
 use std::{
-    collections::BTreeMap,
     fs::File,
     io::{self, Read as _},
 };
@@ -16,8 +14,12 @@ use beam_mcp_core::{
     config::{nearest, slip},
     effect::{Outline, YamlFault},
 };
-use serde::{Deserialize, de::IgnoredAny};
 use serde_saphyr::{Location, Spanned};
+
+use super::{
+    beam_yaml::{BEAM, Taken},
+    pipeline::{Document, MEMBERS, Transform},
+};
 
 /// Largest file that is read; Beam reads larger ones when it runs them.
 const MOST: u64 = 1 << 20;
@@ -25,8 +27,6 @@ const MOST: u64 = 1 << 20;
 const TRANSFORMS: &str = include_str!("transforms.txt");
 /// Members that are read.
 const OWN: [&str; 8] = ["type", "name", "config", "resource_hints", "transforms", "extra_transforms", "source", "sink"];
-/// What a transform says of itself, besides its type, name and configuration and what it is made of.
-const MEMBERS: [&str; 4] = ["input", "output", "output_schema", "windowing"];
 /// Longest message kept.
 const TEXT: usize = 400;
 
@@ -68,92 +68,51 @@ fn of(text: &str) -> Outline {
 
 fn faulty(line: u64, column: u64, message: &str) -> Outline {
     let message = message.chars().take(TEXT).collect();
-    Outline { fault: Some(YamlFault { line, column, message }), ..Outline::default() }
+    Outline { fault: Some(YamlFault { line, column, message, beam: None }), ..Outline::default() }
 }
 
-#[derive(Deserialize)]
-struct Document {
-    pipeline: Spanned<Block>,
-    /// Where further transforms come from.
-    #[serde(default)]
-    providers: Vec<IgnoredAny>,
+/// What is wrong with a transform, and where in it; nowhere: at its own place.
+struct Wrong(Option<Location>, String);
+
+/// The first transform in this one that something is wrong with.
+fn first(outer: &Transform, above: Location, wrong: &dyn Fn(&Transform) -> Option<Wrong>) -> Option<Outline> {
+    outer.all().find_map(|transform| {
+        let at = known(transform.referenced, above);
+        let here = wrong(&transform.value).map(|Wrong(place, message)| {
+            let at = place.map_or(at, |place| known(place, at));
+            faulty(at.line(), at.column(), &message)
+        });
+        here.or_else(|| first(&transform.value, at, wrong))
+    })
 }
 
-/// The pipeline itself, or a composite transform.
-#[derive(Deserialize)]
-struct Block {
-    #[serde(default)]
-    transforms: Vec<Spanned<Transform>>,
-    #[serde(default)]
-    extra_transforms: Vec<Spanned<Transform>>,
-    #[serde(default)]
-    source: Option<Box<Spanned<Transform>>>,
-    #[serde(default)]
-    sink: Option<Box<Spanned<Transform>>>,
+/// A place, or, where that is not known, that of what holds it.
+fn known(place: Location, above: Location) -> Location {
+    if place.line() == 0 { above } else { place }
 }
 
-#[derive(Deserialize)]
-struct Transform {
-    #[serde(default, rename = "type")]
-    kind: Option<String>,
-    #[serde(default)]
-    name: Option<String>,
-    #[serde(flatten)]
-    block: Block,
-    #[serde(default, rename = "config")]
-    _config: Option<Members>,
-    #[serde(default, rename = "resource_hints")]
-    _resource_hints: Option<Members>,
-    #[serde(flatten)]
-    members: Members,
-}
-
-/// An object of which only the names matter.
-type Members = BTreeMap<String, IgnoredAny>;
-
-impl Block {
-    fn all(&self) -> impl Iterator<Item = &Spanned<Transform>> {
-        let ends = [&self.source, &self.sink].into_iter().flatten().map(AsRef::as_ref);
-        self.transforms.iter().chain(&self.extra_transforms).chain(ends)
-    }
-
-    fn count(&self) -> u64 {
-        self.all().map(|transform| 1 + transform.value.block.count()).sum()
-    }
-
-    /// The first transform that something is wrong with, at its own place, or, where that is not known, at that of what
-    /// holds it.
-    fn first(&self, above: Location, wrong: &dyn Fn(&Transform) -> Option<String>) -> Option<Outline> {
-        self.all().find_map(|transform| {
-            let at = if transform.referenced.line() == 0 { above } else { transform.referenced };
-            let here = wrong(&transform.value).map(|message| faulty(at.line(), at.column(), &message));
-            here.or_else(|| transform.value.block.first(at, wrong))
-        })
-    }
-}
-
-fn untyped(transform: &Transform) -> Option<String> {
+fn untyped(transform: &Transform) -> Option<Wrong> {
     let named = || transform.name.as_deref().map_or(String::new(), |name| format!(" `{name}`"));
     match &transform.kind {
         Some(kind) if !kind.trim().is_empty() => None,
-        _ => Some(format!("the transform{} has no `type`", named())),
+        _ => Some(Wrong(None, format!("the transform{} has no `type`", named()))),
     }
 }
 
-fn misspelt(transform: &Transform) -> Option<String> {
+fn misspelt(transform: &Transform) -> Option<Wrong> {
     let known = || OWN.into_iter().chain(MEMBERS);
     let mut unknown = transform.members.keys().filter(|name| known().all(|known| known != name.as_str()));
     unknown.find_map(|name| {
         let near = || known().filter_map(|known| Some((slip(name, known)?, known))).min().map(|(_, known)| known);
         // Of a short word one letter is much.
         let meant = if name.len() < 6 { nearest(name, known()) } else { near() }?;
-        Some(format!("a transform has no `{name}`: did you mean `{meant}`?"))
+        Some(Wrong(None, format!("a transform has no `{name}`: did you mean `{meant}`?")))
     })
 }
 
-fn slipped(transform: &Transform) -> Option<String> {
+fn slipped(transform: &Transform) -> Option<Wrong> {
     let kind = transform.kind.as_deref()?;
-    Some(format!("there is no transform `{kind}`: did you mean `{}`?", meant(kind)?))
+    Some(Wrong(None, format!("there is no transform `{kind}`: did you mean `{}`?", meant(kind)?)))
 }
 
 /// The transform of Beam's that a name nearly is.
@@ -163,18 +122,35 @@ fn meant(name: &str) -> Option<&'static str> {
     near.filter(|_| known().all(|known| known != name)).map(|(_, known)| known)
 }
 
+fn slipped_key(transform: &Transform, taken: &Taken) -> Option<Wrong> {
+    transform.keys().find_map(|key| Some(Wrong(Some(key.referenced), taken.slipped(&key.value)?)))
+}
+
+fn unfit(transform: &Transform, taken: &Taken) -> Option<Wrong> {
+    let mut foreign = transform.keys().filter_map(|key| Some(Wrong(Some(key.referenced), taken.foreign(&key.value)?)));
+    foreign.next().or_else(|| taken.lacking(|key| transform.has(key)).map(|lacking| Wrong(None, lacking)))
+}
+
 fn judged(document: &Document) -> Outline {
-    let Spanned { value: block, referenced: at, .. } = &document.pipeline;
-    if block.all().next().is_none() {
+    let Spanned { value: pipeline, referenced: at, .. } = &document.pipeline;
+    if pipeline.all().next().is_none() {
         let text = "the pipeline has no transforms: expected `transforms`, or `source` and `sink`";
         return faulty(at.line(), at.column(), text);
     }
-    let slip = || block.first(*at, &slipped).filter(|_| document.providers.is_empty());
-    block
-        .first(*at, &misspelt)
-        .or_else(|| block.first(*at, &untyped))
+    let slip = || first(pipeline, *at, &slipped).filter(|_| !document.has_providers());
+    let slipped_key = || first(pipeline, *at, &|transform| slipped_key(transform, &document.taken(transform)?));
+    first(pipeline, *at, &misspelt)
+        .or_else(|| first(pipeline, *at, &untyped))
         .or_else(slip)
-        .unwrap_or_else(|| Outline { transforms: block.count(), ..Outline::default() })
+        .or_else(slipped_key)
+        .unwrap_or_else(|| Outline { fault: refused(document), transforms: pipeline.count(), ..Outline::default() })
+}
+
+/// What the Beam of the list of keys refuses, and another one may take.
+fn refused(document: &Document) -> Option<YamlFault> {
+    let Spanned { value: pipeline, referenced: at, .. } = &document.pipeline;
+    let found = first(pipeline, *at, &|transform| unfit(transform, &document.taken(transform)?))?;
+    found.fault.map(|fault| YamlFault { beam: Some(BEAM.into()), ..fault })
 }
 
 #[cfg(test)]
@@ -189,7 +165,7 @@ mod tests {
     #[test]
     fn a_pipeline_is_counted() {
         let text = "pipeline:\n  type: chain\n  source:\n    type: Create\n    config: {elements: [1]}\n  transforms:\n    \
-                    - type: composite\n      name: In\n      transforms:\n        - type: MapToFields\n  sink: {type: \
+                    - type: composite\n      name: In\n      transforms:\n        - {type: Flatten, name: F}\n  sink: {type: \
                     LogForTesting}\noptions: {streaming: false}\n";
         assert_eq!(of(text), Outline { transforms: 4, ..Outline::default() });
     }
@@ -224,13 +200,71 @@ mod tests {
     }
 
     #[test]
+    fn a_slip_of_a_key_is_a_fault_in_any_beam() {
+        for (config, line, said) in [
+            (
+                "Create\n      config:\n        element: [1]\n",
+                5,
+                "`Create` takes no `element`: did you mean `elements`?",
+            ),
+            ("WriteToBigQuery\n      config:\n        table: a.b\n        num_stream: 1\n", 6, "`num_streams`?"),
+            ("ReadFromCsv\n      config: {path: a, delimeter: x}\n", 4, "`delimiter`?"),
+            (
+                "chain\n      transforms:\n        - type: Explode\n          config: {fields: [a],\n            \
+              cross_produkt: true}\n",
+                7,
+                "`cross_product`?",
+            ),
+        ] {
+            let text = format!("pipeline:\n  transforms:\n    - type: {config}");
+            let fault = of(&text).fault.unwrap_or_else(|| panic!("no fault in {text}"));
+            assert!(fault.message.contains(said), "{fault:?}");
+            assert_eq!((fault.line, fault.beam), (line, None), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_key_far_from_all_is_a_fault_in_the_beam_of_the_list() {
+        for (rest, line) in [
+            ("ReadFromText\n      config:\n        path: a\n        delimiter: x\n", 6),
+            ("ReadFromText\n      config:\n", 3),
+            ("chain\n      transforms:\n        - type: Filter\n          config: {language: python}\n", 5),
+        ] {
+            let outline = of(&format!("pipeline:\n  transforms:\n    - type: {rest}"));
+            let fault = outline.fault.unwrap_or_else(|| panic!("no fault in {rest}"));
+            assert_eq!((fault.line, fault.beam.as_deref()), (line, Some("2.77")), "{rest}");
+            assert_ne!(outline.transforms, 0);
+        }
+    }
+
+    /// `tests/python/test_beam_yaml.py` asks Beam the same.
+    #[test]
+    fn what_beam_takes_is_no_fault_and_what_it_refuses_is_one() {
+        let vector = include_str!("../../../tests/vectors/beam/yaml-2.77.0.json");
+        let vector: serde_json::Value = serde_json::from_str(vector).unwrap();
+        for case in vector["cases"].as_array().unwrap() {
+            let lines: Vec<_> = case["yaml"].as_array().unwrap().iter().filter_map(|line| line.as_str()).collect();
+            let fault = of(&lines.join("\n")).fault;
+            assert_eq!(fault.as_ref().map(|fault| fault.line), case["line"].as_u64(), "{case}: {fault:?}");
+            let (said, expected) = (fault.map(|fault| fault.message), case["said"].as_str());
+            assert!(said.unwrap_or_default().contains(expected.unwrap_or_default()), "{case}");
+        }
+    }
+
+    #[test]
     fn transforms_of_others_are_left_to_beam() {
         for text in [
             "pipeline:\n  transforms:\n    - type: NoSuchThing\n",
             "pipeline:\n  transforms:\n    - type: ReadFromTexts\nproviders:\n  - type: python\n",
+            "pipeline:\n  transforms:\n    - type: Create\n      config: {element: 1}\nproviders:\n  - include: a.yaml\n",
+            "pipeline:\n  transforms:\n    - type: Create\n      config: {element: 1}\nproviders:\n  - type: python\n    \
+             config: {}\n    transforms: {Create: a.b}\n",
         ] {
             assert_eq!(of(text).fault, None, "{text}");
         }
+        let other = "pipeline:\n  transforms:\n    - type: Create\n      config: {element: 1}\nproviders:\n  - type: \
+                     python\n    transforms: {Mine: a.b}\n";
+        assert_eq!(fault(other).0, 4);
     }
 
     #[test]

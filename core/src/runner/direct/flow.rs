@@ -84,15 +84,15 @@ pub(super) async fn prepare(
         None => None,
     };
     let code = python::code::code(spec, source, &context.target, operator)?;
-    let is_yaml = matches!(code, Code::Yaml(_));
-    if let Code::Yaml(source) = &code {
+    let yaml = if let Code::Yaml(source) = &code { Some(source.clone()) } else { None };
+    if let Some(source) = &yaml {
         outline::check(source)?;
     }
     let made = request::submission(spec, code, options, operator)?;
     let said = program(context).await?;
     interpreter::check(said.as_ref())?;
-    if is_yaml {
-        outline::check_program(said.as_ref())?;
+    if let Some(source) = &yaml {
+        outline::check_program(source, said.as_ref())?;
     }
     Ok(made)
 }

@@ -132,7 +132,7 @@ fn unsupported_code(name: &str, runner: &str) -> Error {
 /// Stages a spec's code and checks what can be checked without running it; with what can be told about it.
 ///
 /// # Errors
-/// As [`recipe`], [`code`] and [`outline::check`]; `unsupported`, reason `unsupported_by_host`.
+/// As [`recipe`], [`code`] and [`outline::check_program`]; `unsupported`, reason `unsupported_by_host`.
 pub(in crate::runner) async fn staged(
     context: &Context,
     spec: &JobSpec,
@@ -146,7 +146,7 @@ pub(in crate::runner) async fn staged(
     let code = code(spec, source, &context.target, operator)?;
     let Code::Yaml(source) = &code else { return Ok((code, Vec::new())) };
     outline::check(source)?;
-    outline::check_program(program(context).await.map_err(only_on_a_server)?.as_ref())?;
+    outline::check_program(source, program(context).await.map_err(only_on_a_server)?.as_ref())?;
     let told = outline::notes(source);
     Ok((code, told))
 }
