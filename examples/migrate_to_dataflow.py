@@ -51,7 +51,7 @@ def main() -> None:
     parser.add_argument("target", help="a Dataflow target")
     parser.add_argument("template", help="the pipeline as a Dataflow template")
     parser.add_argument("--parameter", action="append", default=[], metavar="NAME=VALUE")
-    parser.add_argument("--server", default="http://127.0.0.1:8888")
+    parser.add_argument("--server", help="default: BEAM_MCP_URL, else this machine")
     options = parser.parse_args()
     flink = json.loads(options.job.read_text(encoding="utf-8"))
     with MCPClient(options.server) as client:

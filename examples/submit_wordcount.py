@@ -37,7 +37,7 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("target", help="a target, as `beam-mcp runner list` shows them")
-    parser.add_argument("--server", default="http://127.0.0.1:8888")
+    parser.add_argument("--server", help="default: BEAM_MCP_URL, else this machine")
     parser.add_argument("--input", default=str(HERE / "data" / "as_you_like_it.txt"))
     parser.add_argument("--output", default="counts")
     parser.add_argument("--dry-run", action="store_true", help="show what would be done")

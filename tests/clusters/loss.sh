@@ -29,8 +29,8 @@ if [[ -n $flinks ]]; then
 fi
 for version in $flinks; do
   printf '\n== Flink %s\n' "$version"
-  # A checkpoint that was seen must still be there a minute later.
-  FLINK_VERSION=$version FLINK_RETAINED=120 FLINK_WAIT=120s bash tests/clusters/start-runners.sh start "$work/cluster" flink >"$work/env"
+  # A checkpoint that was seen must still be there a minute later; savepoints are forgotten while somebody waits for that.
+  FLINK_VERSION=$version FLINK_RETAINED=120 FLINK_WAIT=120s FLINK_ASYNC_STORE=10s bash tests/clusters/start-runners.sh start "$work/cluster" flink >"$work/env"
   suite tests/clusters/test_flink_surprises.py tests/clusters/test_flink_loss.py "$@"
   if [[ $version == 1.* ]]; then
     mvn -B -q -Pflink -f examples/job-server/pom.xml package

@@ -200,7 +200,7 @@ wait_for() { # URL TEXT
 }
 
 start_flink() {
-  local java conf=$DIR/conf cp module flags=() jm=() tm=()
+  local java conf=$DIR/conf cp module name flags=() jm=() tm=()
   [[ $FLINK_SCHEDULER == adaptive || $FLINK_SCHEDULER == default ]] || die "FLINK_SCHEDULER is adaptive or default, not $FLINK_SCHEDULER"
   java=$(find_java)
   check_start "$FLINK_PORT" FLINK_PORT
@@ -227,6 +227,8 @@ start_flink() {
   mapfile -t tm < <(sizes GET_TM_RESOURCE_PARAMS)
   [[ ${#jm[@]} == 2 && ${#tm[@]} == 2 ]] || die "Flink's memory calculation failed: $(grep -m 1 Exception "$RUN/sizes.out" || echo "see $RUN/sizes.out")"
 
+  # Flink shows what programs print where it lies beside its log.
+  for name in "${NAMES[@]}"; do ln -sf "$RUN/$name.out" "$DIR/log/$name/$name.out"; done
   # shellcheck disable=SC2086
   launch jobmanager "$java" ${jm[0]} "${flags[@]}" "-Dlog.file=$DIR/log/jobmanager/jobmanager.log" -cp "$cp" \
     org.apache.flink.runtime.entrypoint.StandaloneSessionClusterEntrypoint --configDir "$conf" --executionMode cluster ${jm[1]}

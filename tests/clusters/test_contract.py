@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+import uuid
 from collections.abc import Callable
 from typing import Any
 
@@ -191,9 +192,29 @@ def test_a_failing_job_says_why(api: Api) -> None:
     assert "told to fail at 20" in view["diagnostics"]
     logs = api.get(f"/api/v1/jobs/{job}/logs?max_results=200&contains=told%20to%20fail")["data"]["logs"]
     assert any("told to fail at 20" in line["message"] for line in logs)
-    ends = [api.get(f"/api/v1/jobs/{job}/logs?max_results=1{at}")["data"]["logs"] for at in ("&page_token=start", "")]
+    timed = f"/api/v1/jobs/{job}/logs?max_results=1&min_severity=INFO"
+    ends = [api.get(timed + at)["data"]["logs"] for at in ("&page_token=start", "")]
     (first,), (newest,) = ends
     assert first["timestamp"] < newest["timestamp"], ends
+
+
+def test_who_follows_a_log_is_told_what_the_program_prints(api: Api) -> None:
+    word = uuid.uuid4().hex  # jobs before this one may have printed there too
+    job = api.submit(pipeline_options={"parallelism": 1, "rate": 10, "say": word})
+    api.wait(job, "RUNNING")
+    said: list[str] = []
+    pages, at, end = 0, "start", time.monotonic() + 60
+    while len(said) < 30:
+        assert time.monotonic() < end, said
+        page = api.get(f"/api/v1/jobs/{job}/logs?max_results=500&page_token={at}")["data"]
+        news = [line for line in page["logs"] if line["message"].startswith(word)]
+        assert {line["source"] for line in news} <= {"taskmanager.out"}, news
+        assert not [note for note in page["notes"] if "another file" in note], page["notes"]
+        said += [line["message"] for line in news]
+        pages, at = pages + bool(news), page["next_page_token"]
+        time.sleep(0.5)
+    assert said == [f"{word} {number}" for number in range(len(said))], "each once and in its order"
+    assert pages > 2, "told while it is printed"
 
 
 def test_metrics_come_from_the_cluster(api: Api) -> None:

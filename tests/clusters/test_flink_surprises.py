@@ -4,15 +4,20 @@ surprise is still there, and the product does not fall for it.
 
 from __future__ import annotations
 
+import http.server
+import json
+import os
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 import requests
-from conftest import FLINK_URL, Api
+from conftest import FLINK_URL, Api, Server
+from daemons import Daemon
 from pipelines import ours
 
 Ask = Callable[[str], Any]
@@ -40,6 +45,56 @@ def blocked(flink_savepoints: str) -> str:
     folder = Path(urlsplit(flink_savepoints).path)
     (folder / "blocked").write_text("in the way")
     return f"{flink_savepoints}/blocked"
+
+
+class Proxy:
+    """Passes calls on to Flink. Before Flink hears of a scale, the job has ended."""
+
+    def __init__(self) -> None:
+        outer = self
+        self.answers: list[requests.Response] = []
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def handle_one(self) -> None:
+                data = self.rfile.read(int(self.headers.get("content-length", 0)))
+                if self.command == "PUT":
+                    cancel(self.path.split("/")[2])
+                headers = {"content-type": "application/json"}
+                answer = requests.request(self.command, f"{FLINK_URL}{self.path}", data=data, headers=headers, timeout=20)
+                if self.command == "PUT":
+                    outer.answers.append(answer)
+                self.send_response(answer.status_code)
+                self.send_header("content-type", "application/json")
+                self.send_header("content-length", str(len(answer.content)))
+                self.end_headers()
+                self.wfile.write(answer.content)
+
+            do_GET = do_POST = do_PUT = do_PATCH = handle_one
+
+            def log_message(self, *_: Any) -> None:
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
+
+
+def cancel(job: str) -> None:
+    """Ends a job past the product."""
+    requests.patch(f"{FLINK_URL}/jobs/{job}?mode=cancel", timeout=10)
+    end = time.monotonic() + 20
+    while requests.get(f"{FLINK_URL}/jobs/{job}", timeout=10).json()["state"] != "CANCELED":
+        assert time.monotonic() < end
+        time.sleep(0.1)
+
+
+@pytest.fixture
+def proxy() -> Iterator[Proxy]:
+    """A way to Flink on which a job ends before it is scaled."""
+    proxy = Proxy()
+    yield proxy
+    proxy.server.shutdown()
+    proxy.server.server_close()
 
 
 def test_1_a_completed_savepoint_may_have_failed(api: Api, blocked: str) -> None:
@@ -77,6 +132,87 @@ def test_3_a_field_flink_does_not_know_is_ignored(api: Api) -> None:
     assert refused.json()["error"]["details"]["reason"] == "main_failed", refused.text
 
 
+def test_4_a_job_that_flink_does_not_know_is_a_500(server: Server, proxy: Proxy) -> None:
+    raw = requests.get(f"{FLINK_URL}/jobs/{'0' * 31}1/status", timeout=10)
+    assert (raw.status_code, "FlinkJobNotFoundException" in raw.text) == (500, True), "the surprise is gone"
+    # Where a job ends between the look at it and its scale, such a 500 is what the product is answered.
+    api = server.start()
+    job = api.submit(pipeline_options={"rate": 5, "parallelism": 1})
+    api.wait(job, "RUNNING")
+    server.kill()
+    config = json.loads(server.config.read_text())
+    config["targets"]["flink"]["url"] = proxy.url
+    server.config.write_text(json.dumps(config))
+    api = server.start()
+    answer = api.call("POST", f"/api/v1/jobs/{job}/scale", {"parallelism": 2}, **{"X-Request-Timeout": "20"})
+    [refused] = proxy.answers
+    assert (refused.status_code, "FlinkJobNotFoundException" in refused.text) == (500, True), refused.text
+    assert answer.status_code >= 400, answer.text
+    [scale] = api.get(f"/api/v1/jobs/{job}/operations")["data"]["operations"]
+    assert (scale["state"], scale["attempts"]) == ("FAILED", 1), scale
+    assert scale["diagnostics"].endswith(f"Could not find Flink job ({token(job)})"), scale
+    api.wait(job, "CANCELED", seconds=10)
+
+
+def test_6_a_savepoint_whose_id_is_forgotten_is_told_by_what_is_left(server: Server, flink: Ask) -> None:
+    settings = {entry["key"]: entry["value"] for entry in flink("/jobmanager/config")}
+    assert settings["rest.async.store-duration"] == "10s", "start the cluster with FLINK_ASYNC_STORE=10s"
+    api = server.start()
+    saved, lost = [api.submit(pipeline_options={"rate": 20, "parallelism": 1}) for _ in range(2)]
+    for job in (saved, lost):
+        api.wait(job, "RUNNING")
+    # Another's savepoint, and an earlier one: it proves nothing.
+    begun = requests.post(f"{FLINK_URL}/jobs/{token(lost)}/savepoints", json={}, timeout=10).json()
+    settled(token(lost), begun["request-id"])
+    worker = Daemon(os.environ["FLINK_RUN"], "taskmanager")
+    worker.freeze()
+    try:
+        asked = [asked_for(api, job) for job in (saved, lost)]
+        server.kill()
+        requests.patch(f"{FLINK_URL}/jobs/{token(lost)}?mode=cancel", timeout=10)
+    finally:
+        worker.resume()
+    for job, one in zip((saved, lost), asked, strict=True):
+        wait_until_forgotten(token(job), one["trigger_id"])
+    kept = flink(f"/jobs/{token(saved)}/checkpoints")["latest"]["savepoint"]["external_path"]
+
+    api = server.start()
+    view = operation(api, saved, asked[0], "SUCCEEDED", 20)
+    assert view["savepoint_path"] == kept, view
+    assert "forgotten" in view["diagnostics"], view
+    assert api.get(f"/api/v1/jobs/{saved}")["data"]["savepoint_path"] == kept
+    view = operation(api, lost, asked[1], "UNKNOWN", 60)
+    assert "no savepoint of it is among the job's checkpoints" in view["diagnostics"], view
+    assert "savepoint_path" not in view, view
+    cancel(token(saved))
+
+
+def asked_for(api: Api, job: str) -> Any:
+    """The operation of a savepoint that nobody waits for."""
+    answer = api.call("POST", f"/api/v1/jobs/{job}/savepoints", {})
+    assert answer.status_code == 202, answer.text
+    return answer.json()["data"]["operation"]
+
+
+def wait_until_forgotten(job: str, trigger: str) -> None:
+    """Until Flink has ended a savepoint and knows its id no more."""
+    end = time.monotonic() + 60
+    while requests.get(f"{FLINK_URL}/jobs/{job}/savepoints/{trigger}", timeout=10).status_code != 404:
+        assert time.monotonic() < end, "the surprise is gone"
+        time.sleep(0.3)
+
+
+def operation(api: Api, job: str, asked: Any, state: str, seconds: float) -> Any:
+    """An operation once it is in a state."""
+    path = f"/api/v1/jobs/{job}/operations/{asked['operation_id'].rsplit('/', 1)[1]}"
+    end = time.monotonic() + seconds
+    while (view := api.get(path)["data"])["state"] != state:
+        assert not view["terminal"], view
+        assert time.monotonic() < end, view
+        time.sleep(0.3)
+    return view
+
+
 def test_7_a_scale_beyond_the_slots_is_never_called_done(api: Api, flink: Ask) -> None:
     job = api.submit(pipeline_options={"rate": 5, "parallelism": 1})
     api.wait(job, "RUNNING")
@@ -109,5 +245,3 @@ def test_21_a_cancel_of_what_has_ended(api: Api, flink: Ask) -> None:
     answer = api.call("POST", f"/api/v1/jobs/{job}/cancel", {"mode": "cancel"})
     assert answer.status_code in (200, 409), answer.text
     assert api.get(f"/api/v1/jobs/{job}")["data"]["state"] == "FINISHED"
-
-

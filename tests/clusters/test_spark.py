@@ -251,19 +251,24 @@ def test_a_restarted_master_forgets_its_drivers_and_their_jobs_are_lost(spark: A
 
 
 class Proxy:
-    """Passes calls on to Spark, and loses the answer of a submission."""
+    """Passes calls on to Spark. Of a submission it loses the answer, or else takes a property out of what is sent."""
 
-    def __init__(self, lost: Callable[[], None]) -> None:
+    def __init__(self, lost: Callable[[], None] | None = None, without: str = "") -> None:
         outer = self
         self.creates = 0
+        self.taken: list[str] = []
 
         class Handler(http.server.BaseHTTPRequestHandler):
             def handle_one(self) -> None:
                 length = int(self.headers.get("content-length", 0))
                 data = self.rfile.read(length)
+                if without and self.path.endswith("/create"):
+                    body = json.loads(data)
+                    outer.taken.append(body["sparkProperties"].pop(without))
+                    data = json.dumps(body).encode()
                 headers = {"content-type": "application/json"}
                 answer = requests.request(self.command, f"{URL}{self.path}", data=data, headers=headers, timeout=20)
-                if self.path.endswith("/create"):
+                if lost and self.path.endswith("/create"):
                     outer.creates += 1
                     lost()
                     self.close_connection = True
@@ -294,6 +299,22 @@ def point(server: Server, url: str) -> None:
     config = json.loads(server.config.read_text())
     config["targets"]["spark"]["url"] = url
     server.config.write_text(json.dumps(config))
+
+
+def test_without_the_flags_that_are_sent_a_driver_dies_of_closed_modules(server: Server) -> None:
+    proxy = Proxy(without="spark.driver.extraJavaOptions")
+    point(server, proxy.url)
+    api = server.start()
+    job = submit(api, rate=50, count=4)
+    view = until(api, job, lambda view: view["terminal"])
+    proxy.close()
+    [flags] = proxy.taken
+    assert "--add-opens=java.base/sun.nio.ch=ALL-UNNAMED" in flags
+    assert (view["state"], driver_state(view["native_id"])) == ("FAILED", "FAILED"), view
+    thrown, advice = view["diagnostics"].split("\n", 1)
+    assert thrown.startswith("java.lang.IllegalAccessError: "), view
+    assert "module java.base does not export sun.nio.ch" in thrown, view
+    assert advice.startswith("Spark 3 needs module flags on Java 17"), view
 
 
 def only_job(api: Api) -> str:

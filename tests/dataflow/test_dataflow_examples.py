@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -57,6 +59,28 @@ def test_word_count_is_googles_template(cloud: Server, emulator: Emulator) -> No
     told = run(cloud, "submit_wordcount.py", "cloud", "--input", "gs://a/b", "--output", "gs://a/c")
     assert "FINISHED" in told
     assert "emulated.words = 28001" in told
+
+
+def test_the_printed_command_shows_what_would_be_sent(cloud: Server, emulator: Emulator) -> None:
+    [block] = re.findall(r"```sh\n(.*?)```", (EXAMPLES / "README.md").read_text(), re.S)
+    [command] = [line for line in block.splitlines() if " cloud " in line]
+    programs = [str(Path(sys.executable).parent), os.environ["PATH"]]
+    done = subprocess.run(
+        ["bash", "-c", command],
+        cwd=EXAMPLES.parent,
+        env={
+            **os.environ,
+            "PATH": os.pathsep.join(programs),
+            "BEAM_MCP_URL": f"http://127.0.0.1:{cloud.port}",
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "templates:launch" in done.stdout
+    assert emulator.called("launch") == []
 
 
 def test_the_preset_launches_it_with_the_callers_output(cloud: Server, emulator: Emulator) -> None:

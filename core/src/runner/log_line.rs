@@ -10,26 +10,51 @@ pub(super) struct Line {
     pub(super) at_ms: Option<u64>,
     pub(super) severity: Severity,
     pub(super) text: String,
+    /// Where it ends in its file.
+    pub(super) end: u64,
 }
 
-/// The entries of a log file's tail. `offset_ms` is the log clock's distance from UTC. When the tail begins in the
-/// middle of the file its first, broken line is dropped. In a file of another layout each line is an entry.
-pub(super) fn entries(tail: &str, cut: bool, offset_ms: i64) -> Vec<Line> {
+/// A part of a log file.
+#[derive(Clone, Copy)]
+pub(super) struct Part<'a> {
+    pub(super) bytes: &'a [u8],
+    /// Where it begins in its file.
+    pub(super) begin: u64,
+    /// It begins in the middle of a line, which is left out.
+    pub(super) broken: bool,
+    /// Nothing will be added to its last line.
+    pub(super) ended: bool,
+}
+
+/// The entries of a part, and the place behind them. `offset_ms` is the log clock's distance from UTC. A last line without
+/// an end waits for it. In a file of another layout each line is an entry.
+pub(super) fn entries(part: Part<'_>, offset_ms: i64) -> (Vec<Line>, u64) {
     let mut entries: Vec<Line> = Vec::new();
-    for line in tail.lines().skip(usize::from(cut)) {
-        match (head(line, offset_ms), entries.last_mut()) {
-            (Some((at_ms, severity)), _) => entries.push(Line { at_ms: Some(at_ms), severity, text: line.to_owned() }),
-            (None, Some(last)) if last.at_ms.is_some() => {
+    let mut end = part.begin;
+    for (number, bytes) in part.bytes.split_inclusive(|byte| *byte == b'\n').enumerate() {
+        if !part.ended && !bytes.ends_with(b"\n") {
+            break;
+        }
+        end = end.saturating_add(u64::try_from(bytes.len()).unwrap_or(0));
+        if number == 0 && part.broken {
+            continue;
+        }
+        let text = String::from_utf8_lossy(bytes);
+        let line = text.strip_suffix('\n').map_or(&*text, |line| line.strip_suffix('\r').unwrap_or(line));
+        match (head(line, offset_ms), entries.last_mut().filter(|last| last.at_ms.is_some())) {
+            (None, Some(last)) => {
                 last.text.push('\n');
                 last.text.push_str(line);
+                last.end = end;
             }
-            (None, _) if line.trim().is_empty() => {}
-            (None, _) => {
-                entries.push(Line { at_ms: None, severity: Severity::Default, text: line.to_owned() });
+            (None, None) if line.trim().is_empty() => {}
+            (head, _) => {
+                let (at_ms, severity) = head.map_or((None, Severity::Default), |(at, severity)| (Some(at), severity));
+                entries.push(Line { at_ms, severity, text: line.to_owned(), end });
             }
         }
     }
-    entries
+    (entries, end)
 }
 
 /// Time and severity of a line that begins with a time; `offset_ms` is the log clock's distance from UTC.
@@ -105,7 +130,10 @@ mod tests {
             2026-11-20T09:45:25,001 WARN  Task - T for a blank\n\
             2026-11-20T09:45:25.002Z DEBUG Task - UTC\n\
             2026-13-01 00:00:00,000 WARN not a date\n";
-        let entries = entries(tail, true, 3_600_000);
+        let part = Part { bytes: tail.as_bytes(), begin: 100, broken: true, ended: false };
+        let (entries, end) = entries(part, 3_600_000);
+        assert_eq!(Some(end), entries.last().map(|entry| entry.end));
+        assert_eq!(end, 100 + tail.len() as u64);
         let rows: Vec<_> =
             entries.iter().map(|e| (rfc3339(e.at_ms.unwrap()), e.severity, e.text.lines().count())).collect();
         assert_eq!(
@@ -133,8 +161,22 @@ mod tests {
 
     #[test]
     fn in_a_file_of_another_layout_each_line_is_an_entry_without_a_time() {
-        let line = |text: &str| Line { at_ms: None, severity: Severity::Default, text: text.into() };
-        assert_eq!(entries("\nhello\nworld\n", false, 0), [line("hello"), line("world")]);
+        let line = |text: &str, end| Line { at_ms: None, severity: Severity::Default, text: text.into(), end };
+        let bytes = b"\nhello\r\n w\xffrld\n";
+        let part = |ended| Part { bytes, begin: 7, broken: false, ended };
+        assert_eq!(entries(part(false), 0), (vec![line("hello", 15), line(" w\u{fffd}rld", 22)], 22));
+    }
+
+    #[test]
+    fn a_last_line_without_an_end_waits_for_it() {
+        let of = |bytes, ended| {
+            let (entries, end) = entries(Part { bytes, begin: 0, broken: false, ended }, 0);
+            (entries.iter().map(|entry| entry.text.clone()).collect::<Vec<_>>().join("|"), end)
+        };
+        assert_eq!(of(b"one\ntw", false), ("one".into(), 4));
+        assert_eq!(of(b"one\ntw", true), ("one|tw".into(), 6));
+        let timed = b"2026-11-20 09:45:23,659 INFO  a\n\tat b\n\tat";
+        assert_eq!(of(timed, false), ("2026-11-20 09:45:23,659 INFO  a\n\tat b".into(), 38));
     }
 
     #[test]

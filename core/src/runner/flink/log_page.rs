@@ -4,6 +4,7 @@ use super::{
     exception::JobException,
     flow::NAME_BYTES,
     job_details::{JobDetails, job_state},
+    log_cursor::{Cursor, Joint, Place, Tail, key},
     logs::LogFile,
     request::{LOG_TAIL_BYTES, Process},
     response::moment,
@@ -12,7 +13,7 @@ use crate::{
     clock::rfc3339,
     error::Error,
     job::{Job, JobState, LogEntry, LogPage, LogQuery, Severity},
-    runner::log_line::{self, Line},
+    runner::log_line::{self, Line, Part},
     text::{clean, clean_line},
 };
 
@@ -23,10 +24,28 @@ const UNTIMED: &str = "lines without a time come first: page_token `start` reads
 /// Lines this long before the job's start and after its end still belong to it.
 const MARGIN_MS: u64 = 10_000;
 
-/// An entry with its place in time; text without a time comes first.
+/// An entry with its place in time. Text without a time comes first, or behind what stands before it in its file.
 struct Placed {
-    at_ms: u64,
+    order_ms: u64,
+    at_ms: Option<u64>,
+    origin: Origin,
     entry: LogEntry,
+}
+
+/// Where an entry comes from.
+#[derive(Clone, Copy)]
+enum Origin {
+    Exceptions,
+    /// A file, by its number, up to this place in it.
+    File(usize, u64),
+}
+
+/// A file that was read.
+struct Source {
+    key: String,
+    tail: Tail,
+    /// Behind its last entry.
+    end: u64,
 }
 
 pub(super) fn named(name: &str) -> String {
@@ -40,39 +59,6 @@ pub(super) fn writer(process: &Process) -> String {
     }
 }
 
-/// Where a page ended: the time of its last entry, and how many entries of that time were shown.
-#[derive(Clone, Copy, Debug, Default, Eq, Ord, PartialEq, PartialOrd)]
-pub(super) struct Place {
-    at_ms: u64,
-    shown: usize,
-}
-
-impl Place {
-    /// `None`: near the end.
-    pub(super) fn of(token: Option<&str>) -> Result<Option<Self>, Error> {
-        let Some(token) = token else { return Ok(None) };
-        if token == LogQuery::START {
-            return Ok(Some(Self::default()));
-        }
-        let parts = token.split_once('.').and_then(|(at, shown)| Some((at.parse().ok()?, shown.parse().ok()?)));
-        let (at_ms, shown) = parts.ok_or_else(|| {
-            Error::invalid("bad_page_token", "the page token is not one this job's log gave out")
-                .suggest("leave page_token out, or send `start`, to begin again")
-        })?;
-        Ok(Some(Self { at_ms, shown }))
-    }
-
-    /// The place after one more entry.
-    fn after(self, at_ms: u64) -> Self {
-        let shown = if at_ms == self.at_ms { self.shown + 1 } else { 1 };
-        Self { at_ms, shown }
-    }
-
-    fn token(self) -> String {
-        format!("{}.{}", self.at_ms, self.shown)
-    }
-}
-
 /// All entries that were found.
 pub(super) struct Gathered {
     job_id: String,
@@ -81,11 +67,14 @@ pub(super) struct Gathered {
     offset_ms: i64,
     terminal: bool,
     entries: Vec<Placed>,
+    sources: Vec<Source>,
+    /// `None`: the newest entries are asked for.
+    after: Option<Cursor>,
     pub(super) notes: Vec<String>,
 }
 
 impl Gathered {
-    pub(super) fn new(job: &Job, details: &JobDetails, offset_ms: i64) -> Self {
+    pub(super) fn new(job: &Job, details: &JobDetails, offset_ms: i64, after: Option<Cursor>) -> Self {
         let end = moment(details.end_time);
         Self {
             job_id: job.id.to_string(),
@@ -94,6 +83,8 @@ impl Gathered {
             offset_ms,
             terminal: job_state(&details.state).is_some_and(JobState::is_terminal),
             entries: Vec::new(),
+            sources: Vec::new(),
+            after,
             notes: Vec::new(),
         }
     }
@@ -117,27 +108,23 @@ impl Gathered {
                 source: "exceptions".into(),
                 shared: false,
             };
-            self.entries.push(Placed { at_ms: exception.at_ms.unwrap_or(0), entry });
+            let at_ms = exception.at_ms;
+            self.entries.push(Placed { order_ms: at_ms.unwrap_or(0), at_ms, origin: Origin::Exceptions, entry });
         }
     }
 
-    /// The end of a file, of which `bytes` came.
-    pub(super) fn add_file(&mut self, process: &Process, file: &LogFile, text: &str, bytes: u64) {
-        // The file may have grown since it was listed.
-        let cut = bytes >= LOG_TAIL_BYTES;
-        if cut {
-            self.notes.push(format!(
-                "of {} of {} the last {} KiB are read: what it says before is not here",
-                named(&file.name),
-                writer(process),
-                LOG_TAIL_BYTES >> 10
-            ));
-        }
-        let shared = format!("lines of {} are shared: other jobs write there too", writer(process));
-        if !self.notes.contains(&shared) {
-            self.notes.push(shared);
-        }
-        for Line { at_ms, severity, text } in log_line::entries(text, cut, self.offset_ms) {
+    /// The end of a file that has `size` bytes.
+    pub(super) fn add_file(&mut self, process: &Process, file: &LogFile, tail: Tail) {
+        let key = key(process, file);
+        let told = self.after.as_ref().and_then(|after| after.files.get(&key));
+        let (joint, begin, bytes) = tail.behind(told);
+        let broken = joint != Joint::On && tail.is_cut();
+        let (lines, end) = log_line::entries(Part { bytes, begin, broken, ended: self.terminal }, self.offset_ms);
+        self.tell(process, file, joint, broken);
+        let source = self.sources.len();
+        let mut latest = 0;
+        for Line { at_ms, severity, text, end } in lines {
+            latest = at_ms.unwrap_or(latest).max(latest);
             if at_ms.is_some_and(|at| at < self.from_ms || at > self.to_ms) {
                 continue;
             }
@@ -151,43 +138,82 @@ impl Gathered {
                 source: named(&file.name),
                 shared: true,
             };
-            self.entries.push(Placed { at_ms: at_ms.unwrap_or(0), entry });
+            self.entries.push(Placed { order_ms: latest, at_ms, origin: Origin::File(source, end), entry });
+        }
+        self.sources.push(Source { key, tail, end });
+    }
+
+    /// What the lines of a file do not say themselves.
+    fn tell(&mut self, process: &Process, file: &LogFile, joint: Joint, cut: bool) {
+        let (name, whose) = (named(&file.name), writer(process));
+        let kib = LOG_TAIL_BYTES >> 10;
+        match joint {
+            Joint::Gap(bytes) => self.notes.push(format!(
+                "{name} of {whose} has grown by more than the {kib} KiB that are read: {bytes} bytes or a line more since the last page \
+                 are not told"
+            )),
+            Joint::Other => self.notes.push(format!(
+                "{name} of {whose} is another file than at the last page: it is told from its beginning, and what the \
+                 one before it said last may be missing"
+            )),
+            Joint::New | Joint::On => {}
+        }
+        if cut && !matches!(joint, Joint::Gap(_)) {
+            self.notes
+                .push(format!("of {name} of {whose} the last {kib} KiB are read: what it says before is not here"));
+        }
+        let shared = format!("lines of {whose} are shared: other jobs write there too");
+        if !self.notes.contains(&shared) {
+            self.notes.push(shared);
         }
     }
 
     /// The newest entries, or, after a place, the next ones.
-    pub(super) fn page(mut self, query: &LogQuery, after: Option<Place>) -> LogPage {
-        self.entries.sort_by_key(|placed| placed.at_ms);
+    pub(super) fn page(mut self, query: &LogQuery) -> LogPage {
+        self.entries.sort_by_key(|placed| placed.order_ms);
         let most = usize::try_from(query.max_results.clamp(1, 1000)).unwrap_or(1000);
-        let begin = after.unwrap_or_default();
-        let mut fitting = fitting(self.entries, query, begin);
-        let more = after.is_some() && fitting.len() > most;
-        if more {
-            fitting.truncate(most);
-        } else {
-            let older = fitting.drain(..fitting.len().saturating_sub(most));
-            if older.filter(|(_, entry)| entry.timestamp.is_none()).count() > 0 {
-                self.notes.push(UNTIMED.to_owned());
+        let follows = self.after.is_some();
+        let mut cursor = self.after.take().unwrap_or_default();
+        let (told, mut place) = (cursor.exceptions, Place::default());
+        let (mut logs, mut more) = (Vec::new(), false);
+        for Placed { order_ms, at_ms, origin, entry } in std::mem::take(&mut self.entries) {
+            if matches!(origin, Origin::Exceptions) {
+                place = place.after(order_ms);
+                if place <= told {
+                    continue;
+                }
             }
+            let fits = query.admits(&entry, at_ms);
+            more = follows && fits && logs.len() == most;
+            if more {
+                break;
+            }
+            match origin {
+                Origin::Exceptions => cursor.exceptions = place,
+                Origin::File(source, end) => self.move_to(&mut cursor, source, end),
+            }
+            logs.extend(fits.then_some(entry));
         }
-        let end = fitting.last().map_or(begin, |(place, _)| *place);
-        LogPage {
-            logs: fitting.into_iter().map(|(_, entry)| entry).collect(),
-            next_page_token: (more || !self.terminal).then(|| end.token()),
-            notes: self.notes,
+        if !more {
+            self.move_to_ends(&mut cursor);
+        }
+        let older = logs.drain(..logs.len().saturating_sub(most));
+        if older.filter(|entry| entry.timestamp.is_none()).count() > 0 {
+            self.notes.push(UNTIMED.to_owned());
+        }
+        let read: Vec<_> = self.sources.into_iter().map(|source| source.key).collect();
+        LogPage { logs, next_page_token: (more || !self.terminal).then(|| cursor.token(&read)), notes: self.notes }
+    }
+
+    fn move_to(&self, cursor: &mut Cursor, source: usize, end: u64) {
+        if let Some(source) = self.sources.get(source) {
+            cursor.files.insert(source.key.clone(), source.tail.mark(end));
         }
     }
-}
 
-/// The entries after a place that a query asks for, each with its own.
-fn fitting(entries: Vec<Placed>, query: &LogQuery, after: Place) -> Vec<(Place, LogEntry)> {
-    let mut place = Place::default();
-    let placed = entries.into_iter().map(|Placed { at_ms, entry }| {
-        place = place.after(at_ms);
-        (place, entry)
-    });
-    let fits = |(place, entry): &(Place, LogEntry)| {
-        *place > after && query.admits(entry, entry.timestamp.as_ref().map(|_| place.at_ms))
-    };
-    placed.filter(fits).collect()
+    fn move_to_ends(&self, cursor: &mut Cursor) {
+        for source in &self.sources {
+            cursor.files.insert(source.key.clone(), source.tail.mark(source.end));
+        }
+    }
 }

@@ -1,7 +1,8 @@
 //! A job's log: its exceptions, and what the processes it runs in wrote while it ran.
 //!
 //! Flink's log files belong to processes, so in a session cluster they mix jobs; such lines are marked `shared`. There
-//! are no ranges either: the host streams a file and keeps its last 256 KiB.
+//! are no ranges either: the host streams a file and keeps its last 256 KiB. Who follows is told what a file says behind
+//! the place where the page before ended: lines of standard output have no time to go by.
 
 use std::collections::BTreeSet;
 
@@ -12,12 +13,14 @@ use super::{
     exception::Exceptions,
     flow::{native_id, parsed},
     job_details::JobDetails,
-    log_page::{Gathered, Place, named, writer},
+    log_cursor::{Cursor, Tail},
+    log_page::{Gathered, named, writer},
     request::{self, Process},
     response::Config,
     subtask::VertexTaskManagers,
 };
 use crate::{
+    effect::Response,
     error::Error,
     job::{Job, LogPage, LogQuery},
 };
@@ -49,17 +52,17 @@ pub(super) struct LogFile {
 impl Flink {
     pub(super) async fn log_page(&self, job: &Job, query: &LogQuery) -> Result<LogPage, Error> {
         let (target, id) = (&self.context.target, native_id(job)?);
-        let after = Place::of(query.page_token.as_deref())?;
+        let after = Cursor::of(query.page_token.as_deref())?;
         let others = vec![request::exceptions_request(target, id, MOST_EXCEPTIONS), request::config_request(target)];
         let (details, beside) = self.details(job, others).await?;
         let mut outcomes = beside.into_iter();
         let exceptions = parsed::<Exceptions>(outcomes.next());
         let are_more = exceptions.as_ref().is_ok_and(Exceptions::are_more);
         let offset_ms = parsed::<Config>(outcomes.next()).map_or(0, |config| config.timezone_offset);
-        let mut gathered = Gathered::new(job, &details, offset_ms);
+        let mut gathered = Gathered::new(job, &details, offset_ms, after);
         gathered.add_exceptions(exceptions.map(|exceptions| exceptions.list()), are_more);
         self.gather_files(&details, &mut gathered).await?;
-        Ok(gathered.page(query, after))
+        Ok(gathered.page(query))
     }
 
     async fn gather_files(&self, details: &JobDetails, gathered: &mut Gathered) -> Result<(), Error> {
@@ -71,7 +74,8 @@ impl Flink {
         for ((process, file), tail) in files.iter().zip(tails) {
             match tail {
                 Ok(tail) if tail.status == 200 => {
-                    gathered.add_file(process, file, &tail.body.text(), tail.body.as_slice().len() as u64);
+                    let size = whole(&tail, file);
+                    gathered.add_file(process, file, Tail::new(tail.body, size));
                 }
                 _ => gathered.notes.push(format!("{} of {} could not be read", named(&file.name), writer(process))),
             }
@@ -137,6 +141,17 @@ fn chosen(process: &Process, files: Vec<LogFile>) -> (Vec<LogFile>, Vec<String>)
     let current = files.iter().take(MOST_FILES).filter(|file| is_current(&file.name)).count();
     let left = files.split_off(current);
     (files, left.iter().map(|file| named(&file.name)).collect())
+}
+
+/// How long a file is of which the end came. It may have grown since it was listed, so its own answer counts.
+fn whole(tail: &Response, listed: &LogFile) -> u64 {
+    let came = u64::try_from(tail.body.as_slice().len()).unwrap_or(u64::MAX);
+    if came < request::LOG_TAIL_BYTES {
+        return came;
+    }
+    let packed = tail.header("content-encoding").is_some_and(|how| how != "identity");
+    let said = tail.header("content-length").filter(|_| !packed).and_then(|length| length.parse().ok());
+    said.unwrap_or(listed.size).max(came)
 }
 
 fn too_large(process: &Process, file: &LogFile) -> String {
@@ -335,12 +350,138 @@ mod tests {
         let mut script = script(-1);
         script[1].1 = answer(200, json!({"exceptionHistory": {"entries": [], "truncated": true}}));
         let line = format!("2026-11-20 12:00:01,000 INFO  Task [] - {}\n", "x".repeat(1 << 10));
-        script[6].1 = text(&line.repeat(256));
+        script[6].1 = end_of(&line.repeat(256));
         let page = logs(all(), script).end.unwrap();
         for note in ["the last 256 KiB are read", "Flink keeps older exceptions than the 0"] {
             assert!(page.notes.iter().any(|told| told.contains(note)), "{note}: {:?}", page.notes);
         }
         assert_eq!(page.logs.len(), 100);
+    }
+
+    /// A file as the host hands it on: of a long one the end, with Flink's word for how long it is.
+    fn end_of(file: &str) -> Reply {
+        let most = usize::try_from(request::LOG_TAIL_BYTES).unwrap();
+        let body = &file[file.len().saturating_sub(most)..];
+        let headers = vec![("content-length".to_owned(), file.len().to_string())];
+        Reply::Response(Response { status: 200, headers, body: body.into() })
+    }
+
+    /// One who reads on, page by page, while the task manager's two files become others.
+    struct Follower {
+        token: Option<String>,
+        most: u32,
+        notes: Vec<String>,
+    }
+
+    impl Follower {
+        fn from(token: Option<&str>) -> Self {
+            Self { token: token.map(Into::into), most: 100, notes: vec![] }
+        }
+
+        fn reads(&mut self, out: &str, log: &str) -> Vec<String> {
+            self.reads_until(-1, out, log)
+        }
+
+        fn reads_until(&mut self, end_ms: i64, out: &str, log: &str) -> Vec<String> {
+            let mut script = script(end_ms);
+            let files = ["taskmanager.out", "taskmanager.log"].map(|name| json!({"name": name, "size": 1, "mtime": 1}));
+            script[1].1 = recorded!("2.2.1/exceptions-none");
+            script[5].1 = answer(200, json!({"logs": files}));
+            script.insert(6, ("GET /taskmanagers/127.0.0.1%3A18084-6f7c67/logs/taskmanager.out", end_of(out)));
+            script[7].1 = end_of(log);
+            let query = LogQuery { max_results: self.most, page_token: self.token.clone(), ..LogQuery::default() };
+            let page = logs(query, script).end.unwrap();
+            (self.token, self.notes) = (page.next_page_token.clone(), page.notes.clone());
+            messages(&page).into_iter().map(str::to_owned).collect()
+        }
+
+        fn is_told(&self, text: &str) -> bool {
+            self.notes.iter().any(|note| note.contains(text))
+        }
+    }
+
+    const ONE: &str = "2026-11-20 12:00:01,000 INFO  Task [] - one\n";
+    const TWO: &str = "2026-11-20 12:00:02,000 INFO  Task [] - two\n";
+
+    #[test]
+    fn who_follows_is_told_what_is_printed_later() {
+        for begin in [None, Some(LogQuery::START)] {
+            let mut follower = Follower::from(begin);
+            assert_eq!(follower.reads("a\nb\n", ONE), ["a", "b", "one"]);
+            assert_eq!(follower.reads("a\nb\n", ONE), [""; 0], "never twice");
+            assert_eq!(follower.reads("a\nb\nc\nhalf", ONE), ["c"], "a line waits for its end");
+            assert_eq!(follower.reads("a\nb\nc\nhalf a line\n", &[ONE, TWO].concat()), ["half a line", "two"]);
+            assert!(!follower.is_told("another file"), "{:?}", follower.notes);
+            let ended = follower.reads_until(1_795_176_010_000, "a\nb\nc\nhalf a line\nend", &[ONE, TWO].concat());
+            assert_eq!(
+                (ended, follower.token),
+                (vec!["end".to_owned()], None),
+                "nothing comes behind the end of a job"
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_printed_comes_page_by_page_and_in_its_order() {
+        let (mut follower, mut told) = (Follower::from(Some("start")), Vec::new());
+        follower.most = 2;
+        for out in ["a\nb\nc\n", "a\nb\nc\nd\n", "a\nb\nc\nd\ne\n", "a\nb\nc\nd\ne\n", "a\nb\nc\nd\ne\n"] {
+            let page = follower.reads(out, &[ONE, TWO].concat());
+            assert!(page.len() <= 2);
+            told.extend(page);
+        }
+        assert_eq!(told, ["a", "b", "c", "d", "e", "one", "two"]);
+    }
+
+    #[test]
+    fn a_line_that_comes_late_is_told_although_others_have_a_later_time() {
+        let mut follower = Follower::from(None);
+        assert_eq!(follower.reads("", TWO), ["two"]);
+        assert_eq!(follower.reads(ONE, TWO), ["one"]);
+        assert_eq!(follower.reads(ONE, &format!("{TWO}\tat a.B\n")), ["at a.B"], "what a line goes on with");
+    }
+
+    #[test]
+    fn a_file_that_begins_anew_is_told_from_its_beginning() {
+        for anew in ["x\n", "x\nand longer than before\n"] {
+            let mut follower = Follower::from(None);
+            assert_eq!(follower.reads("a\nb\n", ONE), ["a", "b", "one"]);
+            assert_eq!(follower.reads(anew, ONE), anew.lines().collect::<Vec<_>>());
+            assert!(
+                follower.is_told("taskmanager.out of 127.0.0.1:18084-6f7c67 is another file"),
+                "{:?}",
+                follower.notes
+            );
+            assert_eq!(follower.reads(anew, ONE), [""; 0]);
+            assert!(!follower.is_told("another file"));
+        }
+    }
+
+    #[test]
+    fn of_a_long_file_who_follows_is_told_all_that_still_is_there() {
+        let lines = |to: usize| (0..to).map(|n| format!("{n:07}\n")).collect::<Vec<_>>().concat();
+        let mut follower = Follower::from(None);
+        let newest = follower.reads(&lines(40_000), ONE);
+        assert_eq!(newest.last().unwrap(), "one");
+        assert!(follower.is_told("of taskmanager.out of 127.0.0.1:18084-6f7c67 the last 256 KiB are read"));
+        assert_eq!(follower.reads(&lines(40_003), ONE), ["0040000", "0040001", "0040002"]);
+        assert!(!follower.is_told("256 KiB"), "{:?}", follower.notes);
+        // 256 KiB are 32,768 such lines, of which the first counts as a broken one.
+        let late = follower.reads(&lines(80_003), ONE);
+        assert_eq!((late.len(), late[0].as_str()), (100, "0047236"));
+        assert!(follower.is_told("57856 bytes or a line more since the last page"), "{:?}", follower.notes);
+        assert_eq!(follower.reads(&lines(80_003), ONE)[0], "0047336");
+        assert!(!follower.is_told("since the last page"), "{:?}", follower.notes);
+    }
+
+    #[test]
+    fn what_a_filter_leaves_out_is_passed() {
+        let mut script = script(-1);
+        (script[1].1, script[6].1) = (recorded!("2.2.1/exceptions-none"), text("a\nb\n"));
+        let query = LogQuery { contains: Some("none".into()), page_token: Some("start".into()), ..all() };
+        let page = logs(query, script).end.unwrap();
+        assert!(page.logs.is_empty());
+        assert!(page.next_page_token.unwrap().contains(".4."), "the file is read up to its end");
     }
 
     #[test]

@@ -14,6 +14,7 @@ mod flow;
 mod graph;
 mod jar;
 mod job_details;
+mod log_cursor;
 mod log_page;
 mod logs;
 mod look;

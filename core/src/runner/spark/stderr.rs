@@ -14,6 +14,10 @@ pub(super) const MARKER: &str = "spark.beam.jobId";
 /// How a worker begins the `stderr` of a driver and of an executor; the line shows every property.
 const COMMANDS: [&str; 2] = ["Launch Command: ", "Spark Executor Command: "];
 const LAST_LINES: usize = 3;
+/// True of a driver that has none of the flags, and of one whose program needs more of them.
+const MODULES_CLOSED: &str = "Spark 3 needs module flags on Java 17 (`--add-opens` in `spark.driver.extraJavaOptions`), and its \
+                              submission API adds none: beam-mcp sends them with what it submits, other submitters have \
+                              to; packages that a program needs beside them are opened in that property of the target";
 
 /// A part of a log.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -91,10 +95,7 @@ pub(super) fn reason(tail: &str) -> String {
     if !module {
         return text;
     }
-    format!(
-        "{text}\nSpark 3 needs module flags on Java 17: beam-mcp sends them, so `spark.driver.extraJavaOptions` of the \
-         target takes them away again, or another flag does"
-    )
+    format!("{text}\n{MODULES_CLOSED}")
 }
 
 /// The last lines that say more than that the process stops.

@@ -25,6 +25,7 @@ import org.apache.flink.streaming.api.functions.sink.v2.DiscardingSink;
  * --count N      records in all, after which the job finishes (default: practically endless)
  * --keys N       distinct keys (default 16)
  * --fail-at N    fail on each record whose number is N (default: never); restarts fail again
+ * --say TEXT     print TEXT and the number of each record, to the task manager's standard output (default: nothing)
  * --name TEXT    name of the job (default ratejob)
  * --input_source, --output_sink   taken and not used: the numbers come from the job itself
  * </pre>
@@ -34,19 +35,21 @@ import org.apache.flink.streaming.api.functions.sink.v2.DiscardingSink;
 public final class RateJob {
 
   private static final Set<String> OPTIONS =
-      Set.of("rate", "count", "keys", "fail-at", "name", "input_source", "output_sink");
+      Set.of("rate", "count", "keys", "fail-at", "say", "name", "input_source", "output_sink");
 
   /** Lets {@code rate} records a second pass. */
   static final class Throttle extends RichMapFunction<Long, Long> {
     private static final long serialVersionUID = 1L;
     private final long rate;
     private final long failAt;
+    private final String say;
     private transient long start;
     private transient long passed;
 
-    Throttle(long rate, long failAt) {
+    Throttle(long rate, long failAt, String say) {
       this.rate = rate;
       this.failAt = failAt;
+      this.say = say;
     }
 
     @Override
@@ -62,6 +65,9 @@ public final class RateJob {
       long wait = start + ++passed * 1_000_000_000L / rate - System.nanoTime();
       if (wait > 0) {
         Thread.sleep(wait / 1_000_000L, (int) (wait % 1_000_000L));
+      }
+      if (say != null) {
+        System.out.println(say + " " + value);
       }
       return value;
     }
@@ -134,7 +140,7 @@ public final class RateJob {
     env.fromSequence(0, count - 1)
         .name("numbers")
         .uid("numbers")
-        .map(new Throttle(rate, failAt))
+        .map(new Throttle(rate, failAt, options.get("say")))
         .name("throttle")
         .uid("throttle")
         .keyBy(value -> value % keys, Types.LONG)
