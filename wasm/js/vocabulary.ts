@@ -103,7 +103,7 @@ export interface CancelJobOutput {
 }
 
 export interface CreateContextInput {
-  /** The server's. */
+  /** The server's: whether an admin wrote it. */
   by_operator?: boolean;
   /** Id: lower-case letters, digits, `.`, `_` and `-`, at most 64; of a new one by default made of its name. */
   context_id?: string;
@@ -491,10 +491,15 @@ export interface GetOperationOutput {
 export interface ListContextsInput {
   /** Only those for this runner, or only `custom` ones. */
   context_type?: "dataflow" | "direct" | "flink" | "portable" | "simulator" | "spark" | "custom";
+  /** Most contexts on the page, 1 to 100; default 50. */
+  limit?: number;
+  /** Where the last page ended: its `next_page_token`. */
+  page_token?: string;
 }
 
 export interface ListContextsOutput {
   contexts: ExecutionContext[];
+  next_page_token?: string;
 }
 
 export interface ListJobsInput {
@@ -633,7 +638,7 @@ export interface ScaleJobOutput {
 }
 
 export interface UpdateContextInput {
-  /** The server's. */
+  /** The server's: whether an admin wrote it. */
   by_operator?: boolean;
   /** Id: lower-case letters, digits, `.`, `_` and `-`, at most 64; of a new one by default made of its name. */
   context_id?: string;

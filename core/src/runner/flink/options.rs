@@ -289,7 +289,7 @@ mod tests {
     #[test]
     fn where_state_is_kept_is_checked_in_what_is_not_the_operators_word() {
         let kept = |value: &str| serde_json::from_value(json!({STORAGE_PATH: value})).unwrap();
-        let mut target = Target::new("f", RunnerKind::Flink);
+        let mut target = Target::new("f", crate::config::RunnerKind::Flink);
         target.savepoint_dir = Some("s3://sp".into());
         let of = |spec: &JobSpec| resolve(spec, &target, false).map(drop);
         let context = |by_operator| JobSpec {
