@@ -14,6 +14,7 @@ mod operation;
 mod record;
 mod spec;
 mod state;
+mod unified;
 
 pub use checkpoints::{Checkpoint, CheckpointCounts, Checkpoints, RestoredFrom};
 #[cfg(feature = "server")]
@@ -28,3 +29,4 @@ pub use operation::{Operation, OperationKind, OperationState};
 pub use record::{EndedBy, Job, LastCheckpoint, Origin, Phase, token_of};
 pub use spec::{JobSpec, JobType};
 pub use state::JobState;
+pub use unified::Unified;

@@ -1,6 +1,8 @@
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
+
+use super::Unified;
 
 /// Kind of a metric.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
@@ -109,10 +111,9 @@ pub struct Metrics {
     pub user: Vec<Metric>,
     /// Metrics of Beam and the runner.
     pub system: Vec<Metric>,
-    /// The unified names of S0 that this runner really reports: `elements_processed`, `processing_rate`,
-    /// `worker_count`, `elapsed_time_ms`, `cpu_utilization`, …
-    pub unified: std::collections::BTreeMap<String, f64>,
-    /// Where they were read.
+    /// What of the unified measures this runner really reports.
+    pub unified: BTreeMap<Unified, f64>,
+    /// Where all of this was read.
     #[serde(default)]
     pub source: String,
     /// Unix milliseconds of the values, where the source says it and they are not of the reading.

@@ -35,10 +35,13 @@ pub struct Output {
     pub as_of: String,
     /// Where they were read.
     pub source: String,
-    /// Unified names this runner really reports: `elements_processed`, `processing_rate` (records/s), `worker_count`,
+    /// Unified names this runner really reports: `elements_processed`, `processing_rate`, `worker_count`,
     /// `elapsed_time_ms`, `watermark_ms` (Unix), `watermark_lag_ms`, … and the pipeline's own counters as
-    /// `<namespace>.<name>`.
+    /// `<namespace>.<name>`. `source` and `as_of` are of all of them.
     pub metrics: Map<String, Value>,
+    /// Unit of each unified name in `metrics`: `ms`, `s`, `records/s`, or `1` of a count, as UCUM writes it. Of the
+    /// pipeline's own nobody says one.
+    pub units: BTreeMap<&'static str, &'static str>,
     /// Metrics the pipeline counts.
     pub user: Vec<Metric>,
     /// Metrics of Beam and the runner.
@@ -65,7 +68,9 @@ impl Define for GetMetrics {
         let job = fresh(&context, &JobId::parse(&input.job_id)?, None).await?.value;
         submitted(&job)?;
         let mut metrics = context.runner(job.id.target())?.metrics(&job).await?;
-        let mut all: Map<String, Value> = metrics.unified.iter().map(|(k, v)| (k.clone(), Value::from(*v))).collect();
+        let units = metrics.unified.keys().map(|measure| (measure.name(), measure.unit())).collect();
+        let mut all: Map<String, Value> =
+            metrics.unified.iter().map(|(k, v)| (k.name().to_owned(), Value::from(*v))).collect();
         let whole = of_the_pipeline(&metrics.user);
         if whole.values().any(Option::is_none) {
             metrics.notes.push("what has a value of its own in each of several steps is in `user` alone".into());
@@ -78,6 +83,7 @@ impl Define for GetMetrics {
             as_of: rfc3339(metrics.as_of_ms.unwrap_or_else(|| context.now_ms())),
             source: metrics.source,
             metrics: all,
+            units,
             user: metrics.user,
             system: metrics.system,
             notes: metrics.notes,

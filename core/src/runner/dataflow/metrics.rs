@@ -9,7 +9,7 @@ use super::{Dataflow, flow::native_id, request, response};
 use crate::{
     clock::moment_ms,
     error::Error,
-    job::{Job, Metric, MetricKind, MetricValue, Metrics, unit_of},
+    job::{Job, Metric, MetricKind, MetricValue, Metrics, Unified, unit_of},
     text::clean_line,
 };
 
@@ -17,7 +17,7 @@ use crate::{
 const NAME_BYTES: usize = 256;
 const MOST: usize = 5_000;
 /// Metrics of the service that have a unified name.
-const UNIFIED: [(&str, &str); 2] = [("CurrentVcpuCount", "vcpu_count"), ("SystemLag", "system_lag_s")];
+const UNIFIED: [(&str, Unified); 2] = [("CurrentVcpuCount", Unified::VcpuCount), ("SystemLag", Unified::SystemLag)];
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -168,7 +168,7 @@ fn set(value: &Value) -> Option<MetricValue> {
     Some(MetricValue::Set(value.as_array()?.iter().map(item).collect()))
 }
 
-fn unified(system: &[Metric]) -> BTreeMap<String, f64> {
+fn unified(system: &[Metric]) -> BTreeMap<Unified, f64> {
     let value = |metric: &Metric| match metric.committed.as_ref()? {
         MetricValue::Float(number) => Some(*number),
         #[expect(clippy::cast_precision_loss, reason = "counts of processors and seconds")]
@@ -177,7 +177,7 @@ fn unified(system: &[Metric]) -> BTreeMap<String, f64> {
     };
     let named = |metric: &Metric| {
         let (_, name) = UNIFIED.iter().find(|(theirs, _)| *theirs == metric.name && metric.step.is_none())?;
-        Some(((*name).to_owned(), value(metric)?))
+        Some((*name, value(metric)?))
     };
     system.iter().filter_map(named).collect()
 }
@@ -253,7 +253,7 @@ mod tests {
                 MetricValue::Int(1),
             ]
         );
-        assert!((metrics.unified["vcpu_count"] - 4.0).abs() < f64::EPSILON);
+        assert!((metrics.unified[&Unified::VcpuCount] - 4.0).abs() < f64::EPSILON);
         assert!(metrics.notes[0].starts_with("1 metrics"));
     }
 }

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::response::{Known, StateFile};
 use crate::{
-    job::{Metric, MetricKind, MetricValue, Metrics},
+    job::{Metric, MetricKind, MetricValue, Metrics, Unified},
     runner::beam_name,
     text,
 };
@@ -67,7 +67,7 @@ fn told_last(metrics: &mut Metrics, state: StateFile, alive: bool) {
 fn elapsed(metrics: &mut Metrics, from: Option<u64>, to: Option<u64>) {
     if let Some(ms) = from.zip(to).and_then(|(from, to)| to.checked_sub(from)) {
         let ms = u32::try_from(ms).map_or(f64::from(u32::MAX), f64::from);
-        metrics.unified.insert("elapsed_time_ms".into(), ms);
+        metrics.unified.insert(Unified::ElapsedTime, ms);
     }
 }
 
@@ -151,7 +151,7 @@ mod tests {
         assert_eq!((words.committed.clone(), words.step.as_deref()), (Some(MetricValue::Int(23087)), Some("Extract")));
         let lengths = read.user.iter().find(|metric| metric.kind == MetricKind::Distribution).unwrap();
         assert_eq!(lengths.attempted, Some(MetricValue::Distribution { count: 23087, sum: 94276, min: 1, max: 14 }));
-        assert!((read.unified["elapsed_time_ms"] - 1716.0).abs() < 0.5);
+        assert!((read.unified[&Unified::ElapsedTime] - 1716.0).abs() < 0.5);
         let two = metrics(after(false, Some(0), None, Some("two_pipelines")), 0);
         assert!(two.user.iter().any(|m| m.kind == MetricKind::Gauge && m.committed == Some(MetricValue::Int(4))));
         assert!(two.user.iter().any(|m| m.step.as_deref() == Some("pipeline 1: Seen")));
@@ -161,7 +161,7 @@ mod tests {
     fn a_running_job_has_a_note_instead_of_metrics() {
         let read = metrics(after(true, None, None, None), 1_795_173_315_360);
         assert!(read.user.is_empty() && read.notes[0].contains("when the job ends"));
-        assert!((read.unified["elapsed_time_ms"] - 1000.0).abs() < 0.5);
+        assert!((read.unified[&Unified::ElapsedTime] - 1000.0).abs() < 0.5);
     }
 
     #[test]

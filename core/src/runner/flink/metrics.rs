@@ -24,7 +24,7 @@ use super::{
 };
 use crate::{
     error::Error,
-    job::{Job, JobState, Metric, MetricKind as Kind, MetricValue, Metrics},
+    job::{Job, JobState, Metric, MetricKind as Kind, MetricValue, Metrics, Unified},
     text::clean_line,
 };
 
@@ -114,7 +114,7 @@ fn add_job(metrics: &mut Metrics, details: &JobDetails, reported: Vec<JobMetric>
         }
     }
     if details.duration > 0 {
-        metrics.unified.insert("elapsed_time_ms".into(), finite(&details.duration.into()).unwrap_or_default());
+        metrics.unified.insert(Unified::ElapsedTime, finite(&details.duration.into()).unwrap_or_default());
     }
     if reported.get("numRestarts").is_some_and(|restarts| *restarts > 0.0) {
         metrics.notes.push("the job was restarted or rescaled: counts of records begin again with each restart".into());
@@ -147,7 +147,7 @@ fn add_ended(metrics: &mut Metrics, details: &JobDetails) {
     let handed = |vertex: &Vertex| details.feeds(vertex).then_some(vertex.metrics.write_records).flatten();
     let handed: Vec<f64> = details.sources().filter_map(handed).collect();
     if !handed.is_empty() {
-        metrics.unified.insert("elements_processed".into(), handed.iter().sum());
+        metrics.unified.insert(Unified::ElementsProcessed, handed.iter().sum());
         metrics.notes.push("elements_processed is what the job's source steps handed to other steps".into());
     }
     metrics.notes.extend(incomplete_notes(details));
@@ -206,10 +206,10 @@ pub(super) mod tests {
             other => panic!("{other:?}"),
         };
         let metrics = metrics(details(), recorded!("2.2.1/accumulators-finished"));
-        assert_eq!(metrics.unified.get("elements_processed"), Some(&500.0));
+        assert_eq!(metrics.unified.get(&Unified::ElementsProcessed), Some(&500.0));
         assert!(metrics.notes.iter().any(|note| note.contains("handed to other steps")), "{:?}", metrics.notes);
         assert_eq!(find(&metrics.user, "elements", None), Some(&MetricValue::Int(500)));
-        assert!(!metrics.unified.contains_key("worker_count"));
+        assert!(!metrics.unified.contains_key(&Unified::WorkerCount));
     }
 
     #[test]

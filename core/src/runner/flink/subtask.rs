@@ -19,7 +19,7 @@ use super::{
 use crate::{
     effect::Request,
     error::Error,
-    job::{JobType, Metric, MetricKind as Kind, Metrics},
+    job::{JobType, Metric, MetricKind as Kind, Metrics, Unified},
 };
 
 /// Vertices whose subtasks are asked; three requests each, at most 64 side by side.
@@ -164,13 +164,13 @@ impl Live {
         let streams = details.job_type() == Some(JobType::Streaming);
         let watermark = self.watermark.filter(|at| streams && (1.0..LAST_MOMENT_MS).contains(at));
         let rows = [
-            ("elements_processed", self.emitted),
-            ("processing_rate", self.rate),
-            ("worker_count", workers),
-            ("watermark_ms", watermark),
-            ("watermark_lag_ms", watermark.and_then(|watermark| lag_ms(details.now, watermark))),
+            (Unified::ElementsProcessed, self.emitted),
+            (Unified::ProcessingRate, self.rate),
+            (Unified::WorkerCount, workers),
+            (Unified::Watermark, watermark),
+            (Unified::WatermarkLag, watermark.and_then(|watermark| lag_ms(details.now, watermark))),
         ];
-        metrics.unified.extend(rows.into_iter().filter_map(|(name, number)| Some((name.to_owned(), number?))));
+        metrics.unified.extend(rows.into_iter().filter_map(|(name, number)| Some((name, number?))));
         metrics.notes.extend(incomplete_notes(details));
     }
 }
@@ -258,15 +258,15 @@ mod tests {
         let count = recorded!("2.2.1/vertex-subtasks-metrics");
         let late = watermark(1_795_173_500_712.0);
         let metrics = metrics(vec![nan(), source(), managers(), count, late, managers()]);
-        let unified: Vec<_> = metrics.unified.iter().map(|(name, number)| (name.as_str(), *number)).collect();
+        let unified: Vec<_> = metrics.unified.iter().map(|(name, number)| (name.name(), *number)).collect();
         assert_eq!(
             unified,
             [
                 ("elapsed_time_ms", 4888.0),
                 ("elements_processed", 1500.0),
                 ("processing_rate", 200.5),
-                ("watermark_lag_ms", 1000.0),
                 ("watermark_ms", 1_795_173_500_712.0),
+                ("watermark_lag_ms", 1000.0),
                 ("worker_count", 1.0),
             ]
         );
@@ -284,7 +284,7 @@ mod tests {
         let empty = || recording(include_str!("../../../../tests/vectors/flink/aggregate-unknown-name.json"));
         let gone = || recorded!("2.2.1/taskmanager-log-missing");
         let metrics = metrics(vec![empty(), empty(), gone(), empty(), watermark(-9.223_372_036_854_776e18), gone()]);
-        let names: Vec<_> = metrics.unified.keys().map(String::as_str).collect();
+        let names: Vec<_> = metrics.unified.keys().map(|name| name.name()).collect();
         assert_eq!(names, ["elapsed_time_ms"]);
         assert!(metrics.notes.iter().any(|note| note.contains("ask again")), "{:?}", metrics.notes);
     }
@@ -296,9 +296,9 @@ mod tests {
         let count = recorded!("2.2.1/vertex-subtasks-metrics");
         let metrics = metrics(vec![nan(), empty(), gone(), count, empty(), gone()]);
         assert!(
-            !metrics.unified.contains_key("elements_processed")
-                && !metrics.unified.contains_key("watermark_lag_ms")
-                && !metrics.unified.contains_key("watermark_ms")
+            !metrics.unified.contains_key(&Unified::ElementsProcessed)
+                && !metrics.unified.contains_key(&Unified::WatermarkLag)
+                && !metrics.unified.contains_key(&Unified::Watermark)
         );
         assert!(find(&metrics.system, "numRecordsIn", Some("count -> discard: Writer")).is_some());
     }

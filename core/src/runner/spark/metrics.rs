@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     error::Error,
-    job::{Job, Metric, MetricKind as Kind, MetricValue, Metrics},
+    job::{Job, Metric, MetricKind as Kind, MetricValue, Metrics, Unified},
     runner::stack_trace::digest,
     text::clean_line,
 };
@@ -81,7 +81,7 @@ impl Spark {
         }
         let started = master.activedrivers.iter().find(|driver| driver.id == id).map(|driver| driver.starttime);
         if let Some(elapsed) = started.and_then(|at| self.context.io.now().wall_ms.checked_sub(at)) {
-            metrics.unified.insert("elapsed_time_ms".into(), number(elapsed));
+            metrics.unified.insert(Unified::ElapsedTime, number(elapsed));
         }
         Ok(metrics)
     }
@@ -198,7 +198,7 @@ fn add_executors(metrics: &mut Metrics, executors: &[Executor], live: bool) {
     let workers: Vec<&Executor> = executors.iter().filter(|executor| executor.id != "driver").collect();
     if live {
         let active = workers.iter().filter(|executor| executor.is_active).count();
-        metrics.unified.insert("worker_count".into(), number(u64::try_from(active).unwrap_or(u64::MAX)));
+        metrics.unified.insert(Unified::WorkerCount, number(u64::try_from(active).unwrap_or(u64::MAX)));
     }
     for (name, kind, unit, of) in EXECUTOR.into_iter().filter(|(_, kind, ..)| live || *kind == Kind::Counter) {
         let shown = workers.iter().filter(|executor| kind == Kind::Counter || executor.is_active);
@@ -246,7 +246,7 @@ mod tests {
         let played = metrics(DRIVER, target(), script);
         assert_eq!(played.requests[3].credential, None, "no credential leaves for a page that Spark named");
         let metrics = played.end.unwrap();
-        assert!((metrics.unified["worker_count"] - 1.0).abs() < f64::EPSILON);
+        assert!((metrics.unified[&Unified::WorkerCount] - 1.0).abs() < f64::EPSILON);
         assert_eq!(value(&metrics.system, "numActiveTasks"), &MetricValue::Int(2));
         assert_eq!(metrics.source, "the driver's page");
         assert!(metrics.notes.iter().any(|note| note.contains("none has ended yet")), "{:?}", metrics.notes);
@@ -298,8 +298,8 @@ mod tests {
         assert_eq!(elements.attempted, Some(MetricValue::Int(40)));
         assert_eq!(value(&metrics.system, "numCompleteTasks"), &MetricValue::Int(2));
         assert_eq!(metrics.source, "the history server");
-        assert!(!metrics.unified.contains_key("elapsed_time_ms"), "Spark does not say when a driver ended");
-        assert!(!metrics.unified.contains_key("worker_count"));
+        assert!(!metrics.unified.contains_key(&Unified::ElapsedTime), "Spark does not say when a driver ended");
+        assert!(!metrics.unified.contains_key(&Unified::WorkerCount));
     }
 
     #[test]
