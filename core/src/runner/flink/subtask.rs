@@ -135,12 +135,11 @@ impl Live {
     fn add_vertex(&mut self, details: &JobDetails, vertex: &Vertex, aggregates: &[Aggregate]) {
         let find = |name: &str| aggregates.iter().find(|aggregate| aggregate.id == name);
         let sum = |name: &str| find(name).and_then(|aggregate| finite(&aggregate.sum));
-        let average = |name: &str| find(name).and_then(|aggregate| finite(&aggregate.avg));
         for row in SUMMED {
-            self.system.extend(sum(row.0).map(|number| metric(row, Some(&vertex.name), number)));
+            self.system.extend(find(row.0).and_then(|told| metric(row, Some(&vertex.name), &told.sum)));
         }
         for row in AVERAGED {
-            self.system.extend(average(row.0).map(|number| metric(row, Some(&vertex.name), number)));
+            self.system.extend(find(row.0).and_then(|told| metric(row, Some(&vertex.name), &told.avg)));
         }
         if is_source(details, vertex) {
             let operator = source_operator(&vertex.name);
@@ -153,7 +152,7 @@ impl Live {
     }
 
     fn add_to(self, metrics: &mut Metrics, details: &JobDetails) {
-        if self.system.is_empty() {
+        if self.system.iter().all(|metric| metric.attempted.is_none()) {
             metrics
                 .notes
                 .push("no subtask's numbers are there yet: Flink fetches them when asked, so ask again".into());
@@ -274,9 +273,25 @@ mod tests {
         assert_eq!(find(&metrics.system, "numRecordsIn", sink), Some(&MetricValue::Int(1410)));
         assert_eq!(find(&metrics.system, "busyTimeMsPerSecond", sink), Some(&MetricValue::Int(1000)));
         assert_eq!(find(&metrics.system, "numberOfCompletedCheckpoints", None), Some(&MetricValue::Int(4)));
-        assert_eq!(find(&metrics.system, "busyTimeMsPerSecond", Some("Source: numbers -> throttle")), None, "NaN");
         assert_eq!(find(&metrics.user, "elements", None), Some(&MetricValue::Int(1531)));
         assert!(!metrics.notes.iter().any(|note| note.contains("ask again")), "{:?}", metrics.notes);
+    }
+
+    #[test]
+    fn what_is_no_number_is_told_in_flinks_own_words() {
+        let managers = || recorded!("2.2.1/vertex-taskmanagers");
+        let none = || json(200, serde_json::json!([]));
+        let metrics = metrics(vec![nan(), none(), managers(), none(), none(), managers()]);
+        let [busy] = metrics.system.iter().filter(|metric| metric.step.is_some()).collect::<Vec<_>>()[..] else {
+            panic!("{metrics:?}")
+        };
+        assert_eq!(
+            (busy.name.as_str(), busy.step.as_deref()),
+            ("busyTimeMsPerSecond", Some("Source: numbers -> throttle"))
+        );
+        assert_eq!((&busy.attempted, busy.raw.attempted.as_deref()), (&None, Some("NaN")));
+        assert_eq!(serde_json::to_value(busy).unwrap()["raw"], serde_json::json!({"attempted": "NaN"}));
+        assert!(metrics.notes.iter().any(|note| note.contains("ask again")), "no number is there: {:?}", metrics.notes);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Metrics of a scripted job.
 
 use super::course::Course;
-use crate::job::{Job, Metric, MetricKind, MetricValue, Metrics, Unified};
+use crate::job::{Job, Metric, MetricKind, MetricValue, Metrics, Raw, Unified};
 
 /// Namespace of every metric, so that nobody takes one for measured.
 const NAMESPACE: &str = "simulator";
@@ -72,6 +72,7 @@ fn metric(name: &str, kind: MetricKind, value: MetricValue, unit: &str, step: Op
         kind,
         attempted: Some(value),
         committed: None,
+        raw: Raw::default(),
         unit: unit.into(),
     }
 }
