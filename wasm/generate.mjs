@@ -28,6 +28,7 @@ const OPEN = {
   runners: "Runner[]",
   stages: "Stage[]",
   system: "Metric[]",
+  units: "Record<string, string>",
   user: "Metric[]",
 };
 

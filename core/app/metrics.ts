@@ -1,7 +1,6 @@
 // Numbers: the main ones as tiles with a line over time, all of them in a table.
 
 const MAIN = ["processing_rate", "elements_processed", "backlog", "worker_count", "watermark_lag_ms", "system_lag_s", "vcpu_count"];
-const UNITS: Record<string, string> = { processing_rate: "/s", watermark_lag_ms: "ms", system_lag_s: "s" };
 /** Rows of the table. */
 const MOST_ROWS = 200;
 
@@ -19,6 +18,13 @@ function line(series: Series[]): Child {
   return svg("svg", box, svg("polygon", { class: "area", points: `0,30 ${points} 100,30` }), svg("polyline", { class: "spark", points }));
 }
 
+/** The unit of a unified name; a count has none to show. */
+function unit(name: string): string {
+  const { units } = seen.metrics as { units?: Record<string, string> };
+  const told = units?.[name] ?? "1";
+  return told === "1" ? "" : ` ${told}`;
+}
+
 function tile(name: string, series: Series[]): HTMLElement {
   const last = series.at(-1);
   const value = last ? number(last.value) : "–";
@@ -30,7 +36,7 @@ function tile(name: string, series: Series[]): HTMLElement {
     el(
       "div",
       { class: "row apart" },
-      el("span", {}, el("b", {}, value), el("span", { class: "quiet small" }, UNITS[name] ? ` ${UNITS[name]}` : "")),
+      el("span", {}, el("b", {}, value), el("span", { class: "quiet small" }, unit(name))),
       el("span", { class: "since small quiet" }, since),
     ),
     line(series),
@@ -46,7 +52,7 @@ function value(metric: Metric): string {
   const told = metric.committed ?? metric.attempted;
   if (typeof told === "number") return number(told);
   if (Array.isArray(told)) return told.map(String).join(", ");
-  if (!isData(told)) return "–";
+  if (!isData(told)) return metric.raw?.committed ?? metric.raw?.attempted ?? "–";
   const { count, sum, min, max } = told as Record<string, number>;
   const mean = count ? number((sum ?? 0) / count) : "–";
   return `${number(count ?? 0)} values, ${number(min ?? 0)}–${number(max ?? 0)}, mean ${mean}`;

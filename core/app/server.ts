@@ -48,6 +48,8 @@ interface Metric {
   unit?: string;
   attempted?: unknown;
   committed?: unknown;
+  /** The runner's own words, where a value is not exactly them. */
+  raw?: { attempted?: string; committed?: string };
 }
 
 interface Line {

@@ -11,9 +11,11 @@ pub mod id;
 mod logs;
 mod metrics;
 mod operation;
+mod reading;
 mod record;
 mod spec;
 mod state;
+mod unified;
 
 pub use checkpoints::{Checkpoint, CheckpointCounts, Checkpoints, RestoredFrom};
 #[cfg(feature = "server")]
@@ -25,6 +27,8 @@ pub use logs::{LogEntry, LogPage, LogQuery, Severity};
 pub(crate) use metrics::unit_of;
 pub use metrics::{Metric, MetricKind, MetricValue, Metrics};
 pub use operation::{Operation, OperationKind, OperationState};
+pub use reading::{Raw, Reading};
 pub use record::{EndedBy, Job, LastCheckpoint, Origin, Phase, token_of};
 pub use spec::{JobSpec, JobType};
 pub use state::JobState;
+pub use unified::Unified;

@@ -4,6 +4,7 @@
 //! never a caller, store or door.
 
 mod backend;
+mod beam_metric;
 mod beam_name;
 mod capability;
 pub mod code;

@@ -199,7 +199,11 @@ class Metrics(Result):
     as_of: str | None
     source: str | None
     metrics: dict[str, Any]
+    units: dict[str, str] | None
+    """Unit of each unified name in `metrics`: `1` of a count."""
     user: list[dict[str, Any]]
+    """Each has `name`, `namespace`, `step`, `kind`, `attempted`, `committed`, `unit` and `raw`: the runner's own words
+    (by `attempted` and `committed`) of a value that is not exactly what it said."""
     system: list[dict[str, Any]]
     notes: list[str] | None
 

@@ -356,6 +356,13 @@ def test_metrics_are_committed_and_tentative(server: Server) -> None:
     (words,) = [one for one in metrics["user"] if one["name"] == "words"]
     assert (words["committed"], words["attempted"], words["step"]) == (28001, 28005, "s1")
     assert metrics["metrics"]["vcpu_count"] == 4
+    assert metrics["units"] == {"vcpu_count": "1"}
+    (seconds,) = [one for one in metrics["user"] if one["name"] == "seconds"]
+    assert seconds["committed"] == {"count": 2, "sum": 4, "min": 1, "max": 3}
+    exact = {"count": 2, "sum": 3.75, "min": 0.5, "max": 3.25, "mean": 1.875}
+    assert json.loads(seconds["raw"]["committed"]) == exact
+    assert any("not whole" in note for note in metrics["notes"])
+    assert all("raw" not in one for one in metrics["user"] if one["name"] != "seconds")
     assert metrics["metrics"]["emulated.words"] == 28001
     assert metrics["source"] == "Dataflow's jobs.getMetrics"
     assert metrics["as_of"] <= metrics["timestamp"]

@@ -397,6 +397,35 @@ def test_metrics_and_operations(run: Callable[..., Ran]) -> None:
     assert server.seen[0].path == f"{PATH}/operations/scale-1"
 
 
+def test_a_metric_without_a_value_is_shown_in_its_runners_words(
+    run: Callable[..., Ran],
+) -> None:
+    named = {"namespace": "flink", "kind": "gauge", "step": "map"}
+    system = [
+        {**named, "name": "busy", "raw": {"attempted": "NaN"}},
+        {**named, "name": "size", "attempted": 7, "raw": {"attempted": "7.25"}},
+        {**named, "name": "late", "attempted": 1, "raw": {"committed": "n/a"}},
+        {**named, "name": "none"},
+    ]
+    answer = {
+        "job_id": JOB_ID,
+        "metrics": {"worker_count": 2.0, "ns.words": 7},
+        "units": {"worker_count": "1"},
+        "user": [],
+        "system": system,
+    }
+    with serving(lambda _: envelope(200, answer)) as server:
+        ran = run("job", "metrics", JOB_ID, server=server)
+    cells = [line.split() for line in ran.out.splitlines()[1:]]
+    assert cells == [
+        ["worker_count", "2.0", "1"],
+        ["flink", "busy", "map", "gauge", "NaN"],
+        ["flink", "size", "map", "gauge", "7"],
+        ["flink", "late", "map", "gauge", "1"],
+        ["flink", "none", "map", "gauge"],
+    ]
+
+
 def test_the_graph_is_a_table_or_a_picture(run: Callable[..., Ran]) -> None:
     stages = [
         {"id": "a", "name": "Read", "state": "RUNNING", "parallelism": 2, "records_out": 7},

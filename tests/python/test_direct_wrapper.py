@@ -445,6 +445,45 @@ def test_at_most_two_thousand_metrics(job: Job) -> None:
     assert metrics["counters"][0]["name"] == "c0000"
 
 
+STRANGE = """
+from apache_beam.metrics.execution import MetricKey, MetricResult
+from apache_beam.metrics.metric import MetricResults
+from apache_beam.metrics.metricbase import MetricName
+from apache_beam.runners.runner import PipelineResult, PipelineRunner, PipelineState
+
+class Told(MetricResults):
+    def query(self, filter=None):
+        def row(name, value):
+            return MetricResult(MetricKey("Seen", MetricName("t", name)), None, value)
+        numbers = {"nan": float("nan"), "wide": 2**63, "huge": 10**5000, "none": None, "fine": 7}
+        rows = [row(name, value) for name, value in numbers.items()]
+        return {"counters": rows, "histograms": [row("spread", "x" * 999)]}
+
+class Result(PipelineResult):
+    def metrics(self):
+        return Told()
+    def wait_until_finish(self, duration=None):
+        return self.state
+
+class Strange(PipelineRunner):
+    def run_pipeline(self, pipeline, options):
+        return Result(PipelineState.DONE)
+
+beam.Pipeline(runner=Strange()).run().wait_until_finish()
+"""
+
+
+def test_what_is_no_number_is_told_as_text(job: Job) -> None:
+    ended = job.script("import apache_beam as beam", STRANGE)
+    metrics = ended.result["metrics"]
+    told = {row["name"]: row["attempted"] for row in metrics["counters"]}
+    assert told.pop("huge").startswith("0x")
+    assert told == {"nan": "nan", "wide": "9223372036854775808", "none": None, "fine": 7}
+    [spread] = metrics["others"]
+    assert (spread["name"], spread["attempted"]) == ("spread", "x" * 256)
+    assert metrics["errors"] == []
+
+
 def test_every_kind_of_metric(job: Job) -> None:
     ended = job.script(
         COUNT_TO,

@@ -72,10 +72,14 @@ export interface Metric {
   name: string;
   namespace: string;
   step?: string;
-  kind: string;
+  /** `other`: a kind that is not read here; its value is in `raw` alone. */
+  kind: "counter" | "distribution" | "gauge" | "string_set" | "other";
   attempted?: unknown;
   committed?: unknown;
-  unit: string;
+  /** The runner's own words of a value that is not exactly what it said: `NaN`, a number beyond 2^53. */
+  raw?: { attempted?: string; committed?: string };
+  /** Left out of a count, and where nobody says one. */
+  unit?: string;
 }
 
 export interface Checkpoint {

@@ -458,6 +458,7 @@ export interface GetMetricsOutput {
   source: string;
   system: Metric[];
   timestamp: string;
+  units: Record<string, string>;
   user: Metric[];
 }
 

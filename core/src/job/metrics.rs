@@ -1,6 +1,8 @@
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
+
+use super::{Raw, Unified};
 
 /// Kind of a metric.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
@@ -15,6 +17,8 @@ pub enum MetricKind {
     Gauge,
     /// A set of strings.
     StringSet,
+    /// A kind that is not read here: its value is in `raw` alone.
+    Other,
 }
 
 /// Value of a metric.
@@ -77,7 +81,7 @@ impl MetricValue {
     }
 }
 
-/// One metric as the runner or Beam reported it.
+/// One metric as the runner or Beam reported it; without a value where `raw` alone says what it was.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "server", derive(schemars::JsonSchema))]
 pub struct Metric {
@@ -96,6 +100,9 @@ pub struct Metric {
     /// Value of committed work only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub committed: Option<MetricValue>,
+    /// What the runner wrote, where a value is not exactly that.
+    #[serde(default, skip_serializing_if = "Raw::is_empty")]
+    pub raw: Raw,
     /// Unit: `ms`, `bytes`, `records/s`, … empty where it is a count, or where nobody says: a pipeline's own have none.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub unit: String,
@@ -109,10 +116,9 @@ pub struct Metrics {
     pub user: Vec<Metric>,
     /// Metrics of Beam and the runner.
     pub system: Vec<Metric>,
-    /// The unified names of S0 that this runner really reports: `elements_processed`, `processing_rate`,
-    /// `worker_count`, `elapsed_time_ms`, `cpu_utilization`, …
-    pub unified: std::collections::BTreeMap<String, f64>,
-    /// Where they were read.
+    /// What of the unified measures this runner really reports.
+    pub unified: BTreeMap<Unified, f64>,
+    /// Where all of this was read.
     #[serde(default)]
     pub source: String,
     /// Unix milliseconds of the values, where the source says it and they are not of the reading.
@@ -126,6 +132,14 @@ pub struct Metrics {
 #[cfg(all(test, feature = "server"))]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_was_kept_before_there_were_raw_values_is_read_and_written_as_it_was() {
+        let old = r#"{"name":"words","namespace":"ns","kind":"counter","attempted":7}"#;
+        let metric: Metric = serde_json::from_str(old).unwrap();
+        assert!(metric.raw.is_empty());
+        assert_eq!(serde_json::to_string(&metric).unwrap(), old);
+    }
 
     #[test]
     fn names_of_beams_own_metrics_say_their_unit() {

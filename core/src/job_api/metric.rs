@@ -89,11 +89,11 @@ impl MonitoringInfo {
     pub fn decoded(&self) -> Option<Decoded> {
         let kind = self.kind.strip_prefix("beam:metrics:")?.split(':').next()?;
         match kind {
-            "sum_int64" => number(&self.payload).map(|(sum, _)| Decoded::Sum(sum)),
-            "sum_double" => Some(Decoded::SumDouble(f64::from_be_bytes(*self.payload.first_chunk()?))),
+            "sum_int64" => last(&self.payload).map(Decoded::Sum),
+            "sum_double" => Some(Decoded::SumDouble(f64::from_be_bytes(self.payload.as_slice().try_into().ok()?))),
             "distribution_int64" => distribution(&self.payload),
             // Behind the time at which it was set.
-            "latest_int64" => number(number(&self.payload)?.1).map(|(value, _)| Decoded::Latest(value)),
+            "latest_int64" => last(number(&self.payload)?.1).map(Decoded::Latest),
             "set_string" => strings(&self.payload).map(Decoded::Strings),
             _ => None,
         }
@@ -105,12 +105,17 @@ fn number(bytes: &[u8]) -> Option<(i64, &[u8])> {
     varint(bytes).map(|(value, rest)| (value.cast_signed(), rest))
 }
 
+/// A number behind which nothing comes.
+fn last(bytes: &[u8]) -> Option<i64> {
+    number(bytes).filter(|(_, rest)| rest.is_empty()).map(|(value, _)| value)
+}
+
 fn distribution(bytes: &[u8]) -> Option<Decoded> {
     let (mut parts, mut rest) = ([0; 4], bytes);
     for part in &mut parts {
         (*part, rest) = number(rest)?;
     }
-    Some(Decoded::Distribution(parts))
+    rest.is_empty().then_some(Decoded::Distribution(parts))
 }
 
 /// Beam's iterable coder over texts: their count in four bytes, then each behind its length.
@@ -123,7 +128,7 @@ fn strings(bytes: &[u8]) -> Option<Vec<String>> {
         all.push(String::from_utf8_lossy(text).into_owned());
         rest = after;
     }
-    Some(all)
+    rest.is_empty().then_some(all)
 }
 
 #[cfg(test)]
@@ -153,6 +158,8 @@ mod tests {
     fn broken_payloads_and_unknown_types_have_no_value() {
         for (kind, payload) in [
             ("sum_int64", &[][..]),
+            ("sum_int64", &[8, 8]),
+            ("sum_int64", &[0x80; 11]),
             ("distribution_int64", &[1, 2, 3]),
             ("sum_double", &[1]),
             ("set_string", &[0, 0, 0, 9, 1, b'a']),

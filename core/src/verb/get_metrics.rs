@@ -35,10 +35,13 @@ pub struct Output {
     pub as_of: String,
     /// Where they were read.
     pub source: String,
-    /// Unified names this runner really reports: `elements_processed`, `processing_rate` (records/s), `worker_count`,
+    /// Unified names this runner really reports: `elements_processed`, `processing_rate`, `worker_count`,
     /// `elapsed_time_ms`, `watermark_ms` (Unix), `watermark_lag_ms`, … and the pipeline's own counters as
-    /// `<namespace>.<name>`.
+    /// `<namespace>.<name>`. `source` and `as_of` are of all of them.
     pub metrics: Map<String, Value>,
+    /// Unit of each unified name in `metrics`: `ms`, `s`, `records/s`, or `1` of a count, as UCUM writes it. Of the
+    /// pipeline's own nobody says one.
+    pub units: BTreeMap<&'static str, &'static str>,
     /// Metrics the pipeline counts.
     pub user: Vec<Metric>,
     /// Metrics of Beam and the runner.
@@ -65,11 +68,16 @@ impl Define for GetMetrics {
         let job = fresh(&context, &JobId::parse(&input.job_id)?, None).await?.value;
         submitted(&job)?;
         let mut metrics = context.runner(job.id.target())?.metrics(&job).await?;
-        let mut all: Map<String, Value> = metrics.unified.iter().map(|(k, v)| (k.clone(), Value::from(*v))).collect();
+        let units = metrics.unified.keys().map(|measure| (measure.name(), measure.unit())).collect();
+        let mut all: Map<String, Value> =
+            metrics.unified.iter().map(|(k, v)| (k.name().to_owned(), Value::from(*v))).collect();
         let whole = of_the_pipeline(&metrics.user);
         if whole.values().any(Option::is_none) {
-            metrics.notes.push("what has a value of its own in each of several steps is in `user` alone".into());
+            metrics
+                .notes
+                .push("what has no number, or one of its own in each of several steps, is in `user` alone".into());
         }
+        metrics.notes.extend(inexact(&metrics.user));
         let named = whole.into_iter().filter_map(|(name, value)| Some((name, serde_json::to_value(value?).ok()?)));
         all.extend(named);
         Ok(Output {
@@ -78,6 +86,7 @@ impl Define for GetMetrics {
             as_of: rfc3339(metrics.as_of_ms.unwrap_or_else(|| context.now_ms())),
             source: metrics.source,
             metrics: all,
+            units,
             user: metrics.user,
             system: metrics.system,
             notes: metrics.notes,
@@ -86,20 +95,32 @@ impl Define for GetMetrics {
 }
 
 /// Values by `<namespace>.<name>`: what several steps count is counted together. `None` where that says nothing, as of
-/// the latest values of two steps.
+/// the latest values of two steps, or where a part has no value.
 fn of_the_pipeline(user: &[Metric]) -> BTreeMap<String, Option<MetricValue>> {
     let mut all: BTreeMap<String, Option<MetricValue>> = BTreeMap::new();
     for metric in user {
-        let Some(value) = metric.committed.as_ref().or(metric.attempted.as_ref()).cloned() else { continue };
+        let value = metric.committed.as_ref().or(metric.attempted.as_ref()).cloned();
         match all.entry(format!("{}.{}", metric.namespace, metric.name)) {
-            Entry::Vacant(place) => drop(place.insert(Some(value))),
+            Entry::Vacant(place) => drop(place.insert(value)),
             Entry::Occupied(mut place) => {
                 let before = place.get_mut().take().filter(|_| metric.kind != MetricKind::Gauge);
-                *place.get_mut() = before.and_then(|before| before.with(value));
+                *place.get_mut() = before.zip(value).and_then(|(before, value)| before.with(value));
             }
         }
     }
     all
+}
+
+/// What a reader of distributions should know.
+fn inexact(user: &[Metric]) -> Option<String> {
+    let is_inexact = |metric: &&Metric| {
+        let value = metric.committed.as_ref().or(metric.attempted.as_ref());
+        matches!(value, Some(MetricValue::Distribution { .. })) && !metric.raw.is_empty()
+    };
+    let count = user.iter().filter(is_inexact).count();
+    let told =
+        || format!("{count} distributions hold numbers that are not whole or beyond 2^53: `raw` has them exactly");
+    (count > 0).then(told)
 }
 
 /// Refuses a job that never reached its runner.
@@ -115,9 +136,20 @@ pub(super) fn submitted(job: &Job) -> Result<(), Error> {
 mod tests {
     use super::*;
 
+    use crate::job::Raw;
+
     fn metric(step: &str, kind: MetricKind, value: MetricValue) -> Metric {
         let (name, namespace, step) = ("seen".into(), "ns".into(), Some(step.into()));
-        Metric { name, namespace, step, kind, attempted: Some(value), committed: None, unit: String::new() }
+        Metric {
+            name,
+            namespace,
+            step,
+            kind,
+            attempted: Some(value),
+            committed: None,
+            raw: Raw::default(),
+            unit: String::new(),
+        }
     }
 
     fn together(kind: MetricKind, values: [MetricValue; 2]) -> Option<MetricValue> {
@@ -138,6 +170,26 @@ mod tests {
         assert_eq!(together(MetricKind::Distribution, [small, large]), Some(both));
         let sets = [Set(vec!["b".into()]), Set(vec!["a".into(), "b".into()])];
         assert_eq!(together(MetricKind::StringSet, sets), Some(Set(vec!["a".into(), "b".into()])));
+    }
+
+    #[test]
+    fn a_distribution_that_is_rounded_is_told() {
+        let value = MetricValue::Distribution { count: 1, sum: 1, min: 1, max: 1 };
+        let mut rounded = metric("a", MetricKind::Distribution, value);
+        assert_eq!(inexact(&[rounded.clone()]), None);
+        rounded.raw.attempted = Some("{}".into());
+        assert!(inexact(&[rounded.clone()]).unwrap().starts_with("1 distributions"));
+        rounded.attempted = None;
+        assert_eq!(inexact(&[rounded]), None);
+    }
+
+    #[test]
+    fn a_sum_without_one_of_its_parts_is_none() {
+        let counted = metric("a", MetricKind::Counter, MetricValue::Int(100));
+        let mut unread = metric("b", MetricKind::Counter, MetricValue::Int(0));
+        (unread.attempted, unread.raw.attempted) = (None, Some("NaN".into()));
+        assert_eq!(of_the_pipeline(&[counted.clone(), unread.clone()])["ns.seen"], None);
+        assert_eq!(of_the_pipeline(&[unread, counted])["ns.seen"], None);
     }
 
     #[test]

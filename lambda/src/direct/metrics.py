@@ -15,6 +15,8 @@ STRINGS_PER_SET = 100
 STRINGS = 10_000
 ERRORS = 20
 INT64 = 2**63
+OTHERS = "others"
+"""Kinds that are not read: their values are texts."""
 
 Row = dict[str, Any]
 
@@ -26,7 +28,9 @@ def collect(results: Sequence[Any]) -> Row:
     """
     errors: list[str] = []
     rows = list(itertools.islice(metric_rows(results, errors), METRICS + 1))
-    kinds: Row = {kind: [row for k, row in rows[:METRICS] if k == kind] for kind in CONVERT}
+    kinds: Row = {
+        kind: [row for k, row in rows[:METRICS] if k == kind] for kind in (*CONVERT, OTHERS)
+    }
     kept = drop_strings(kinds["string_sets"])
     return {**kinds, "truncated": len(rows) > METRICS or not kept, "errors": errors[:ERRORS]}
 
@@ -45,6 +49,9 @@ def run_rows(index: int, result: Any) -> Iterator[tuple[str, Row]]:
     for kind, convert in CONVERT.items():
         for item in sorted(found.get(kind, ()), key=sort_key):
             yield kind, {"pipeline": index, **metric_row(item, convert)}
+    for kind in sorted(found.keys() - CONVERT.keys()):
+        for item in sorted(found[kind], key=sort_key):
+            yield OTHERS, {"pipeline": index, **metric_row(item, words)}
 
 
 def aside(result: Any) -> Any:
@@ -83,15 +90,22 @@ def metric_row(item: Any, convert: Callable[[Any], Any]) -> Row:
     return row
 
 
-def number(value: Any) -> int | float | None:
-    """A number that every JSON reader understands, or None."""
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
+def number(value: Any) -> int | float | str | None:
+    """A number that every JSON reader understands, or the text of what is none."""
+    if value is None or (isinstance(value, float) and math.isfinite(value)):
+        return value
     try:
         whole = operator.index(value)
     except TypeError:
-        return None
-    return whole if -INT64 <= whole < INT64 else None
+        return words(value)
+    if -INT64 <= whole < INT64:
+        return whole
+    # Python writes no text of a number with thousands of digits.
+    return words(whole if whole.bit_length() <= 1_024 else hex(whole))
+
+
+def words(value: Any) -> str:
+    return clip(str(value), LABEL_BYTES)
 
 
 def distribution(value: Any) -> Row:

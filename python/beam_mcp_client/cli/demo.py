@@ -17,7 +17,7 @@ from ..client import MCPClient
 from ..results import Job
 from .job import STAGE_COLUMNS, watch
 from .progress import Progress
-from .show import printable, rows
+from .show import measured, printable, rows
 
 TOP = 10
 LOG_LINES = 8
@@ -166,8 +166,7 @@ def _metrics(client: MCPClient, job: Job, patience: float) -> None:
         time.sleep(0.5)
     print("\nmetrics of the pipeline")
     for metric in found.user:
-        value = metric.get("committed", metric.get("attempted"))
-        print(f"  {printable(metric['name']):<14} {printable(value)}")
+        print(f"  {printable(metric['name']):<14} {printable(measured(metric))}")
     for note in found.notes or ():
         print(f"  note: {printable(note)}")
 

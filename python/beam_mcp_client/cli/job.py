@@ -288,11 +288,12 @@ def metrics(options: argparse.Namespace) -> None:
     if options.output != "table":
         show.record(found, (), options.output, "job_id")
         return
-    rows = [
-        {**metric, "value": metric.get("committed", metric.get("attempted"))}
-        for metric in [*found.user, *found.system]
+    unified = [
+        {"name": name, "value": found.metrics.get(name), "unit": unit}
+        for name, unit in (found.units or {}).items()
     ]
-    show.rows(rows, METRIC_COLUMNS, "table", "name")
+    told = [{**metric, "value": show.measured(metric)} for metric in [*found.user, *found.system]]
+    show.rows([*unified, *told], METRIC_COLUMNS, "table", "name")
     read = [f"from {found.source}, as of {found.as_of}"] if found.source else []
     show.notes([*read, *(found.notes or [])])
 

@@ -110,6 +110,15 @@ def notes(found: Sequence[str] | None) -> None:
         print(f"note: {printable(note)}", file=sys.stderr)
 
 
+def measured(metric: Row) -> Any:
+    """The value of a metric, or the runner's own words where that is no value."""
+    for told in (metric, metric.get("raw") or {}):
+        for side in ("committed", "attempted"):
+            if told.get(side) is not None:
+                return told[side]
+    return None
+
+
 def printable(value: Any) -> str:
     """Text without what would steer a terminal."""
     if value is None:

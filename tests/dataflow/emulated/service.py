@@ -290,12 +290,14 @@ class Service:
 
         user = {"namespace": "emulated", "step": "s1"}
         spread = {"count": 2, "sum": 28, "min": 0, "max": 28, "mean": 14}
+        seconds = {"count": 2, "sum": 3.75, "min": 0.5, "max": 3.25, "mean": 1.875}
         return {
             "metricTime": now,
             "metrics": [
                 metric("user", "words", "SUM", scalar=28001, context=user),
                 metric("user", "words", "SUM", scalar=28005, context=user | {"tentative": "true"}),
                 metric("user", "lengths", "DISTRIBUTION", distribution=spread, context=user),
+                metric("user", "seconds", "DISTRIBUTION", distribution=seconds, context=user),
                 metric("dataflow/v1b3", "CurrentVcpuCount", "SUM", scalar=4 if job.active else 0),
                 metric(
                     "dataflow/v1b3",

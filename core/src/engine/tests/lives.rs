@@ -216,6 +216,8 @@ fn back_pressure_shows_in_metrics_diagnostics_and_logs() {
     let value = |name: &str| system.iter().find(|metric| metric["name"] == name).unwrap()["attempted"].clone();
     assert_eq!((value("back_pressure_ratio"), value("backlog")), (json!(0.8), json!(16_000)), "{metrics}");
     assert_eq!(metrics["metrics"]["processing_rate"], 200.0);
+    let units = json!({"elapsed_time_ms": "ms", "elements_processed": "1", "processing_rate": "records/s", "worker_count": "1"});
+    assert_eq!(metrics["units"], units);
     let logs = world.ok("get_logs", &json!({"job_id": id, "min_severity": "WARN", "max_results": 2}));
     assert_eq!(logs["logs"].as_array().unwrap().len(), 2);
 }

@@ -9,7 +9,7 @@ use super::{Dataflow, flow::native_id, request, response};
 use crate::{
     clock::moment_ms,
     error::Error,
-    job::{Job, Metric, MetricKind, MetricValue, Metrics, unit_of},
+    job::{Job, Metric, MetricKind, MetricValue, Metrics, Raw, Reading, Unified, unit_of},
     text::clean_line,
 };
 
@@ -17,7 +17,7 @@ use crate::{
 const NAME_BYTES: usize = 256;
 const MOST: usize = 5_000;
 /// Metrics of the service that have a unified name.
-const UNIFIED: [(&str, &str); 2] = [("CurrentVcpuCount", "vcpu_count"), ("SystemLag", "system_lag_s")];
+const UNIFIED: [(&str, Unified); 2] = [("CurrentVcpuCount", Unified::VcpuCount), ("SystemLag", Unified::SystemLag)];
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -37,6 +37,9 @@ struct Update {
     distribution: Value,
     gauge: Value,
     set: Value,
+    bounded_trie: Value,
+    trie: Value,
+    internal: Value,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -62,7 +65,7 @@ fn metrics(answer: JobMetrics) -> Metrics {
     let mut found: BTreeMap<Key, Metric> = BTreeMap::new();
     let mut left_out = 0_usize;
     for update in answer.metrics {
-        let Some((kind, value)) = value(&update) else {
+        let Some((kind, Reading { value, raw })) = reading(&update) else {
             left_out += 1;
             continue;
         };
@@ -73,8 +76,11 @@ fn metrics(answer: JobMetrics) -> Metrics {
         }
         let metric = found.entry(key.clone()).or_insert_with(|| blank(key, kind));
         // Tentative counts work that may be done again.
-        let tentative = update.name.context.get("tentative").is_some_and(|word| word == "true");
-        *(if tentative { &mut metric.attempted } else { &mut metric.committed }) = Some(value);
+        if update.name.context.get("tentative").is_some_and(|word| word == "true") {
+            (metric.attempted, metric.raw.attempted) = (value, raw);
+        } else {
+            (metric.committed, metric.raw.committed) = (value, raw);
+        }
     }
     let mut metrics = Metrics::default();
     for ((is_user, ..), metric) in found {
@@ -108,27 +114,43 @@ fn key(name: &Named) -> Key {
 
 fn blank((is_user, namespace, name, step): Key, kind: MetricKind) -> Metric {
     let unit = if is_user { "" } else { unit_of(&name) }.to_owned();
-    Metric { name, namespace, step, kind, attempted: None, committed: None, unit }
+    Metric { name, namespace, step, kind, attempted: None, committed: None, raw: Raw::default(), unit }
 }
 
-fn value(update: &Update) -> Option<(MetricKind, MetricValue)> {
-    match update.kind.to_ascii_uppercase().as_str() {
-        "DISTRIBUTION" => Some((MetricKind::Distribution, distribution(&update.distribution)?)),
-        "GAUGE" => Some((MetricKind::Gauge, number(update.gauge.get("value").unwrap_or(&update.gauge))?)),
-        "SET" => Some((MetricKind::StringSet, set(&update.set)?)),
-        "MEAN" => Some((MetricKind::Gauge, mean(update)?)),
-        "SUM" => Some((MetricKind::Counter, number(&update.scalar)?)),
-        _ => Some((MetricKind::Gauge, number(&update.scalar)?)),
+/// Kind and value of an update; none where it has no value.
+fn reading(update: &Update) -> Option<(MetricKind, Reading)> {
+    let (kind, read) = match update.kind.to_ascii_uppercase().as_str() {
+        "DISTRIBUTION" => (MetricKind::Distribution, Reading::distribution(&update.distribution)),
+        "GAUGE" => (MetricKind::Gauge, Reading::number(update.gauge.get("value").unwrap_or(&update.gauge))),
+        "SET" => (MetricKind::StringSet, set(&update.set)),
+        "MEAN" => (MetricKind::Gauge, mean(update)),
+        "SUM" => (MetricKind::Counter, Reading::number(&update.scalar)),
+        _ => (MetricKind::Gauge, Reading::number(&update.scalar)),
+    };
+    read.map(|read| (kind, read)).or_else(|| Some((MetricKind::Other, other(update)?)))
+}
+
+/// A value of a kind that is not read here.
+fn other(update: &Update) -> Option<Reading> {
+    let told = [&update.bounded_trie, &update.trie, &update.internal].into_iter().find(|told| !told.is_null())?;
+    Some(Reading::unread(&crate::runner::options::text(told)))
+}
+
+/// A sum by its count, which are both exact in Dataflow's own words.
+fn mean(update: &Update) -> Option<Reading> {
+    let (sum, count) = (&update.mean_sum, &update.mean_count);
+    if sum.is_null() || count.is_null() {
+        return None;
     }
+    let told = serde_json::json!({"meanSum": sum, "meanCount": count}).to_string();
+    Some(match [sum, count].map(float) {
+        [Some(sum), Some(count)] if count > 0.0 => Reading::near(MetricValue::Float(sum / count), &told),
+        _ => Reading::unread(&told),
+    })
 }
 
-fn mean(update: &Update) -> Option<MetricValue> {
-    let (sum, count) = (float(&update.mean_sum)?, float(&update.mean_count)?);
-    (count > 0.0).then(|| MetricValue::Float(sum / count))
-}
-
-fn float(value: &Value) -> Option<f64> {
-    match number(value)? {
+fn float(told: &Value) -> Option<f64> {
+    match Reading::number(told)?.value? {
         MetricValue::Float(number) => Some(number),
         #[expect(clippy::cast_precision_loss, reason = "a mean is no count")]
         MetricValue::Int(number) => Some(number as f64),
@@ -136,39 +158,16 @@ fn float(value: &Value) -> Option<f64> {
     }
 }
 
-/// A number, a truth value, or the text of a 64-bit number.
-fn number(value: &Value) -> Option<MetricValue> {
-    match value {
-        Value::Bool(truth) => Some(MetricValue::Int(i64::from(*truth))),
-        Value::String(text) => text.parse().map(MetricValue::Int).ok(),
-        other => other
-            .as_i64()
-            .map(MetricValue::Int)
-            .or_else(|| other.as_f64().filter(|number| number.is_finite()).map(MetricValue::Float)),
-    }
-}
-
-fn distribution(value: &Value) -> Option<MetricValue> {
-    let whole = |name: &str| match number(value.get(name)?)? {
-        MetricValue::Int(number) => Some(number),
-        #[expect(clippy::cast_possible_truncation, reason = "Beam's distributions are of whole numbers")]
-        MetricValue::Float(number) => Some(number as i64),
-        MetricValue::Distribution { .. } | MetricValue::Set(_) => None,
-    };
-    Some(MetricValue::Distribution {
-        count: whole("count")?,
-        sum: whole("sum")?,
-        min: whole("min")?,
-        max: whole("max")?,
+fn set(told: &Value) -> Option<Reading> {
+    let item = |item: &Value| clean_line(&crate::runner::options::text(item), NAME_BYTES);
+    Some(match told {
+        Value::Null => return None,
+        Value::Array(items) => Reading::of(MetricValue::Set(items.iter().map(item).collect())),
+        other => Reading::unread(&other.to_string()),
     })
 }
 
-fn set(value: &Value) -> Option<MetricValue> {
-    let item = |item: &Value| clean_line(&crate::runner::options::text(item), NAME_BYTES);
-    Some(MetricValue::Set(value.as_array()?.iter().map(item).collect()))
-}
-
-fn unified(system: &[Metric]) -> BTreeMap<String, f64> {
+fn unified(system: &[Metric]) -> BTreeMap<Unified, f64> {
     let value = |metric: &Metric| match metric.committed.as_ref()? {
         MetricValue::Float(number) => Some(*number),
         #[expect(clippy::cast_precision_loss, reason = "counts of processors and seconds")]
@@ -177,7 +176,7 @@ fn unified(system: &[Metric]) -> BTreeMap<String, f64> {
     };
     let named = |metric: &Metric| {
         let (_, name) = UNIFIED.iter().find(|(theirs, _)| *theirs == metric.name && metric.step.is_none())?;
-        Some(((*name).to_owned(), value(metric)?))
+        Some((*name, value(metric)?))
     };
     system.iter().filter_map(named).collect()
 }
@@ -239,8 +238,11 @@ mod tests {
             of("f", "And", json!({"scalar": true})),
             of("CurrentVcpuCount", "Sum", json!({"scalar": 4})),
             of("g", "Sum", json!({})),
+            of("h", "BOUNDED_TRIE", json!({"boundedTrie": {"bound": 100}})),
+            of("i", "Max", json!({"scalar": "NaN"})),
+            of("j", "Sum", json!({"scalar": "9007199254740993"})),
         ]));
-        let values: Vec<_> = metrics.system.iter().map(|metric| metric.committed.clone().unwrap()).collect();
+        let values: Vec<_> = metrics.system.iter().filter_map(|metric| metric.committed.clone()).collect();
         assert_eq!(
             values,
             [
@@ -251,9 +253,40 @@ mod tests {
                 MetricValue::Int(5),
                 MetricValue::Float(2.5),
                 MetricValue::Int(1),
+                MetricValue::Int(9_007_199_254_740_993),
             ]
         );
-        assert!((metrics.unified["vcpu_count"] - 4.0).abs() < f64::EPSILON);
+        let words: Vec<_> =
+            metrics.system.iter().filter_map(|m| Some((m.name.as_str(), m.raw.committed.as_deref()?))).collect();
+        assert_eq!(
+            words,
+            [
+                ("b", r#"{"meanCount":"2","meanSum":9}"#),
+                ("f", "true"),
+                ("h", r#"{"bound":100}"#),
+                ("i", "NaN"),
+                ("j", "9007199254740993"),
+            ]
+        );
+        assert!((metrics.unified[&Unified::VcpuCount] - 4.0).abs() < f64::EPSILON);
         assert!(metrics.notes[0].starts_with("1 metrics"));
+    }
+
+    #[test]
+    fn a_distribution_of_floats_is_rounded_and_exact_beside() {
+        let of = |tentative: bool, sum: f64| {
+            let context = if tentative { json!({"tentative": "true"}) } else { json!({}) };
+            let held = json!({"count": "3", "sum": sum, "min": 0.6, "max": 2.9, "mean": 1.25});
+            json!({"name": {"origin": "user", "name": "latency", "context": context}, "kind": "DISTRIBUTION",
+                "distribution": held})
+        };
+        let metrics = read(json!([of(false, 3.75), of(true, 4.0)]));
+        let [latency] = metrics.user.as_slice() else { panic!("{metrics:?}") };
+        assert_eq!(latency.committed, Some(MetricValue::Distribution { count: 3, sum: 4, min: 1, max: 3 }));
+        assert_eq!(
+            latency.raw.committed.as_deref(),
+            Some(r#"{"count":"3","max":2.9,"mean":1.25,"min":0.6,"sum":3.75}"#)
+        );
+        assert!(latency.raw.attempted.as_deref().unwrap().contains(r#""sum":4.0"#), "{latency:?}");
     }
 }

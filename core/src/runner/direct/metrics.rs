@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::response::{Known, StateFile};
 use crate::{
-    job::{Metric, MetricKind, MetricValue, Metrics},
+    job::{Metric, MetricKind, MetricValue, Metrics, Raw, Reading, Unified},
     runner::beam_name,
     text,
 };
@@ -18,6 +18,7 @@ pub(super) struct MetricsFile {
     distributions: Vec<Row>,
     gauges: Vec<Row>,
     string_sets: Vec<Row>,
+    others: Vec<Row>,
     truncated: bool,
     errors: Vec<String>,
 }
@@ -67,7 +68,7 @@ fn told_last(metrics: &mut Metrics, state: StateFile, alive: bool) {
 fn elapsed(metrics: &mut Metrics, from: Option<u64>, to: Option<u64>) {
     if let Some(ms) = from.zip(to).and_then(|(from, to)| to.checked_sub(from)) {
         let ms = u32::try_from(ms).map_or(f64::from(u32::MAX), f64::from);
-        metrics.unified.insert("elapsed_time_ms".into(), ms);
+        metrics.unified.insert(Unified::ElapsedTime, ms);
     }
 }
 
@@ -77,10 +78,11 @@ fn fill(metrics: &mut Metrics, file: MetricsFile, several: bool) {
         (MetricKind::Distribution, file.distributions),
         (MetricKind::Gauge, file.gauges),
         (MetricKind::StringSet, file.string_sets),
+        (MetricKind::Other, file.others),
     ];
     for (kind, row) in kinds.into_iter().flat_map(|(kind, rows)| rows.into_iter().map(move |row| (kind, row))) {
         let list = if is_beams_own(&row) { &mut metrics.system } else { &mut metrics.user };
-        list.push(metric(kind, row, several));
+        list.push(metric(kind, &row, several));
     }
     if file.truncated {
         metrics.notes.push("there were more metrics than are kept".into());
@@ -97,40 +99,35 @@ fn is_measured(row: &Row) -> bool {
     row.namespace == beam_name::NAMESPACE && row.name.starts_with("metric:")
 }
 
-fn metric(kind: MetricKind, row: Row, several: bool) -> Metric {
-    let name = if is_measured(&row) { beam_name::metric(&row.name) } else { &row.name };
+fn metric(kind: MetricKind, row: &Row, several: bool) -> Metric {
+    let name = if is_measured(row) { beam_name::metric(&row.name) } else { &row.name };
     let step = text::clean_line(beam_name::transform(&row.step), 256);
     let step = if several { format!("pipeline {}: {step}", row.pipeline) } else { step };
+    let [attempted, committed] = [row.attempted.as_ref(), row.committed.as_ref()]
+        .map(|told| told.and_then(|told| reading(kind, told)).unwrap_or_default());
     Metric {
         name: text::clean_line(name, 256),
         namespace: text::clean_line(&row.namespace, 256),
         step: Some(step).filter(|step| !step.is_empty()),
         kind,
-        attempted: row.attempted.and_then(|cell| value(kind, &cell)),
-        committed: row.committed.and_then(|cell| value(kind, &cell)),
+        attempted: attempted.value,
+        committed: committed.value,
+        raw: Raw { attempted: attempted.raw, committed: committed.raw },
         unit: String::new(),
     }
 }
 
-fn value(kind: MetricKind, cell: &Value) -> Option<MetricValue> {
+/// What the process told of a value; none where it told nothing.
+fn reading(kind: MetricKind, told: &Value) -> Option<Reading> {
     match kind {
-        MetricKind::Counter => number(cell),
-        MetricKind::Gauge => number(cell.get("value")?),
-        MetricKind::StringSet => Some(MetricValue::Set(cell.as_array()?.iter().filter_map(set_item).collect())),
-        MetricKind::Distribution => {
-            let part = |name: &str| cell.get(name)?.as_i64();
-            Some(MetricValue::Distribution {
-                count: part("count")?,
-                sum: part("sum")?,
-                min: part("min")?,
-                max: part("max")?,
-            })
+        MetricKind::Counter => Reading::number(told),
+        MetricKind::Gauge => Reading::number(told.get("value")?),
+        MetricKind::Distribution => Reading::distribution(told),
+        MetricKind::StringSet => {
+            Some(Reading::of(MetricValue::Set(told.as_array()?.iter().filter_map(set_item).collect())))
         }
+        MetricKind::Other => told.as_str().map(Reading::unread),
     }
-}
-
-fn number(cell: &Value) -> Option<MetricValue> {
-    cell.as_i64().map(MetricValue::Int).or_else(|| cell.as_f64().map(MetricValue::Float))
 }
 
 fn set_item(item: &Value) -> Option<String> {
@@ -151,17 +148,43 @@ mod tests {
         assert_eq!((words.committed.clone(), words.step.as_deref()), (Some(MetricValue::Int(23087)), Some("Extract")));
         let lengths = read.user.iter().find(|metric| metric.kind == MetricKind::Distribution).unwrap();
         assert_eq!(lengths.attempted, Some(MetricValue::Distribution { count: 23087, sum: 94276, min: 1, max: 14 }));
-        assert!((read.unified["elapsed_time_ms"] - 1716.0).abs() < 0.5);
+        assert!((read.unified[&Unified::ElapsedTime] - 1716.0).abs() < 0.5);
         let two = metrics(after(false, Some(0), None, Some("two_pipelines")), 0);
         assert!(two.user.iter().any(|m| m.kind == MetricKind::Gauge && m.committed == Some(MetricValue::Int(4))));
         assert!(two.user.iter().any(|m| m.step.as_deref() == Some("pipeline 1: Seen")));
     }
 
     #[test]
+    fn what_is_no_number_is_told_as_the_process_told_it() {
+        let row = |name: &str, told: Value| serde_json::json!({"namespace": "t", "name": name, "step": "S", "attempted": told, "committed": null});
+        let file = serde_json::json!({
+            "counters": [row("nan", "nan".into()), row("wide", "9223372036854775808".into()), row("none", Value::Null)],
+            "gauges": [row("level", serde_json::json!({"value": "inf", "timestamp_ms": 1}))],
+            "distributions": [row("sizes", serde_json::json!({"count": 1, "sum": 0.5, "min": 0.5, "max": 0.5}))],
+            "others": [row("trie", "{...}".into())],
+        });
+        let mut metrics = Metrics::default();
+        fill(&mut metrics, serde_json::from_value(file).unwrap(), false);
+        let words: Vec<_> =
+            metrics.user.iter().map(|m| (m.name.as_str(), m.attempted.is_some(), m.raw.attempted.as_deref())).collect();
+        assert_eq!(
+            words,
+            [
+                ("nan", false, Some("nan")),
+                ("wide", true, Some("9223372036854775808")),
+                ("none", false, None),
+                ("sizes", true, Some(r#"{"count":1,"max":0.5,"min":0.5,"sum":0.5}"#)),
+                ("level", false, Some("inf")),
+                ("trie", false, Some("{...}")),
+            ]
+        );
+    }
+
+    #[test]
     fn a_running_job_has_a_note_instead_of_metrics() {
         let read = metrics(after(true, None, None, None), 1_795_173_315_360);
         assert!(read.user.is_empty() && read.notes[0].contains("when the job ends"));
-        assert!((read.unified["elapsed_time_ms"] - 1000.0).abs() < 0.5);
+        assert!((read.unified[&Unified::ElapsedTime] - 1000.0).abs() < 0.5);
     }
 
     #[test]

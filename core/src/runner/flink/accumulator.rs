@@ -6,9 +6,10 @@ use std::collections::BTreeMap;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde::Deserialize;
 
-use super::response::finite;
 use crate::{
-    job::{Metric, MetricKind, MetricValue, unit_of},
+    job::{Metric, MetricKind, Raw, Reading, unit_of},
+    job_api::metric::MonitoringInfo,
+    runner::beam_metric,
     text::clean_line,
 };
 
@@ -16,8 +17,6 @@ use crate::{
 const BEAM: &str = "__metricscontainers";
 /// Most metrics of one job that are shown.
 const MOST: usize = 1000;
-/// Most strings of one set that are shown.
-const MOST_STRINGS: usize = 100;
 /// Longest name.
 const NAME_BYTES: usize = 256;
 
@@ -44,7 +43,7 @@ pub(super) struct UserMetrics {
 }
 
 impl Accumulators {
-    /// Beam's metrics, and plain Flink accumulators that are numbers.
+    /// Beam's metrics, and plain Flink accumulators.
     pub(super) fn metrics(&self) -> UserMetrics {
         let mut metrics = UserMetrics::default();
         for accumulator in &self.user_task_accumulators {
@@ -65,37 +64,39 @@ impl Accumulators {
 impl UserMetrics {
     fn add_beam(&mut self, json: &str) {
         let Ok(response) = serde_json::from_str::<JobMetrics>(json) else {
-            self.notes.push("Beam's metrics are there but could not be read".into());
+            self.notes.push("Beam's metrics are there but could not be read: `raw` has how they begin".into());
+            self.system.push(whole(BEAM, MetricKind::Other, Reading::unread(json)));
             return;
         };
         let mut unread = 0;
         for info in response.metrics.attempted {
-            match info.metric() {
-                Some(metric) if info.urn.starts_with("beam:metric:user") => self.user.push(metric),
-                Some(metric) => self.system.push(metric),
-                None => unread += 1,
-            }
+            let (kind, reading) = info.reading();
+            unread += usize::from(reading.value.is_none());
+            let list = if info.urn.starts_with("beam:metric:user") { &mut self.user } else { &mut self.system };
+            list.push(info.metric(kind, reading));
         }
-        if unread > 0 {
-            self.notes.push(format!("{unread} of Beam's metrics are of a kind this version does not read"));
-        }
+        self.notes.extend(beam_metric::note(unread));
     }
 }
 
 fn plain(accumulator: &Accumulator) -> Option<Metric> {
-    let value = match accumulator.value.parse() {
-        Ok(whole) => MetricValue::Int(whole),
-        Err(_) => MetricValue::Float(finite(&accumulator.value.as_str().into())?),
-    };
-    Some(Metric {
-        name: clean_line(&accumulator.name, NAME_BYTES),
+    let reading = Reading::number(&accumulator.value.as_str().into())?;
+    let is_number = accumulator.value.parse::<f64>().is_ok();
+    Some(whole(&accumulator.name, if is_number { MetricKind::Counter } else { MetricKind::Other }, reading))
+}
+
+/// What an accumulator holds as a whole.
+fn whole(name: &str, kind: MetricKind, Reading { value, raw }: Reading) -> Metric {
+    Metric {
+        name: clean_line(name, NAME_BYTES),
         namespace: "flink.accumulator".into(),
         step: None,
-        kind: MetricKind::Counter,
-        attempted: Some(value),
+        kind,
+        attempted: value,
         committed: None,
+        raw: Raw::of_attempted(raw),
         unit: String::new(),
-    })
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -107,114 +108,47 @@ struct JobMetrics {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Attempted {
-    attempted: Vec<MonitoringInfo>,
+    attempted: Vec<Info>,
 }
 
 /// Beam's `MonitoringInfo` in its JSON form.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct MonitoringInfo {
+struct Info {
     urn: String,
     r#type: String,
     payload: String,
     labels: BTreeMap<String, String>,
 }
 
-impl MonitoringInfo {
-    fn metric(&self) -> Option<Metric> {
-        let payload = STANDARD.decode(&self.payload).ok()?;
-        let (kind, value) = decode(&self.r#type, &payload)?;
+impl Info {
+    fn reading(&self) -> (MetricKind, Reading) {
+        let Ok(payload) = STANDARD.decode(&self.payload) else {
+            return (beam_metric::kind_of(&self.r#type), Reading::unread(&self.payload));
+        };
+        let (urn, kind) = (String::new(), self.r#type.clone());
+        beam_metric::reading(&MonitoringInfo { urn, kind, payload, labels: BTreeMap::new() })
+    }
+
+    fn metric(&self, kind: MetricKind, Reading { value, raw }: Reading) -> Metric {
         let label = |name: &str| self.labels.get(name).map(|text| clean_line(text, NAME_BYTES));
         let unit = if self.labels.contains_key("NAME") { "" } else { unit_of(&self.urn) };
-        Some(Metric {
+        Metric {
             name: label("NAME").unwrap_or_else(|| clean_line(&self.urn, NAME_BYTES)),
             namespace: label("NAMESPACE").unwrap_or_else(|| "beam".into()),
             step: label("PTRANSFORM").or_else(|| label("PCOLLECTION")),
             kind,
-            attempted: Some(value),
+            attempted: value,
             committed: None,
+            raw: Raw::of_attempted(raw),
             unit: unit.to_owned(),
-        })
-    }
-}
-
-/// Reads a payload of a type such as `beam:metrics:sum_int64:v1`; `None` for a type or form nobody here knows.
-fn decode(r#type: &str, payload: &[u8]) -> Option<(MetricKind, MetricValue)> {
-    let mut bytes = payload;
-    let decoded = match r#type {
-        "beam:metrics:sum_int64:v1" => (MetricKind::Counter, MetricValue::Int(varint(&mut bytes)?)),
-        "beam:metrics:latest_int64:v1" => {
-            varint(&mut bytes)?; // the time of the value in milliseconds
-            (MetricKind::Gauge, MetricValue::Int(varint(&mut bytes)?))
-        }
-        "beam:metrics:distribution_int64:v1" => (MetricKind::Distribution, distribution(&mut bytes)?),
-        "beam:metrics:set_string:v1" => (MetricKind::StringSet, MetricValue::Set(strings(&mut bytes)?)),
-        _ => return None,
-    };
-    bytes.is_empty().then_some(decoded)
-}
-
-fn distribution(bytes: &mut &[u8]) -> Option<MetricValue> {
-    let [count, sum, min, max] = [varint(bytes)?, varint(bytes)?, varint(bytes)?, varint(bytes)?];
-    Some(MetricValue::Distribution { count, sum, min, max })
-}
-
-/// A 64-bit two's complement number, seven bits a byte, the lowest first.
-fn varint(bytes: &mut &[u8]) -> Option<i64> {
-    let mut number = 0_u64;
-    for shift in (0..64).step_by(7) {
-        let (byte, rest) = bytes.split_first()?;
-        *bytes = rest;
-        number |= u64::from(byte & 0x7f).checked_shl(shift)?;
-        if byte & 0x80 == 0 {
-            return Some(number.cast_signed());
         }
     }
-    None
-}
-
-fn strings(bytes: &mut &[u8]) -> Option<Vec<String>> {
-    let (count, rest) = bytes.split_first_chunk::<4>()?;
-    *bytes = rest;
-    let mut strings = Vec::new();
-    for _ in 0..u32::from_be_bytes(*count) {
-        let length = usize::try_from(varint(bytes)?).ok()?;
-        let (text, rest) = bytes.split_at_checked(length)?;
-        *bytes = rest;
-        if strings.len() < MOST_STRINGS {
-            strings.push(clean_line(&String::from_utf8_lossy(text), NAME_BYTES));
-        }
-    }
-    Some(strings)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn payloads_of_every_kind_are_read() {
-        use MetricValue as V;
-        let rows: [(&str, &[u8], Option<V>); 10] = [
-            ("sum_int64", &[8], Some(V::Int(8))),
-            ("sum_int64", &[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1], Some(V::Int(-1))),
-            ("distribution_int64", &[8, 28, 0, 7], Some(V::Distribution { count: 8, sum: 28, min: 0, max: 7 })),
-            ("latest_int64", &[144, 132, 187, 195, 159, 52, 7], Some(V::Int(7))),
-            ("set_string", &[0, 0, 0, 2, 1, b'a', 2, b'b', b'c'], Some(V::Set(vec!["a".into(), "bc".into()]))),
-            ("sum_int64", &[], None),
-            ("sum_int64", &[0x80; 11], None),
-            ("sum_int64", &[8, 8], None),
-            ("set_string", &[0xff, 0xff, 0xff, 0xff], None),
-            ("histogram_int64", &[1], None),
-        ];
-        for (name, payload, value) in rows {
-            assert_eq!(
-                decode(&format!("beam:metrics:{name}:v1"), payload).map(|row| row.1),
-                value,
-                "{name} {payload:?}"
-            );
-        }
-    }
 
     #[test]
     fn a_lying_accumulator_is_noted_not_believed() {
@@ -225,15 +159,50 @@ mod tests {
             ],
         };
         for (value, note) in [
-            ("not json", "Beam's metrics are there but could not be read"),
+            ("not json", "Beam's metrics are there but could not be read: `raw` has how they begin"),
             (
                 r#"{"metrics":{"attempted":[{"payload":"!"}]}}"#,
-                "1 of Beam's metrics are of a kind this version does not read",
+                "1 of Beam's metrics have values that are not read here: `raw` has them as they came",
             ),
         ] {
             let metrics = accumulators(value).metrics();
-            assert_eq!((metrics.user.len(), metrics.notes), (0, vec![note.to_owned()]));
+            assert!(metrics.user.iter().all(|metric| metric.attempted.is_none()), "{metrics:?}");
+            assert_eq!(metrics.notes, [note]);
         }
-        assert_eq!(accumulators("{}").metrics(), UserMetrics::default());
+        assert_eq!(accumulators("{}").metrics().notes, [""; 0]);
+        let broken = accumulators("not json").metrics();
+        let raw = |metrics: &[Metric]| {
+            metrics.iter().map(|m| (m.name.clone(), m.kind, m.raw.attempted.clone().unwrap())).collect::<Vec<_>>()
+        };
+        assert_eq!(raw(&broken.user), [("NaN".into(), MetricKind::Counter, "NaN".into())]);
+        assert_eq!(raw(&broken.system), [(BEAM.into(), MetricKind::Other, "not json".into())]);
+    }
+
+    #[test]
+    fn a_kind_that_is_not_read_is_told_by_its_payload() {
+        let info = |kind: &str, payload: &str| {
+            serde_json::json!({"urn": format!("beam:metric:user:{kind}:v1"), "type": format!("beam:metrics:{kind}:v1"),
+                "payload": payload, "labels": {"NAME": kind, "NAMESPACE": "ns", "PTRANSFORM": "s"}})
+        };
+        let infos = [info("bounded_trie", "CgVhLmI="), info("sum_int64", "!"), info("sum_double", "f/gAAAAAAAA=")];
+        let mut metrics = UserMetrics::default();
+        metrics.add_beam(&serde_json::json!({"metrics": {"attempted": infos}}).to_string());
+        let rows: Vec<_> = metrics.user.iter().map(|m| (m.kind, m.raw.attempted.as_deref().unwrap())).collect();
+        assert_eq!(rows, [(MetricKind::Other, "CgVhLmI="), (MetricKind::Counter, "!"), (MetricKind::Counter, "NaN")]);
+        assert!(metrics.user.iter().all(|metric| metric.attempted.is_none() && metric.step.as_deref() == Some("s")));
+        assert!(metrics.notes[0].starts_with("3 of Beam's metrics"), "{:?}", metrics.notes);
+    }
+
+    #[test]
+    fn an_accumulator_that_is_no_number_is_told_in_its_own_words() {
+        let of = |value: &str| plain(&Accumulator { name: "a".into(), value: value.into() }).unwrap();
+        let told = of("{1=2, 3=4}");
+        assert_eq!(
+            (told.kind, told.attempted, told.raw.attempted.as_deref()),
+            (MetricKind::Other, None, Some("{1=2, 3=4}"))
+        );
+        let whole = of("9223372036854775808");
+        assert_eq!(whole.raw.attempted.as_deref(), Some("9223372036854775808"));
+        assert_eq!(of("0.5").raw, Raw::default());
     }
 }

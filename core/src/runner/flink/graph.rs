@@ -5,6 +5,7 @@ use super::{
     flow::NAME_BYTES,
     job_details::{JobDetails, Vertex},
     metrics::incomplete_notes,
+    response::finite,
 };
 use crate::{
     error::Error,
@@ -30,10 +31,10 @@ fn stage(details: &JobDetails, vertex: &Vertex) -> Stage {
         state: Some(clean_line(&vertex.status, NAME_BYTES)).filter(|word| !word.is_empty()),
         parallelism: u32::try_from(vertex.parallelism).ok().filter(|tasks| *tasks > 0),
         tasks: vertex.tasks.iter().filter_map(|(word, count)| counted(word, *count)).collect(),
-        records_in: whole(io.read_records),
-        records_out: whole(io.write_records),
-        bytes_in: whole(io.read_bytes),
-        bytes_out: whole(io.write_bytes),
+        records_in: whole(finite(&io.read_records)),
+        records_out: whole(finite(&io.write_records)),
+        bytes_in: whole(finite(&io.read_bytes)),
+        bytes_out: whole(finite(&io.write_bytes)),
         duration_ms: u64::try_from(vertex.duration).ok(),
         progress: None,
     }

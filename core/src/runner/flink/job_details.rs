@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
+use serde_json::Value;
 
-use super::response::number;
 use crate::job::{JobState, JobType};
 
 /// Answer of `/jobs/overview`.
@@ -79,16 +79,12 @@ impl Vertex {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "kebab-case", default)]
 pub(super) struct VertexIo {
-    #[serde(deserialize_with = "number")]
-    pub(super) read_records: Option<f64>,
+    pub(super) read_records: Value,
     pub(super) read_records_complete: bool,
-    #[serde(deserialize_with = "number")]
-    pub(super) write_records: Option<f64>,
+    pub(super) write_records: Value,
     pub(super) write_records_complete: bool,
-    #[serde(deserialize_with = "number")]
-    pub(super) read_bytes: Option<f64>,
-    #[serde(deserialize_with = "number")]
-    pub(super) write_bytes: Option<f64>,
+    pub(super) read_bytes: Value,
+    pub(super) write_bytes: Value,
 }
 
 /// How vertices feed each other.

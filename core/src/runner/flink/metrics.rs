@@ -1,5 +1,5 @@
-//! Metrics of a job as Flink reports them. Nothing is computed here but sums over subtasks and vertices, and a number
-//! Flink does not give is left out.
+//! Metrics of a job as Flink reports them. Nothing is computed here but sums over subtasks and vertices. What Flink does
+//! not give is left out; what it gives that is no number, `"NaN"`, is there in its words.
 //!
 //! The unified names and where they come from:
 //! - `elapsed_time_ms`: the job's duration.
@@ -24,7 +24,7 @@ use super::{
 };
 use crate::{
     error::Error,
-    job::{Job, JobState, Metric, MetricKind as Kind, MetricValue, Metrics},
+    job::{Job, JobState, Metric, MetricKind as Kind, Metrics, Raw, Reading, Unified},
     text::clean_line,
 };
 
@@ -82,41 +82,34 @@ impl Flink {
     }
 }
 
-pub(super) fn metric(row: Row, step: Option<&str>, number: f64) -> Metric {
+/// A metric that Flink told, if it did.
+pub(super) fn metric(row: Row, step: Option<&str>, told: &Value) -> Option<Metric> {
     let (name, kind, unit) = row;
-    Metric {
+    let Reading { value, raw } = Reading::number(told)?.counted();
+    Some(Metric {
         name: name.to_owned(),
         namespace: "flink".to_owned(),
         step: step.map(|name| clean_line(name, NAME_BYTES)),
         kind,
-        attempted: Some(value(number)),
+        attempted: value,
         committed: None,
+        raw: Raw::of_attempted(raw),
         unit: unit.to_owned(),
-    }
-}
-
-fn value(number: f64) -> MetricValue {
-    const EXACT: f64 = 9_007_199_254_740_992.0;
-    if number.fract() == 0.0 && number.abs() < EXACT {
-        #[expect(clippy::cast_possible_truncation, reason = "whole and below 2^53")]
-        return MetricValue::Int(number as i64);
-    }
-    MetricValue::Float(number)
+    })
 }
 
 fn add_job(metrics: &mut Metrics, details: &JobDetails, reported: Vec<JobMetric>) {
-    let reported: BTreeMap<String, f64> =
-        reported.into_iter().filter_map(|metric| Some((metric.id, finite(&metric.value)?))).collect();
+    let reported: BTreeMap<String, Value> = reported.into_iter().map(|metric| (metric.id, metric.value)).collect();
+    let number = |name: &str| reported.get(name).and_then(finite);
     for row in JOB {
         // -1: there was no checkpoint yet.
-        if let Some(number) = reported.get(row.0).filter(|number| **number >= 0.0) {
-            metrics.system.push(metric(row, None, *number));
-        }
+        let told = reported.get(row.0).filter(|_| number(row.0).is_none_or(|number| number >= 0.0));
+        metrics.system.extend(told.and_then(|told| metric(row, None, told)));
     }
     if details.duration > 0 {
-        metrics.unified.insert("elapsed_time_ms".into(), finite(&details.duration.into()).unwrap_or_default());
+        metrics.unified.insert(Unified::ElapsedTime, finite(&details.duration.into()).unwrap_or_default());
     }
-    if reported.get("numRestarts").is_some_and(|restarts| *restarts > 0.0) {
+    if number("numRestarts").is_some_and(|restarts| restarts > 0.0) {
         metrics.notes.push("the job was restarted or rescaled: counts of records begin again with each restart".into());
     }
 }
@@ -139,15 +132,15 @@ fn add_accumulators(metrics: &mut Metrics, accumulators: Result<Accumulators, Er
 fn add_ended(metrics: &mut Metrics, details: &JobDetails) {
     for vertex in &details.vertices {
         let io = &vertex.metrics;
-        let kept = [io.read_records, io.write_records, io.read_bytes, io.write_bytes];
-        for (row, number) in SUMMED.into_iter().zip(kept) {
-            metrics.system.extend(number.map(|number| metric(row, Some(&vertex.name), number)));
+        let kept = [&io.read_records, &io.write_records, &io.read_bytes, &io.write_bytes];
+        for (row, told) in SUMMED.into_iter().zip(kept) {
+            metrics.system.extend(metric(row, Some(&vertex.name), told));
         }
     }
-    let handed = |vertex: &Vertex| details.feeds(vertex).then_some(vertex.metrics.write_records).flatten();
+    let handed = |vertex: &Vertex| finite(&vertex.metrics.write_records).filter(|_| details.feeds(vertex));
     let handed: Vec<f64> = details.sources().filter_map(handed).collect();
     if !handed.is_empty() {
-        metrics.unified.insert("elements_processed".into(), handed.iter().sum());
+        metrics.unified.insert(Unified::ElementsProcessed, handed.iter().sum());
         metrics.notes.push("elements_processed is what the job's source steps handed to other steps".into());
     }
     metrics.notes.extend(incomplete_notes(details));
@@ -167,6 +160,7 @@ pub(super) mod tests {
     use super::*;
     use crate::{
         effect::Reply,
+        job::MetricValue,
         runner::{
             Backend,
             flink::testing::{job, json, play, recorded, target},
@@ -206,10 +200,10 @@ pub(super) mod tests {
             other => panic!("{other:?}"),
         };
         let metrics = metrics(details(), recorded!("2.2.1/accumulators-finished"));
-        assert_eq!(metrics.unified.get("elements_processed"), Some(&500.0));
+        assert_eq!(metrics.unified.get(&Unified::ElementsProcessed), Some(&500.0));
         assert!(metrics.notes.iter().any(|note| note.contains("handed to other steps")), "{:?}", metrics.notes);
         assert_eq!(find(&metrics.user, "elements", None), Some(&MetricValue::Int(500)));
-        assert!(!metrics.unified.contains_key("worker_count"));
+        assert!(!metrics.unified.contains_key(&Unified::WorkerCount));
     }
 
     #[test]
@@ -245,6 +239,35 @@ pub(super) mod tests {
             "{:?}",
             metrics.notes
         );
-        assert_eq!(find(&metrics.system, "numRecordsOut", Some("map")), None);
+        let out = metrics.system.iter().find(|metric| metric.name == "numRecordsOut").unwrap();
+        assert_eq!((&out.attempted, out.raw.attempted.as_deref()), (&None, Some("NaN")));
+    }
+
+    #[test]
+    fn flinks_texts_are_read_as_they_are() {
+        let told = |name: &str, value: &str| serde_json::from_value(serde_json::json!({"id": name, "value": value}));
+        let rows = [
+            ("lastCheckpointSize", "9007199254740993"),
+            ("lastCheckpointDuration", "-1"),
+            ("uptime", "n/a"),
+            ("numRestarts", "2"),
+        ];
+        let details = serde_json::json!({"jid": "j", "name": "x", "state": "RUNNING", "start-time": 1, "end-time": -1});
+        let mut metrics = Metrics::default();
+        let reported = rows.map(|(name, value)| told(name, value).unwrap());
+        add_job(&mut metrics, &serde_json::from_value(details).unwrap(), reported.into());
+        let rows: Vec<_> =
+            metrics.system.iter().map(|m| (m.name.as_str(), m.attempted.clone(), m.raw.attempted.as_deref())).collect();
+        let size = Some(MetricValue::Int(9_007_199_254_740_993));
+        assert_eq!(
+            rows,
+            [
+                ("numRestarts", Some(MetricValue::Int(2)), None),
+                ("lastCheckpointSize", size, Some("9007199254740993")),
+                ("uptime", None, Some("n/a")),
+            ],
+            "-1 says that there was no checkpoint yet"
+        );
+        assert!(metrics.notes[0].contains("restarted"), "{:?}", metrics.notes);
     }
 }

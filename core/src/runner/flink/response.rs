@@ -1,7 +1,7 @@
 //! The answers of Flink's REST API that submission, watching and listing need. What Flink leaves out or adds between
 //! 1.19 and 2.2 is optional or ignored here; every other deviation is an error, never a guess.
 
-use serde::{Deserialize, Deserializer, de::DeserializeOwned};
+use serde::{Deserialize, de::DeserializeOwned};
 
 use super::failure;
 use crate::{effect::Response, error::Error, runner::stack_trace::digest};
@@ -115,12 +115,7 @@ pub(super) fn moment(ms: i64) -> Option<u64> {
     u64::try_from(ms).ok().filter(|ms| *ms > 0)
 }
 
-/// A number that Flink writes as a number, as text or as `"NaN"`.
-pub(super) fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<f64>, D::Error> {
-    Ok(finite(&serde_json::Value::deserialize(deserializer)?))
-}
-
-/// The finite number in a JSON value, if there is one.
+/// The finite number in a JSON value, where it is one: Flink writes numbers, texts and `"NaN"`.
 pub(super) fn finite(value: &serde_json::Value) -> Option<f64> {
     let number = match value {
         serde_json::Value::String(text) => text.parse().ok(),

@@ -19,7 +19,7 @@ use super::{
 use crate::{
     effect::Request,
     error::Error,
-    job::{JobType, Metric, MetricKind as Kind, Metrics},
+    job::{JobType, Metric, MetricKind as Kind, Metrics, Unified},
 };
 
 /// Vertices whose subtasks are asked; three requests each, at most 64 side by side.
@@ -135,12 +135,11 @@ impl Live {
     fn add_vertex(&mut self, details: &JobDetails, vertex: &Vertex, aggregates: &[Aggregate]) {
         let find = |name: &str| aggregates.iter().find(|aggregate| aggregate.id == name);
         let sum = |name: &str| find(name).and_then(|aggregate| finite(&aggregate.sum));
-        let average = |name: &str| find(name).and_then(|aggregate| finite(&aggregate.avg));
         for row in SUMMED {
-            self.system.extend(sum(row.0).map(|number| metric(row, Some(&vertex.name), number)));
+            self.system.extend(find(row.0).and_then(|told| metric(row, Some(&vertex.name), &told.sum)));
         }
         for row in AVERAGED {
-            self.system.extend(average(row.0).map(|number| metric(row, Some(&vertex.name), number)));
+            self.system.extend(find(row.0).and_then(|told| metric(row, Some(&vertex.name), &told.avg)));
         }
         if is_source(details, vertex) {
             let operator = source_operator(&vertex.name);
@@ -153,7 +152,7 @@ impl Live {
     }
 
     fn add_to(self, metrics: &mut Metrics, details: &JobDetails) {
-        if self.system.is_empty() {
+        if self.system.iter().all(|metric| metric.attempted.is_none()) {
             metrics
                 .notes
                 .push("no subtask's numbers are there yet: Flink fetches them when asked, so ask again".into());
@@ -164,13 +163,13 @@ impl Live {
         let streams = details.job_type() == Some(JobType::Streaming);
         let watermark = self.watermark.filter(|at| streams && (1.0..LAST_MOMENT_MS).contains(at));
         let rows = [
-            ("elements_processed", self.emitted),
-            ("processing_rate", self.rate),
-            ("worker_count", workers),
-            ("watermark_ms", watermark),
-            ("watermark_lag_ms", watermark.and_then(|watermark| lag_ms(details.now, watermark))),
+            (Unified::ElementsProcessed, self.emitted),
+            (Unified::ProcessingRate, self.rate),
+            (Unified::WorkerCount, workers),
+            (Unified::Watermark, watermark),
+            (Unified::WatermarkLag, watermark.and_then(|watermark| lag_ms(details.now, watermark))),
         ];
-        metrics.unified.extend(rows.into_iter().filter_map(|(name, number)| Some((name.to_owned(), number?))));
+        metrics.unified.extend(rows.into_iter().filter_map(|(name, number)| Some((name, number?))));
         metrics.notes.extend(incomplete_notes(details));
     }
 }
@@ -258,15 +257,15 @@ mod tests {
         let count = recorded!("2.2.1/vertex-subtasks-metrics");
         let late = watermark(1_795_173_500_712.0);
         let metrics = metrics(vec![nan(), source(), managers(), count, late, managers()]);
-        let unified: Vec<_> = metrics.unified.iter().map(|(name, number)| (name.as_str(), *number)).collect();
+        let unified: Vec<_> = metrics.unified.iter().map(|(name, number)| (name.name(), *number)).collect();
         assert_eq!(
             unified,
             [
                 ("elapsed_time_ms", 4888.0),
                 ("elements_processed", 1500.0),
                 ("processing_rate", 200.5),
-                ("watermark_lag_ms", 1000.0),
                 ("watermark_ms", 1_795_173_500_712.0),
+                ("watermark_lag_ms", 1000.0),
                 ("worker_count", 1.0),
             ]
         );
@@ -274,9 +273,25 @@ mod tests {
         assert_eq!(find(&metrics.system, "numRecordsIn", sink), Some(&MetricValue::Int(1410)));
         assert_eq!(find(&metrics.system, "busyTimeMsPerSecond", sink), Some(&MetricValue::Int(1000)));
         assert_eq!(find(&metrics.system, "numberOfCompletedCheckpoints", None), Some(&MetricValue::Int(4)));
-        assert_eq!(find(&metrics.system, "busyTimeMsPerSecond", Some("Source: numbers -> throttle")), None, "NaN");
         assert_eq!(find(&metrics.user, "elements", None), Some(&MetricValue::Int(1531)));
         assert!(!metrics.notes.iter().any(|note| note.contains("ask again")), "{:?}", metrics.notes);
+    }
+
+    #[test]
+    fn what_is_no_number_is_told_in_flinks_own_words() {
+        let managers = || recorded!("2.2.1/vertex-taskmanagers");
+        let none = || json(200, serde_json::json!([]));
+        let metrics = metrics(vec![nan(), none(), managers(), none(), none(), managers()]);
+        let [busy] = metrics.system.iter().filter(|metric| metric.step.is_some()).collect::<Vec<_>>()[..] else {
+            panic!("{metrics:?}")
+        };
+        assert_eq!(
+            (busy.name.as_str(), busy.step.as_deref()),
+            ("busyTimeMsPerSecond", Some("Source: numbers -> throttle"))
+        );
+        assert_eq!((&busy.attempted, busy.raw.attempted.as_deref()), (&None, Some("NaN")));
+        assert_eq!(serde_json::to_value(busy).unwrap()["raw"], serde_json::json!({"attempted": "NaN"}));
+        assert!(metrics.notes.iter().any(|note| note.contains("ask again")), "no number is there: {:?}", metrics.notes);
     }
 
     #[test]
@@ -284,7 +299,7 @@ mod tests {
         let empty = || recording(include_str!("../../../../tests/vectors/flink/aggregate-unknown-name.json"));
         let gone = || recorded!("2.2.1/taskmanager-log-missing");
         let metrics = metrics(vec![empty(), empty(), gone(), empty(), watermark(-9.223_372_036_854_776e18), gone()]);
-        let names: Vec<_> = metrics.unified.keys().map(String::as_str).collect();
+        let names: Vec<_> = metrics.unified.keys().map(|name| name.name()).collect();
         assert_eq!(names, ["elapsed_time_ms"]);
         assert!(metrics.notes.iter().any(|note| note.contains("ask again")), "{:?}", metrics.notes);
     }
@@ -296,9 +311,9 @@ mod tests {
         let count = recorded!("2.2.1/vertex-subtasks-metrics");
         let metrics = metrics(vec![nan(), empty(), gone(), count, empty(), gone()]);
         assert!(
-            !metrics.unified.contains_key("elements_processed")
-                && !metrics.unified.contains_key("watermark_lag_ms")
-                && !metrics.unified.contains_key("watermark_ms")
+            !metrics.unified.contains_key(&Unified::ElementsProcessed)
+                && !metrics.unified.contains_key(&Unified::WatermarkLag)
+                && !metrics.unified.contains_key(&Unified::Watermark)
         );
         assert!(find(&metrics.system, "numRecordsIn", Some("count -> discard: Writer")).is_some());
     }

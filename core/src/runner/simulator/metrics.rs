@@ -1,7 +1,7 @@
 //! Metrics of a scripted job.
 
 use super::course::Course;
-use crate::job::{Job, Metric, MetricKind, MetricValue, Metrics};
+use crate::job::{Job, Metric, MetricKind, MetricValue, Metrics, Raw, Unified};
 
 /// Namespace of every metric, so that nobody takes one for measured.
 const NAMESPACE: &str = "simulator";
@@ -14,15 +14,15 @@ pub(super) fn of(course: &Course, job: &Job, at_ms: u64) -> Metrics {
     let workers = u64::from(job.parallelism.unwrap_or(course.plot.parallelism));
     #[expect(clippy::cast_precision_loss, reason = "a metric")]
     let unified = [
-        ("elements_processed", processed as f64),
-        ("processing_rate", rate as f64),
-        ("worker_count", workers as f64),
-        ("elapsed_time_ms", at_ms as f64),
+        (Unified::ElementsProcessed, processed as f64),
+        (Unified::ProcessingRate, rate as f64),
+        (Unified::WorkerCount, workers as f64),
+        (Unified::ElapsedTime, at_ms as f64),
     ];
     Metrics {
         user: user(processed),
         system: system(course, at_ms, processed, rate, workers),
-        unified: unified.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
+        unified: unified.into(),
         source: "the simulator's script".into(),
         as_of_ms: None,
         notes: vec!["simulated: computed from the script, in simulated time; nothing was measured".into()],
@@ -72,6 +72,7 @@ fn metric(name: &str, kind: MetricKind, value: MetricValue, unit: &str, step: Op
         kind,
         attempted: Some(value),
         committed: None,
+        raw: Raw::default(),
         unit: unit.into(),
     }
 }

@@ -2,7 +2,7 @@
 //! A portable pipeline's are called `<step>:<urn> {PTRANSFORM=…, NAMESPACE=…, NAME=…}`, and Beam's own are among them.
 
 use crate::{
-    job::{Metric, MetricKind, MetricValue},
+    job::{Metric, MetricKind, MetricValue, Raw, Reading},
     text::clean_line,
 };
 
@@ -17,15 +17,14 @@ const USER: &str = ":beam:metric:user:";
 /// Beam's sections, in the order Beam writes them.
 const SECTIONS: [&str; 5] = ["Counters(", "Distributions(", "Gauges(", "StringSets(", "BoundedTries("];
 
-/// The metrics in the text, and how many could not be read.
+/// The metrics in the text, and how many have a value that is not read.
 pub(super) fn metrics(text: &str) -> (Vec<Metric>, usize) {
     let (mut metrics, mut unread) = (Vec::new(), 0);
     for section in SECTIONS {
         for item in items(body(text, section)).iter().filter(|item| !is_internal(item)) {
-            match metric(section, item) {
-                Some(metric) => metrics.push(metric),
-                None => unread += 1,
-            }
+            let metric = metric(section, item);
+            unread += usize::from(metric.attempted.is_none());
+            metrics.push(metric);
         }
     }
     (metrics, unread)
@@ -72,41 +71,48 @@ fn parts(name: &str) -> Option<(&str, &str, &str)> {
 
 fn is_whole(item: &str) -> bool {
     let Some((_, value)) = item.rsplit_once(": ") else { return false };
-    value.parse::<i64>().is_ok() || value.ends_with('}')
+    value.ends_with('}') || (!value.is_empty() && value.bytes().all(|byte| byte == b'-' || byte.is_ascii_digit()))
 }
 
 /// Results that Beam prints by the name of their class.
-const RESULTS: [&str; 3] = [": DistributionResult{", ": GaugeResult{", ": StringSetResult{"];
+const RESULTS: [&str; 4] = [": DistributionResult{", ": GaugeResult{", ": StringSetResult{", ": BoundedTrieResult{"];
 
-fn metric(section: &str, item: &str) -> Option<Metric> {
-    let (name, value) = match RESULTS.iter().find_map(|result| item.split_once(result)) {
-        Some((name, fields)) => (name, fields.strip_suffix('}')?),
-        None => item.rsplit_once(": ")?,
+fn metric(section: &str, item: &str) -> Metric {
+    let (named, value) = match RESULTS.iter().find_map(|result| item.split_once(result)) {
+        Some((name, fields)) => (name, fields.strip_suffix('}').unwrap_or(fields)),
+        None => item.rsplit_once(": ").unwrap_or((item, "")),
     };
+    let (step, namespace, name) = parts(named).unwrap_or(("", ACCUMULATOR, named));
+    let (kind, Reading { value, raw }) = reading(section, value);
+    Metric {
+        name: clean_line(name, NAME_BYTES),
+        namespace: clean_line(namespace, NAME_BYTES),
+        step: Some(clean_line(step, NAME_BYTES)).filter(|step| !step.is_empty()),
+        kind,
+        attempted: value,
+        committed: None,
+        raw: Raw::of_attempted(raw),
+        unit: String::new(),
+    }
+}
+
+fn reading(section: &str, value: &str) -> (MetricKind, Reading) {
     let field = |field: &str| {
         let mut fields = value.split(", ").filter_map(|pair| pair.split_once('='));
         fields.find(|(name, _)| *name == field).and_then(|(_, number)| number.parse::<i64>().ok())
     };
-    let (kind, value) = match section {
-        "Counters(" => (MetricKind::Counter, MetricValue::Int(value.parse().ok()?)),
-        "Gauges(" => (MetricKind::Gauge, MetricValue::Int(field("value")?)),
-        "Distributions(" => {
-            let (count, sum, min, max) = (field("count")?, field("sum")?, field("min")?, field("max")?);
-            (MetricKind::Distribution, MetricValue::Distribution { count, sum, min, max })
-        }
-        "StringSets(" => (MetricKind::StringSet, MetricValue::Set(strings(value)?)),
-        _ => return None,
+    let distribution = || {
+        let (count, sum, min, max) = (field("count")?, field("sum")?, field("min")?, field("max")?);
+        Some(MetricValue::Distribution { count, sum, min, max })
     };
-    let (step, namespace, name) = parts(name)?;
-    Some(Metric {
-        name: clean_line(name, NAME_BYTES),
-        namespace: clean_line(namespace, NAME_BYTES),
-        step: Some(clean_line(step, NAME_BYTES)),
-        kind,
-        attempted: Some(value),
-        committed: None,
-        unit: String::new(),
-    })
+    let (kind, read) = match section {
+        "Counters(" => return (MetricKind::Counter, Reading::text(value)),
+        "Gauges(" => (MetricKind::Gauge, field("value").map(MetricValue::Int)),
+        "Distributions(" => (MetricKind::Distribution, distribution()),
+        "StringSets(" => (MetricKind::StringSet, strings(value).map(MetricValue::Set)),
+        _ => (MetricKind::Other, None),
+    };
+    (kind, read.map_or_else(|| Reading::unread(value), Reading::of))
 }
 
 /// What a set holds; a string with a comma in it is told as two, since Beam prints it so.
@@ -160,9 +166,13 @@ mod tests {
              BoundedTries(ref_12:beam:metric:user:bounded_trie:v1 {NAME=sinks_v2, NAMESPACE=lineage, PTRANSFORM=ref_30}: \
              BoundedTrieResult{result=[[filesystem:, localhost., /, tmp/, false]]}))",
         );
-        let rows: Vec<_> = read.iter().map(|m| (m.name.as_str(), m.attempted.clone().unwrap())).collect();
+        let rows: Vec<_> = read.iter().map(|m| (m.name.as_str(), m.attempted.clone())).collect();
         let two = MetricValue::Set(vec!["a".into(), "b".into()]);
-        assert_eq!(rows, [("seen", two), ("none", MetricValue::Set(vec![]))]);
+        assert_eq!(rows, [("seen", Some(two)), ("none", Some(MetricValue::Set(vec![]))), ("sinks_v2", None)]);
+        assert_eq!(
+            (read[2].kind, read[2].raw.attempted.as_deref(), read[2].namespace.as_str()),
+            (MetricKind::Other, Some("result=[[filesystem:, localhost., /, tmp/, false]]"), "lineage")
+        );
         assert_eq!(
             (read[0].step.as_deref(), read[0].namespace.as_str(), unread),
             (Some("ref_ParDo-Shout-_14"), "brings", 1)
@@ -179,6 +189,27 @@ mod tests {
         for lie in ["", "x", "MetricQueryResults()", "MetricQueryResults(Counters()"] {
             assert_eq!(metrics(lie), (vec![], 0), "{lie}");
         }
-        assert_eq!(metrics("MetricQueryResults(Counters(x: 1, y:z: 2, huge:a:b: 99999999999999999999))").1, 3);
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_told_in_beams_own_words() {
+        let (read, unread) = metrics(
+            "MetricQueryResults(Counters(huge:a:b: 99999999999999999999, x: 1, wide:a:c: 9007199254740993)\
+             Distributions(s:n:d: DistributionResult{sum=1.5, count=1}))",
+        );
+        let rows: Vec<_> =
+            read.iter().map(|m| (m.name.as_str(), m.attempted.clone(), m.raw.attempted.as_deref())).collect();
+        #[expect(clippy::cast_precision_loss, reason = "as it is read")]
+        let huge = MetricValue::Float(99_999_999_999_999_999_999_u128 as f64);
+        assert_eq!(
+            rows,
+            [
+                ("b", Some(huge), Some("99999999999999999999")),
+                ("x", Some(MetricValue::Int(1)), None),
+                ("c", Some(MetricValue::Int(9_007_199_254_740_993)), Some("9007199254740993")),
+                ("d", None, Some("sum=1.5, count=1")),
+            ]
+        );
+        assert_eq!((read[1].step.as_deref(), read[1].namespace.as_str(), unread), (None, "Beam.Metrics", 1));
     }
 }

@@ -1,6 +1,6 @@
 //! Metrics of a job as Spark reports them: stages and executors from the driver's page while it lives, from the history
 //! server after. Nothing is computed here but sums over stages and executors, and a number Spark does not give is left
-//! out.
+//! out; a value that is no number is there in Spark's words.
 //!
 //! The unified names and where they come from:
 //! - `elapsed_time_ms`: since the driver was submitted, while the application runs.
@@ -20,8 +20,8 @@ use super::{
 };
 use crate::{
     error::Error,
-    job::{Job, Metric, MetricKind as Kind, MetricValue, Metrics},
-    runner::stack_trace::digest,
+    job::{Job, Metric, MetricKind as Kind, Metrics, Raw, Reading, Unified},
+    runner::{beam_metric, stack_trace::digest},
     text::clean_line,
 };
 
@@ -81,7 +81,7 @@ impl Spark {
         }
         let started = master.activedrivers.iter().find(|driver| driver.id == id).map(|driver| driver.starttime);
         if let Some(elapsed) = started.and_then(|at| self.context.io.now().wall_ms.checked_sub(at)) {
-            metrics.unified.insert("elapsed_time_ms".into(), number(elapsed));
+            metrics.unified.insert(Unified::ElapsedTime, number(elapsed));
         }
         Ok(metrics)
     }
@@ -120,21 +120,18 @@ fn unread(source: &Source, error: &Error) -> String {
     }
 }
 
-fn metric(namespace: &str, (name, kind, unit): (&str, Kind, &str), step: Option<String>, value: MetricValue) -> Metric {
+fn metric(namespace: &str, (name, kind, unit): (&str, Kind, &str), step: Option<String>, told: &str) -> Metric {
+    let Reading { value, raw } = Reading::text(told);
     Metric {
         name: clean_line(name, NAME_BYTES),
         namespace: namespace.to_owned(),
         step,
         kind,
-        attempted: Some(value),
+        attempted: value,
         committed: None,
+        raw: Raw::of_attempted(raw),
         unit: unit.to_owned(),
     }
-}
-
-/// A whole number; Spark's are all below 2^63.
-fn whole(value: u64) -> MetricValue {
-    MetricValue::Int(i64::try_from(value).unwrap_or(i64::MAX))
 }
 
 #[expect(clippy::cast_precision_loss, reason = "exact to 2^53, and near enough above")]
@@ -145,7 +142,7 @@ fn number(value: u64) -> f64 {
 fn add_stages(metrics: &mut Metrics, stages: &[Stage]) {
     let sum = |of: fn(&Stage) -> u64| stages.iter().map(of).fold(0, u64::saturating_add);
     for (name, kind, unit, of) in STAGE {
-        metrics.system.push(metric("spark", (name, kind, unit), None, whole(sum(of))));
+        metrics.system.push(metric("spark", (name, kind, unit), None, &sum(of).to_string()));
     }
     let shown = stages.iter().filter(|stage| stage.status != "SKIPPED");
     if shown.clone().count() > MOST_STAGES {
@@ -154,7 +151,7 @@ fn add_stages(metrics: &mut Metrics, stages: &[Stage]) {
     for stage in shown.take(MOST_STAGES) {
         let step = format!("{} (stage {})", clean_line(&stage.name, NAME_BYTES), stage.id);
         for (name, kind, unit, of) in STAGE.into_iter().filter(|(.., of)| of(stage) > 0) {
-            metrics.system.push(metric("spark", (name, kind, unit), Some(step.clone()), whole(of(stage))));
+            metrics.system.push(metric("spark", (name, kind, unit), Some(step.clone()), &of(stage).to_string()));
         }
         if let Some(reason) = stage.failure_reason.as_deref().filter(|_| stage.status == "FAILED") {
             metrics.notes.push(format!("{step} failed: {}", digest(reason)));
@@ -171,13 +168,11 @@ fn add_accumulators(metrics: &mut Metrics, stages: &[Stage]) {
             metrics.user.extend(user);
             unread += lost;
         } else {
-            metrics.user.extend(plain(accumulator));
+            metrics.user.push(plain(accumulator));
         }
     }
     metrics.user.truncate(MOST);
-    if unread > 0 {
-        metrics.notes.push(format!("{unread} of Beam's metrics are of a kind this version does not read"));
-    }
+    metrics.notes.extend(beam_metric::note(unread));
     if !metrics.user.is_empty() {
         metrics.notes.push("metrics of the pipeline are attempted: repeated work counts again".into());
     } else if stages.iter().any(|stage| stage.status == "ACTIVE") {
@@ -185,12 +180,9 @@ fn add_accumulators(metrics: &mut Metrics, stages: &[Stage]) {
     }
 }
 
-fn plain(accumulator: &Accumulator) -> Option<Metric> {
-    let value = match accumulator.value.parse() {
-        Ok(whole) => MetricValue::Int(whole),
-        Err(_) => MetricValue::Float(accumulator.value.parse().ok().filter(|number: &f64| number.is_finite())?),
-    };
-    Some(metric("spark.accumulator", (&accumulator.name, Kind::Counter, ""), None, value))
+fn plain(accumulator: &Accumulator) -> Metric {
+    let kind = if accumulator.value.parse::<f64>().is_ok() { Kind::Counter } else { Kind::Other };
+    metric("spark.accumulator", (&accumulator.name, kind, ""), None, &accumulator.value)
 }
 
 /// The history server calls executors active that lived until the end.
@@ -198,12 +190,12 @@ fn add_executors(metrics: &mut Metrics, executors: &[Executor], live: bool) {
     let workers: Vec<&Executor> = executors.iter().filter(|executor| executor.id != "driver").collect();
     if live {
         let active = workers.iter().filter(|executor| executor.is_active).count();
-        metrics.unified.insert("worker_count".into(), number(u64::try_from(active).unwrap_or(u64::MAX)));
+        metrics.unified.insert(Unified::WorkerCount, number(u64::try_from(active).unwrap_or(u64::MAX)));
     }
     for (name, kind, unit, of) in EXECUTOR.into_iter().filter(|(_, kind, ..)| live || *kind == Kind::Counter) {
         let shown = workers.iter().filter(|executor| kind == Kind::Counter || executor.is_active);
         let sum = shown.map(|executor| of(executor)).fold(0, u64::saturating_add);
-        metrics.system.push(metric("spark.executors", (name, kind, unit), None, whole(sum)));
+        metrics.system.push(metric("spark.executors", (name, kind, unit), None, &sum.to_string()));
     }
 }
 
@@ -213,6 +205,7 @@ mod tests {
     use crate::{
         config::Target,
         effect::{FaultKind, Reply},
+        job::MetricValue,
         runner::{
             Backend,
             spark::testing::{self, DRIVER, fault, job, play, recorded, target},
@@ -246,7 +239,7 @@ mod tests {
         let played = metrics(DRIVER, target(), script);
         assert_eq!(played.requests[3].credential, None, "no credential leaves for a page that Spark named");
         let metrics = played.end.unwrap();
-        assert!((metrics.unified["worker_count"] - 1.0).abs() < f64::EPSILON);
+        assert!((metrics.unified[&Unified::WorkerCount] - 1.0).abs() < f64::EPSILON);
         assert_eq!(value(&metrics.system, "numActiveTasks"), &MetricValue::Int(2));
         assert_eq!(metrics.source, "the driver's page");
         assert!(metrics.notes.iter().any(|note| note.contains("none has ended yet")), "{:?}", metrics.notes);
@@ -298,8 +291,30 @@ mod tests {
         assert_eq!(elements.attempted, Some(MetricValue::Int(40)));
         assert_eq!(value(&metrics.system, "numCompleteTasks"), &MetricValue::Int(2));
         assert_eq!(metrics.source, "the history server");
-        assert!(!metrics.unified.contains_key("elapsed_time_ms"), "Spark does not say when a driver ended");
-        assert!(!metrics.unified.contains_key("worker_count"));
+        assert!(!metrics.unified.contains_key(&Unified::ElapsedTime), "Spark does not say when a driver ended");
+        assert!(!metrics.unified.contains_key(&Unified::WorkerCount));
+    }
+
+    #[test]
+    fn what_is_no_number_is_told_in_sparks_own_words() {
+        let of = |id, name: &str, value: &str| Accumulator { id, name: name.into(), value: value.into() };
+        let updates = vec![of(1, "seen", "[a, b]"), of(2, "mean", "NaN"), of(3, "wide", "9007199254740993")];
+        let stage = Stage { accumulator_updates: updates, executor_cpu_time: u64::MAX, ..Stage::default() };
+        let mut metrics = Metrics::default();
+        add_stages(&mut metrics, &[stage]);
+        let rows: Vec<_> =
+            metrics.user.iter().map(|m| (m.kind, m.attempted.clone(), m.raw.attempted.as_deref())).collect();
+        let wide = Some(MetricValue::Int(9_007_199_254_740_993));
+        assert_eq!(
+            rows,
+            [
+                (Kind::Other, None, Some("[a, b]")),
+                (Kind::Counter, None, Some("NaN")),
+                (Kind::Counter, wide, Some("9007199254740993"))
+            ]
+        );
+        let cpu = metrics.system.iter().find(|metric| metric.name == "executorCpuTime").unwrap();
+        assert_eq!(cpu.raw.attempted.as_deref(), Some("18446744073709551615"));
     }
 
     #[test]
