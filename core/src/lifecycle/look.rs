@@ -28,14 +28,16 @@ const UNLOOKED_MS: u64 = 180_000;
 /// `not_found`, or the store's.
 pub async fn fresh(context: &Context, id: &JobId, max_age_ms: Option<u64>) -> Result<Stored<Arc<Job>>, Error> {
     let (stored, seen_ms) = row(context, id).await?;
-    if stored.value.state.is_terminal()
-        || stored.value.phase != Phase::Submitted
-        || is_fresh(context, seen_ms, max_age_ms)
-    {
+    if is_settled(&stored.value) || is_fresh(context, seen_ms, max_age_ms) {
         return Ok(stored);
     }
     // In a box, as most calls find a row that is fresh, and every runner's look has its place in this.
     Box::pin(refreshed(context, id, stored, max_age_ms)).await
+}
+
+/// True for a job about which its runner has nothing new to say.
+fn is_settled(job: &Job) -> bool {
+    job.state.is_terminal() || job.phase != Phase::Submitted
 }
 
 /// The job for one who waits for news of it, of whom there may be many: while the reconciler has its runner's list every
@@ -45,10 +47,12 @@ pub async fn fresh(context: &Context, id: &JobId, max_age_ms: Option<u64>) -> Re
 /// As [`fresh`].
 pub async fn awaited(context: &Context, id: &JobId) -> Result<Stored<Arc<Job>>, Error> {
     let (stored, seen_ms) = row(context, id).await?;
-    if stored.value.state.is_terminal() || stored.value.phase != Phase::Submitted {
+    if is_settled(&stored.value) || is_fresh(context, seen_ms, None) {
         return Ok(stored);
     }
-    let Some(age) = listed(context, &stored.value) else { return fresh(context, id, None).await };
+    let Some(age) = listed(context, &stored.value) else {
+        return Box::pin(refreshed(context, id, stored, None)).await;
+    };
     let at_ms = context.now_ms().saturating_sub(u64::try_from(age.as_millis()).unwrap_or(u64::MAX));
     context.state.observed(context.rows.tenant(), id.as_str(), seen_ms.unwrap_or(0).max(at_ms));
     Ok(stored)
