@@ -26,12 +26,12 @@ fn is_withheld(name: &str) -> bool {
 
 /// An entry of Flink's or Spark's own settings that only an operator may set, among options.
 pub fn operators_entry(options: &Map<String, Value>) -> Option<&str> {
-    let kinds: [(&str, fn(&str) -> bool); 2] = [(FLINKS, is_operators_entry), (SPARKS, is_operators_property)];
-    let entries = kinds.into_iter().flat_map(|(map, is_operators)| {
-        let maps = options.iter().filter(move |(name, _)| same(name, map)).filter_map(|(_, value)| value.as_object());
-        maps.flatten().map(|(key, _)| key.as_str()).filter(move |key| is_operators(key))
-    });
-    entries.into_iter().next()
+    let is_operators = |map: &str, key: &str| {
+        (same(map, FLINKS) && is_operators_entry(key)) || (same(map, SPARKS) && is_operators_property(key))
+    };
+    let entries = options.iter().filter_map(|(map, value)| Some((map, value.as_object()?)));
+    let mut keys = entries.flat_map(|(map, held)| held.keys().map(move |key| (map, key)));
+    keys.find(|(map, key)| is_operators(map, key)).map(|(_, key)| key.as_str())
 }
 
 /// An option's name as a program writes it: job services write it longer.
