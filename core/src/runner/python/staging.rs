@@ -33,7 +33,7 @@ pub(in crate::runner) fn check(target: &Target, spec: &JobSpec) -> Result<(), Er
 /// An option that the target, the context or the preset sets, and no later source unsets.
 fn configured<'a>(target: &'a Target, spec: &'a JobSpec, is_meant: impl Fn(&str) -> bool) -> Option<&'a str> {
     let layers = [&target.options, &spec.context_options, &spec.preset_options, &spec.pipeline_options];
-    let last = |name: &str| layers.into_iter().flatten().filter(|(own, _)| same(own, name)).next_back();
+    let last = |name: &str| layers.into_iter().flatten().rfind(|(own, _)| same(own, name));
     let mut named = layers.into_iter().take(3).flatten().map(|(name, _)| name.as_str()).filter(|name| is_meant(name));
     named.find(|name| last(name).is_some_and(|(_, value)| is_set(value)))
 }
