@@ -90,9 +90,10 @@ def run(options: PipelineOptions) -> str:
     """Runs the pipeline to its end and returns the state it ended in."""
     ours = options.view_as(WordCountOptions)
     LOG.info("parameters: input=%s output=%s", ours.input, ours.output)
+    # First: file systems that need options (S3) know those of the newest pipeline.
+    pipeline = beam.Pipeline(options=options)
     check_input(ours.input)
     prepare_output(ours.output)
-    pipeline = beam.Pipeline(options=options)
     build(pipeline, ours.input, ours.output)
     LOG.info("pipeline built, running")
     state = str(pipeline.run().wait_until_finish())
