@@ -24,6 +24,8 @@ PLAIN = META | {CAPABILITIES: {}}
 """Of a client that can only be answered."""
 METHODS = [method for method in RESULTS if method != "subscriptions/listen"]
 """Those with one answer; test_mcp_listen.py has the other."""
+CONTEXT = "profile"
+"""A run profile that is there."""
 OFTEN = {"tools/call": 14, "resources/read": 6, "completion/complete": 3}
 """Methods of which one request is not like the other."""
 
@@ -108,7 +110,10 @@ class Dice:
     def uri(self) -> str:
         """A resource, mostly one that is there."""
         target, token = self.one(*self.jobs).split(":")
-        here = self.one(*self.offer.templates).replace("{target}", target).replace("{id}", token)
+        there = {"{target}": target, "{id}": token, "{context_id}": CONTEXT}
+        here = self.one(*self.offer.templates)
+        for variable, value in there.items():
+            here = here.replace(variable, value)
         return str(self.one(*[here] * 6, *self.offer.resources, f"{here}/nothing", "x:", ""))
 
     def completion(self) -> dict[str, Any]:
@@ -117,7 +122,7 @@ class Dice:
         named = [argument["name"] for argument in prompt.get("arguments", [])]
         ref, names = self.one(
             ({"type": "ref/prompt", "name": prompt["name"]}, named),
-            ({"type": "ref/resource", "uri": template}, ["target", "id"]),
+            ({"type": "ref/resource", "uri": template}, ["target", "id", "context_id"]),
         )
         typed = self.one("", "", "s", "sim", self.one(*self.jobs)[:6], "x", self.junk())
         context = {"arguments": {"target": self.one("sim", "nowhere", self.junk())}}

@@ -48,10 +48,13 @@ def wanted(version: str, offer: Offer, *, over_http: bool) -> set[str]:
     codes = [-32700, -32600, -32601, -32602]
     codes += [-32021, -32022, *[-32020] * over_http] if version == MODERN else [-32002]
     answers = IN_A_REQUEST if version == MODERN else ON_A_STREAM if version in ASKS else {}
+    # No tool makes a context, so that the server of a pipe, which is new, has none.
+    there = [place for place in offer.templates if over_http or "{context_id}" not in place]
+    places = [*there, *offer.resources]
     return {
         *(f"error {code}" for code in codes),
         *(f"result of {method}" for method in METHODS if exists(method, version)),
-        *(f"read {place}" for place in [*offer.templates, *offer.resources]),
+        *(f"read {place}" for place in places),
         *(f"values for {kind}" for kind in ("ref/prompt", "ref/resource")),
         "a plan instead of a question",
         "told notifications/progress",

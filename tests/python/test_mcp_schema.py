@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import pytest
 from jsonschema import Draft202012Validator
 
-from mcp_dice import META, PLAIN, Dice, Offer, heads_of
+from mcp_dice import CONTEXT, META, PLAIN, Dice, Offer, heads_of
 from mcp_door import Door, OverHttp, OverPipe
 from mcp_player import Player, Tally, wanted
 from mcp_wire import Pipe, Wire, request
@@ -33,6 +33,7 @@ class World:
         }
         self.server = RealServer(folder, {"targets": targets}).start()
         (self.server.roots / "job.py").write_text("print('hello')\n", encoding="utf-8")
+        self.server.call("POST", "/contexts", {"context_id": CONTEXT})
         self.wire = Wire(self.server.port)
         self.called: set[str] = set()
         self.tools = {tool["name"]: tool for tool in self.listed("tools/list", "tools")}
