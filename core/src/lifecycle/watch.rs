@@ -157,6 +157,15 @@ mod tests {
     }
 
     #[test]
+    fn what_was_not_taken_in_is_not_what_was_shown_last() {
+        let (mut watch, at) = (Watch::default(), Duration::from_secs);
+        watch.took_in("f/a".into(), 1, at(1));
+        assert!(watch.is_known("f/a", 1, at(2)));
+        assert!(!watch.is_known("f/a", 2, at(9)), "it ended, and nobody has asked why yet");
+        assert_eq!(watch.last_shown("f/a"), Some(at(2)), "so that who waits for it asks");
+    }
+
+    #[test]
     fn everything_that_is_remembered_by_name_has_a_most() {
         let (mut watch, now) = (Watch::default(), Duration::from_secs(1));
         for number in 0..=SETTLING.max(CHECKPOINTS) {

@@ -101,6 +101,21 @@ fn a_job_keeps_what_its_context_said_when_it_was_submitted() {
 }
 
 #[test]
+fn a_job_that_is_restored_has_the_options_its_context_gave_it() {
+    let mut world = world();
+    made(&mut world, "a", &json!({"zone": "z"}));
+    let job = world.ok("create_job", &json!({"context_id": "a", "target": "sim", "job_type": "STREAMING"}));
+    world.advance(5_000);
+    world.ok("cancel_job", &json!({"job_id": job["job_id"], "mode": "stop"}));
+    world.ok("delete_context", &json!({"context_id": "a"}));
+    let again = world.ok("restore_job", &json!({"job_id": job["job_id"]}));
+    let path = format!("/api/v1/jobs/{}/configuration", again["job_id"].as_str().unwrap());
+    let options = world.http("GET", &path, &Value::Null).1["data"]["options"].clone();
+    let zone = options.as_array().unwrap().iter().find(|option| option["name"] == "zone").unwrap();
+    assert_eq!((&zone["value"], &zone["from"]), (&json!("z"), &json!("context")));
+}
+
+#[test]
 fn a_plan_is_another_when_the_context_is() {
     let mut world = world();
     made(&mut world, "a", &json!({"region": "one"}));

@@ -149,6 +149,8 @@ mod tests {
         let refused = Some("artifacts_not_staged".to_owned());
         assert_eq!(check(folder.clone(), none.clone(), none.clone()), refused);
         assert_eq!(check(none.clone(), folder.clone(), none.clone()), refused);
+        assert_eq!(check(folder.clone(), null.clone(), none.clone()), None, "a preset takes back what its target says");
+        assert_eq!(check(null.clone(), folder.clone(), none.clone()), refused);
         assert_eq!(check(folder.clone(), folder, null), None);
         assert_eq!(check(json!({"extra_package": "a.whl"}), none.clone(), none), None);
     }
