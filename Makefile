@@ -68,6 +68,10 @@ test-clusters: venv beam ## the contract suites against real Flink 1.20 and 2.2,
 test-loss: venv beam ## real Flink and Spark that lose processes, freeze and are far away, beside a target that is well
 	bash tests/clusters/loss.sh
 
+.PHONY: test-docker
+test-docker: venv beam ## Python workers in containers that a real Flink and Spark start with a real Docker engine (as root, on Debian 12)
+	bash tests/clusters/docker.sh
+
 .PHONY: test-services
 test-services: venv beam ## the contract suite against Prism (built with Go once) and Beam's Python job service
 	bash tests/services/run.sh
@@ -136,7 +140,7 @@ simulate-wasm: ## the same seeds give the same traces natively and in WebAssembl
 	bash tests/simulation/wasm.sh
 
 .PHONY: test-long
-test-long: test-loss test-dynamodb test-powercut test-load test-many test-abuse test-streams test-planted simulate-teeth simulate-wasm ## what does not fit CI
+test-long: test-loss test-docker test-dynamodb test-powercut test-load test-many test-abuse test-streams test-planted simulate-teeth simulate-wasm ## what does not fit CI
 
 .PHONY: lambda
 lambda: ## the Lambda binary in cargo-lambda's emulator, also over DynamoDB Local and killed while callers submit

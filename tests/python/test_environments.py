@@ -1,6 +1,6 @@
 """What a target's `environment_type` becomes in a pipeline is what Beam's own SDK makes of it.
 
-No Docker runs in any test: that containers get the right request is all that is known of them.
+Containers that are asked for so are run by `tests/clusters/test_docker_workers.py`.
 """
 
 from __future__ import annotations
