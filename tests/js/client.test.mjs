@@ -20,7 +20,7 @@ test("every verb is a method, and every method a verb", () => {
 });
 
 test("every method calls the verb of its name", async () => {
-  const everything = { job_id: JOB_ID, operation_id: `scale-${"0".repeat(32)}`, runner_type: "flink" };
+  const everything = { context_id: "profile", job_id: JOB_ID, operation_id: `scale-${"0".repeat(32)}`, runner_type: "flink" };
   const paths = new Map();
   await serving(answering({ jobs: [] }), async (url, requests) => {
     const client = new BeamMcpClient(url);
@@ -38,8 +38,9 @@ test("every method calls the verb of its name", async () => {
 
 /** Those members of an input that the path of a verb needs: the core refuses others in a read. */
 function within(verb, input) {
-  const names = { get_runner: ["runner_type"], get_operation: ["job_id", "operation_id"] }[verb] ?? ["job_id"];
-  const isFree = /^(get_manifest|get_health|get_openapi|list_runners|list_targets|list_jobs)$/.test(verb);
+  const others = { get_runner: ["runner_type"], get_operation: ["job_id", "operation_id"] };
+  const names = others[verb] ?? (verb.endsWith("_context") ? ["context_id"] : ["job_id"]);
+  const isFree = /^(get_manifest|get_health|get_openapi|list_runners|list_targets|list_jobs|list_contexts)$/.test(verb);
   return isFree ? {} : Object.fromEntries(names.map((name) => [name, input[name]]));
 }
 
