@@ -90,8 +90,14 @@ pub(super) fn store(store: &StoreConfig) -> Result<(), Error> {
     table.endpoint.as_deref().map_or(Ok(()), |endpoint| url("store.dynamodb.endpoint", endpoint))
 }
 
+/// Longest word that may be meant as another, in bytes: what is compared with hundreds of names comes from callers.
+const LONGEST_WORD: usize = 128;
+
 /// The known word with the smallest edit distance to `word`, when it is near enough to be meant.
 pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    if word.len() > LONGEST_WORD {
+        return None;
+    }
     let limit = word.chars().count().max(4) / 2;
     known.into_iter().map(|other| (distance(word, other), other)).filter(|(d, _)| *d <= limit).min().map(|(_, w)| w)
 }
@@ -104,7 +110,7 @@ pub fn slip(word: &str, known: &str) -> Option<usize> {
         6..10 => 1,
         10.. => 2,
     };
-    if word.ends_with(known) || known.ends_with(word) {
+    if word.ends_with(known) || known.ends_with(word) || word.len().abs_diff(known.len()) > 4 * most {
         return None;
     }
     Some(distance(word, known)).filter(|distance| (1..=most).contains(distance))
@@ -129,6 +135,13 @@ fn distance(a: &str, b: &str) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_far_longer_than_a_name_is_none() {
+        let long = "e".repeat(1_000_000);
+        assert_eq!((nearest(&long, ["elements"; 1_000]), slip(&long, "elements")), (None, None));
+        assert_eq!(slip("elementts", "elements"), Some(1));
+    }
 
     #[test]
     fn distances() {

@@ -64,7 +64,7 @@ impl MetricValue {
     pub fn with(self, other: Self) -> Option<Self> {
         match (self, other) {
             (Self::Int(a), Self::Int(b)) => Some(Self::Int(a.saturating_add(b))),
-            (Self::Float(a), Self::Float(b)) => Some(Self::Float(a + b)),
+            (Self::Float(a), Self::Float(b)) => Some(a + b).filter(|sum| sum.is_finite()).map(Self::Float),
             (Self::Distribution { count: a, sum: b, min: c, max: d }, Self::Distribution { count, sum, min, max }) => {
                 Some(Self::Distribution {
                     count: a.saturating_add(count),

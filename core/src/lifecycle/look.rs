@@ -147,6 +147,11 @@ pub async fn look_now(context: &Context, job: &Job) -> Result<Stored<Job>, Error
         Ok(Vec::new())
     });
     let stored = stored.await?;
+    if stored.value.state != job.state {
+        // The next list that shows something else is news again.
+        let shown = stored.value.native_id.as_ref().map(|id| format!("{}/{id}", job.id.target()));
+        context.state.watch(|watch| shown.iter().for_each(|name| watch.forget(name)));
+    }
     context.state.observed(context.rows.tenant(), job.id.as_str(), at_ms);
     tidy(&runner, job, &stored.value).await?;
     Ok(stored)

@@ -55,11 +55,7 @@ fn apply(job: &mut Job, sighting: &Sighting, at_ms: u64) {
     (job.absences, job.absent_since_ms) = (0, None);
     job.native_id = Some(sighting.native_id.clone());
     job.runner_state = Some(sighting.runner_state.clone());
-    // A list is silent about why a job waits or recovers; what a look has found holds while it does.
-    let goes_on = |state| sighting.state == Some(state) && job.state == state;
-    if !sighting.diagnostics.is_empty() || ![JobState::Pending, JobState::Recovering].into_iter().any(goes_on) {
-        job.diagnostics.clone_from(&sighting.diagnostics);
-    }
+    job.diagnostics.clone_from(&sighting.diagnostics);
     job.started_ms = sighting.started_ms.or(job.started_ms);
     job.job_type = job.job_type.or(sighting.job_type);
     job.parallelism = sighting.parallelism.or(job.parallelism);

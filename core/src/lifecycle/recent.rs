@@ -29,6 +29,11 @@ impl<V> Recent<V> {
         self.entries.get_mut(name)
     }
 
+    /// Forgets one.
+    pub(crate) fn remove(&mut self, name: &str) {
+        self.entries.remove(name);
+    }
+
     /// Names remembered.
     #[cfg(test)]
     pub(crate) fn len(&self) -> usize {

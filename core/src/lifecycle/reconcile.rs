@@ -124,16 +124,24 @@ fn pause(context: &Context, target: &str) {
 }
 
 /// Takes in what the list shows of a job. What it does not show, and how a job ended or why it recovers, is asked for by
-/// itself. False where that is too much now: a later round does it.
+/// itself. False where what the list showed was not taken in, so that it is looked at again.
 pub(super) async fn refresh(context: &Context, job: &Job, sighting: Option<Sighting>) -> Result<bool, Error> {
-    let Some(sighting) = sighting else {
-        return if job.state.is_terminal() { Ok(true) } else { look_closely(context, job).await.map(|()| true) };
+    let Some(mut sighting) = sighting else {
+        return if job.state.is_terminal() { Ok(true) } else { look_closely(context, job).await };
     };
     let at_ms = context.now_ms();
-    let seen = Seen::new(Look::Seen(sighting.clone()), at_ms);
-    if needs_a_look(job, &sighting) {
-        return looked(context, job).await;
+    if ends(job, &sighting) {
+        return looked(context, job).await.map(|()| false);
     }
+    if begins_to_recover(job, &sighting) && matches!(look_closely(context, job).await, Ok(true)) {
+        return Ok(false);
+    }
+    // A list is silent about why a job waits or recovers; what a look has found holds while it does.
+    let goes_on = |state| sighting.state == Some(state) && job.state == state;
+    if sighting.diagnostics.is_empty() && [JobState::Pending, JobState::Recovering].into_iter().any(goes_on) {
+        sighting.diagnostics.clone_from(&job.diagnostics);
+    }
+    let seen = Seen::new(Look::Seen(sighting.clone()), at_ms);
     let (target, print) = (job.id.target(), discover::print(&sighting));
     let name = discover::name(target, &sighting);
     if sweep::would_change(job, &seen) {
@@ -144,11 +152,16 @@ pub(super) async fn refresh(context: &Context, job: &Job, sighting: Option<Sight
     Ok(true)
 }
 
-/// A list does not say why a job ended, or why it is being recovered.
-fn needs_a_look(job: &Job, sighting: &Sighting) -> bool {
-    let ends = sighting.state.is_some_and(JobState::is_terminal) && !job.state.is_terminal();
-    let recovers = sighting.state == Some(JobState::Recovering) && job.state != JobState::Recovering;
-    ends || (recovers && job.phase == Phase::Submitted && sighting.diagnostics.is_empty())
+/// A list does not say how a job ended,
+fn ends(job: &Job, sighting: &Sighting) -> bool {
+    sighting.state.is_some_and(JobState::is_terminal) && !job.state.is_terminal()
+}
+
+/// nor why it is being recovered.
+fn begins_to_recover(job: &Job, sighting: &Sighting) -> bool {
+    let recovers = sighting.state == Some(JobState::Recovering) && sighting.diagnostics.is_empty();
+    let may = job.state != JobState::Recovering && job.state.may_become(JobState::Recovering);
+    recovers && may && job.phase == Phase::Submitted
 }
 
 /// A list does not show checkpoints, and a runner that is gone has forgotten them. Where a runner takes any, one streaming
@@ -166,16 +179,16 @@ async fn watch_checkpoint(context: &Context, jobs: &[&Due]) -> Result<(), Error>
         runs(&due.job) && is_restorable(&due.job) && Pace::of(&context, &due.job, "look", IDLE).is_due(&context)
     };
     let Some(due) = jobs.iter().find(due) else { return Ok(()) };
-    swallow_runner_errors(look_closely(&context.for_tenant(&due.tenant), &due.job).await)
+    swallow_runner_errors(look_closely(&context.for_tenant(&due.tenant), &due.job).await.map(drop))
 }
 
 /// One look at one job, where the runner may be asked about one now.
-async fn looked(context: &Context, job: &Job) -> Result<bool, Error> {
+async fn looked(context: &Context, job: &Job) -> Result<(), Error> {
     if !afford(context, job) {
-        return Ok(false);
+        return Ok(());
     }
     let whole = context.rows.job(&job.id).await?.value;
-    look_now(context, &whole).await.map(|_| true)
+    look_now(context, &whole).await.map(|_| ())
 }
 
 /// True when the runner may be asked about one job now.
@@ -185,15 +198,16 @@ fn afford(context: &Context, job: &Job) -> bool {
     !networked || context.state.watch(|watch| watch.polls.afford(job.id.target(), now))
 }
 
-/// One look at one job, when its time has come. The index row leaves out what was asked for, which some runners need.
-async fn look_closely(context: &Context, job: &Job) -> Result<(), Error> {
+/// One look at one job, when its time has come; false while it has not. The index row leaves out what was asked for, which
+/// some runners need.
+async fn look_closely(context: &Context, job: &Job) -> Result<bool, Error> {
     let pace = Pace::of(context, job, "look", IDLE);
     if !pace.is_due(context) || !afford(context, job) {
-        return Ok(());
+        return Ok(false);
     }
     let whole = context.rows.job(&job.id).await?.value;
     let looked = look_now(context, &whole).await;
-    pace.after(context, looked.map(|after| after.value != whole))
+    pace.after(context, looked.map(|after| after.value != whole)).map(|()| true)
 }
 
 /// What is left to do for a job beyond looking at it.

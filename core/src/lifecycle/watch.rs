@@ -131,6 +131,11 @@ impl Watch {
         self.shown.get(sighting).map(|(_, at)| *at)
     }
 
+    /// What a runner showed is not how the job is any more.
+    pub(super) fn forget(&mut self, sighting: &str) {
+        self.shown.remove(sighting);
+    }
+
     /// Remembers what was taken in.
     pub(super) fn took_in(&mut self, sighting: String, print: u64, now: Duration) {
         self.shown.insert(sighting, (print, now), |(_, at)| *at + GONE < now);

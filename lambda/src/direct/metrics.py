@@ -105,7 +105,10 @@ def number(value: Any) -> int | float | str | None:
 
 
 def words(value: Any) -> str:
-    return clip(str(value), LABEL_BYTES)
+    try:
+        return clip(str(value), LABEL_BYTES)
+    except Exception as error:  # noqa: BLE001 - an object of the program's own may do anything
+        return clip(f"{type(value).__name__}: {type(error).__name__}", LABEL_BYTES)
 
 
 def distribution(value: Any) -> Row:

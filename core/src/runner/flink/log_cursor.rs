@@ -16,6 +16,8 @@ use crate::{effect::Blob, error::Error, job::LogQuery, random::sha256_hex};
 const DIGESTED: u64 = 64;
 /// Files that a token tells of; more than are read for a page.
 const MOST_FILES: usize = 32;
+/// How tokens begin; those of the first version told of times alone.
+const VERSION: &str = "2_";
 /// Longest token.
 const TOKEN_BYTES: usize = 2048;
 
@@ -63,7 +65,8 @@ impl Cursor {
     }
 
     fn read(token: &str) -> Option<Self> {
-        let mut parts = token.split('_').filter(|_| token.len() <= TOKEN_BYTES);
+        let token = token.strip_prefix(VERSION).filter(|token| token.len() <= TOKEN_BYTES)?;
+        let mut parts = token.split('_');
         let (at, shown) = parts.next()?.split_once('.')?;
         let exceptions = Place { at_ms: at.parse().ok()?, shown: shown.parse().ok()? };
         let file = |part: &str| {
@@ -81,7 +84,7 @@ impl Cursor {
         let (now, before): (Vec<_>, Vec<_>) = self.files.iter().partition(|(key, _)| is_read(key));
         let files = now.into_iter().chain(before).take(MOST_FILES);
         let files = files.map(|(key, mark)| format!("_{key}.{}.{}", mark.offset, mark.digest));
-        format!("{}.{}{}", self.exceptions.at_ms, self.exceptions.shown, files.collect::<String>())
+        format!("{VERSION}{}.{}{}", self.exceptions.at_ms, self.exceptions.shown, files.collect::<String>())
     }
 }
 
@@ -178,15 +181,25 @@ mod tests {
     fn tokens_are_read_back_and_others_refused() {
         assert_eq!(Cursor::of(None).unwrap(), None);
         assert_eq!(Cursor::of(Some("start")).unwrap(), Some(Cursor::default()));
-        let token = "5.2_0123abcd.4096.00ff00ff_9999aaaa.7.";
+        let token = "2_5.2_0123abcd.4096.00ff00ff_9999aaaa.7.";
         let cursor = Cursor::of(Some(token)).unwrap().unwrap();
         assert_eq!(cursor.exceptions, Place::default().after(5).after(5));
         assert_eq!(cursor.files["0123abcd"], Mark { offset: 4096, digest: "00ff00ff".into() });
         assert_eq!(cursor.token(&[]), token);
-        let long = format!("5.2{}", "_0123abcd.1.".repeat(200));
-        for bad in
-            ["", "x", "5", "5.x", "5.2_", "5.2_a.1.", "5.2_0123abcd.1", "5.2_0123abcd.-1.", "5.2_0123ABCD.1.", &long]
-        {
+        let long = format!("2_5.2{}", "_0123abcd.1.".repeat(200));
+        for bad in [
+            "",
+            "x",
+            "5.2",
+            "2_5",
+            "2_5.x",
+            "2_5.2_",
+            "2_5.2_a.1.",
+            "2_5.2_0123abcd.1",
+            "2_5.2_0123abcd.-1.",
+            "2_5.2_0123ABCD.1.",
+            &long,
+        ] {
             assert_eq!(Cursor::of(Some(bad)).unwrap_err().reason(), "bad_page_token", "{bad}");
         }
     }
